@@ -1,0 +1,1 @@
+//! The control thread: reload, stores, health checks, exporters. tokio lives here only.

@@ -1,0 +1,1 @@
+//! The configuration as meant: an immutable plan compiled from the schema, and the difference of two plans.

@@ -1,0 +1,1 @@
+//! Judges requests: one trait, one file per policy, one chain.

@@ -1,0 +1,1 @@
+//! From listener to upstream and back: TLS, HTTP/1, HTTP/2, exchange, pump, tunnel, upstream pools.

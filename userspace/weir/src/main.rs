@@ -1,0 +1,2 @@
+//! The program: command line and boot.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The few verbs on which everything hangs.
+fn main() {}
