@@ -1,0 +1,210 @@
+//! One worker's numbers. It alone writes them; a scrape reads them from another thread.
+
+use crate::directory::{SEATS_MAX, Seat};
+use crate::histogram::{Histogram, raise};
+use crate::names::{self, Name};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+macro_rules! counts {
+    ($($id:ident => $name:ident,)*) => {
+        /// The counters without labels.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Count { $(#[doc = concat!("See [`names::", stringify!($name), "`].")] $id),* }
+        impl Count {
+            pub(crate) const ALL: &[(Count, &Name)] = &[$((Count::$id, &names::$name)),*];
+        }
+    };
+}
+
+counts! {
+    Accepted => ACCEPTED,
+    Closed => CLOSED,
+    Shed => SHED,
+    TlsDone => TLS_DONE,
+    TlsFailed => TLS_FAILED,
+    Received => RECEIVED,
+    Sent => SENT,
+    UpstreamOpened => UP_OPENED,
+    UpstreamReused => UP_REUSED,
+    UpstreamFailed => UP_FAILED,
+    Retried => RETRIED,
+    Panics => PANICS,
+    BufferWaits => BUFFERS_SHORT,
+    SeriesLost => SERIES_LOST,
+}
+
+macro_rules! labels {
+    ($(#[$doc:meta])* $type:ident { $($id:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $type { $(#[doc = $text] $id),* }
+        impl $type {
+            pub(crate) const ALL: &[($type, &str)] = &[$(($type::$id, $text)),*];
+        }
+    };
+}
+
+labels! {
+    /// Request methods that get a label of their own; a client's inventions are counted together.
+    Method { Get = "GET", Head = "HEAD", Post = "POST", Put = "PUT", Delete = "DELETE", Options = "OPTIONS", Patch = "PATCH", Other = "other", }
+}
+labels! {
+    /// Classes of status.
+    Class { Informational = "1xx", Success = "2xx", Redirection = "3xx", ClientError = "4xx", ServerError = "5xx", }
+}
+
+impl Method {
+    /// The label for a method as it stood in the request line; methods are case-sensitive (RFC 9110 §9.1).
+    pub fn of(method: &[u8]) -> Self {
+        let named = Self::ALL.iter().find(|(_, text)| text.as_bytes() == method);
+        named.map_or(Self::Other, |(method, _)| *method)
+    }
+}
+
+impl Class {
+    /// The class of a status code; anything outside 100..=499 counts as a server error.
+    pub fn of(status: u16) -> Self {
+        match status {
+            100..200 => Self::Informational,
+            200..300 => Self::Success,
+            300..400 => Self::Redirection,
+            400..500 => Self::ClientError,
+            _ => Self::ServerError,
+        }
+    }
+}
+
+const METHODS: usize = Method::ALL.len();
+const CLASSES: usize = Class::ALL.len();
+const ROWS_PER_CHUNK: usize = 64;
+
+/// What one route's requests came to.
+#[derive(Debug, Default)]
+pub(crate) struct Row {
+    requests: [[AtomicU64; CLASSES]; METHODS],
+    pub(crate) duration: Histogram,
+    pub(crate) upstream: Histogram,
+}
+
+impl Row {
+    pub(crate) fn requests(&self, method: Method, class: Class) -> u64 {
+        self.cell(method, class).map_or(0, |cell| cell.load(Relaxed))
+    }
+
+    fn cell(&self, method: Method, class: Class) -> Option<&AtomicU64> {
+        self.requests.get(method as usize)?.get(class as usize)
+    }
+}
+
+/// One finished exchange, as it is counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Done {
+    /// The row of its listener and route.
+    pub seat: Seat,
+    /// Its method.
+    pub method: Method,
+    /// The status that went to the client.
+    pub status: u16,
+    /// From the first byte of the request to the last byte of the answer, in nanoseconds.
+    pub total_ns: u64,
+    /// The part of it spent waiting for the upstream; `None` if none was asked.
+    pub upstream_ns: Option<u64>,
+}
+
+/// One worker's numbers. Every writing method is for the owning worker only: two writers would lose counts.
+#[derive(Debug)]
+pub struct Block {
+    counts: [AtomicU64; Count::ALL.len()],
+    refused: [AtomicU64; 256],
+    /// Rows come in chunks so that a host with three routes does not pay for four thousand.
+    chunks: [OnceLock<Box<[Row]>>; SEATS_MAX.div_ceil(ROWS_PER_CHUNK)],
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Self {
+            counts: [const { AtomicU64::new(0) }; _],
+            refused: [const { AtomicU64::new(0) }; _],
+            chunks: [const { OnceLock::new() }; _],
+        }
+    }
+}
+
+impl Block {
+    /// Adds to a counter.
+    pub fn add(&self, count: Count, by: u64) {
+        if let Some(counter) = self.counts.get(count as usize) {
+            raise(counter, by);
+        }
+    }
+
+    /// Counts one refusal; `reason` is the number of a reason in the `wire` room.
+    pub fn refuse(&self, reason: u8) {
+        if let Some(counter) = self.refused.get(usize::from(reason)) {
+            raise(counter, 1);
+        }
+    }
+
+    /// Counts one finished exchange.
+    pub fn done(&self, done: &Done) {
+        if done.seat == Seat::OTHER {
+            self.add(Count::SeriesLost, 1);
+        }
+        let Some(row) = self.row_for_writing(done.seat) else { return };
+        if let Some(cell) = row.cell(done.method, Class::of(done.status)) {
+            raise(cell, 1);
+        }
+        row.duration.record(done.total_ns);
+        if let Some(ns) = done.upstream_ns {
+            row.upstream.record(ns);
+        }
+    }
+
+    /// The value of a counter.
+    pub fn count(&self, count: Count) -> u64 {
+        self.counts.get(count as usize).map_or(0, |counter| counter.load(Relaxed))
+    }
+
+    /// How often `reason` was given.
+    pub fn refusals(&self, reason: u8) -> u64 {
+        self.refused.get(usize::from(reason)).map_or(0, |counter| counter.load(Relaxed))
+    }
+
+    pub(crate) fn row(&self, seat: Seat) -> Option<&Row> {
+        self.chunks.get(seat.0 / ROWS_PER_CHUNK)?.get()?.get(seat.0 % ROWS_PER_CHUNK)
+    }
+
+    fn row_for_writing(&self, seat: Seat) -> Option<&Row> {
+        let chunk = self.chunks.get(seat.0 / ROWS_PER_CHUNK)?;
+        let rows = chunk.get_or_init(|| (0..ROWS_PER_CHUNK).map(|_| Row::default()).collect());
+        rows.get(seat.0 % ROWS_PER_CHUNK)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_and_classes_are_named_and_bounded() {
+        assert_eq!(Method::of(b"GET"), Method::Get);
+        assert_eq!(Method::of(b"get"), Method::Other);
+        assert_eq!(Method::of(b"BREW"), Method::Other);
+        assert_eq!(Class::of(204), Class::Success);
+        assert_eq!(Class::of(499), Class::ClientError);
+        assert_eq!(Class::of(999), Class::ServerError);
+    }
+
+    #[test]
+    fn an_exchange_is_counted_once_in_its_row() {
+        let block = Block::default();
+        let done = Done { seat: Seat(70), method: Method::Post, status: 503, total_ns: 7, upstream_ns: None };
+        block.done(&done);
+        let row = block.row(Seat(70)).unwrap();
+        assert_eq!(row.requests(Method::Post, Class::ServerError), 1);
+        assert_eq!(row.requests(Method::Post, Class::Success), 0);
+        assert!(block.row(Seat(1)).is_none(), "no chunk is made for rows that nobody uses");
+        assert_eq!(block.count(Count::SeriesLost), 0);
+    }
+}

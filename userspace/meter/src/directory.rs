@@ -1,0 +1,73 @@
+//! Which row of a worker's block belongs to which listener and route, kept across reloads.
+
+use std::collections::HashMap;
+
+/// The row of a block in which a route's requests are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Seat(pub(crate) usize);
+
+impl Seat {
+    /// Where requests are counted that have no row of their own: no route found, or the table is full.
+    pub const OTHER: Seat = Seat(0);
+}
+
+/// Rows at most; further routes are counted together under [`Seat::OTHER`].
+pub(crate) const SEATS_MAX: usize = 4096;
+
+/// Gives every listener and route its row, and the same row again after a reload.
+#[derive(Debug)]
+pub struct Directory {
+    rows: Vec<(String, String)>,
+    by_name: HashMap<(String, String), Seat>,
+}
+
+impl Default for Directory {
+    fn default() -> Self {
+        let other = (String::from("other"), String::from("other"));
+        Self { rows: vec![other], by_name: HashMap::new() }
+    }
+}
+
+impl Directory {
+    /// The row of this listener and route: the one it had before, or a new one.
+    pub fn seat(&mut self, listener: &str, route: &str) -> Seat {
+        let key = (listener.to_owned(), route.to_owned());
+        if let Some(seat) = self.by_name.get(&key) {
+            return *seat;
+        }
+        if self.rows.len() >= SEATS_MAX {
+            return Seat::OTHER;
+        }
+        let seat = Seat(self.rows.len());
+        self.rows.push(key.clone());
+        self.by_name.insert(key, seat);
+        seat
+    }
+
+    /// Every row with the names of its listener and route.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (Seat, &str, &str)> {
+        self.rows
+            .iter()
+            .enumerate()
+            .map(|(at, (listener, route))| (Seat(at), listener.as_str(), route.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_keeps_its_row_and_the_table_ends() {
+        let mut directory = Directory::default();
+        let first = directory.seat("edge", "orders");
+        assert_ne!(first, Seat::OTHER);
+        assert_eq!(directory.seat("edge", "orders"), first);
+        assert_ne!(directory.seat("edge", "users"), first);
+        for n in 0..SEATS_MAX {
+            directory.seat("edge", &format!("r{n}"));
+        }
+        assert_eq!(directory.seat("edge", "one too many"), Seat::OTHER);
+        assert_eq!(directory.rows().count(), SEATS_MAX);
+    }
+}

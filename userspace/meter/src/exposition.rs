@@ -1,0 +1,241 @@
+//! The text a scraper reads: Prometheus 0.0.4 and OpenMetrics 1.0.
+
+use crate::block::{Block, Class, Count, Method};
+use crate::directory::Directory;
+use crate::histogram::{BOUNDS_NS, Total};
+use crate::names::{self, Kind, Name};
+use std::fmt::Write;
+
+/// Which dialect the scraper asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `text/plain; version=0.0.4`
+    Prometheus,
+    /// `application/openmetrics-text; version=1.0.0`
+    OpenMetrics,
+}
+
+impl Format {
+    /// The dialect for an `Accept` field value.
+    pub fn of(accept: &str) -> Self {
+        if accept.contains("application/openmetrics-text") { Self::OpenMetrics } else { Self::Prometheus }
+    }
+
+    /// The media type to answer with.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+/// A page under construction. Families are written one after another, each once.
+#[derive(Debug)]
+pub struct Page {
+    format: Format,
+    text: String,
+}
+
+/// A label and its value.
+type Label<'a> = (&'a str, &'a str);
+
+impl Page {
+    /// An empty page.
+    pub fn new(format: Format) -> Self {
+        Self { format, text: String::with_capacity(16 * 1024) }
+    }
+
+    /// Opens a family: its help and type lines.
+    pub fn family(&mut self, name: &Name) {
+        let kind = match (name.kind, self.format) {
+            (Kind::Counter, _) => "counter",
+            (Kind::Gauge, _) | (Kind::Info, Format::Prometheus) => "gauge",
+            (Kind::Histogram, _) => "histogram",
+            (Kind::Info, Format::OpenMetrics) => "info",
+        };
+        let family = self.family_name(name);
+        self.line(format_args!("# HELP {family} {}\n# TYPE {family} {kind}", name.help));
+    }
+
+    /// One sample of the family opened last.
+    pub fn sample(&mut self, name: &Name, labels: &[Label<'_>], value: impl std::fmt::Display) {
+        debug_assert!(labels.iter().map(|label| label.0).eq(name.labels.iter().copied()), "{}", name.name);
+        self.text.push_str(name.name);
+        self.labels(labels);
+        self.line(format_args!(" {value}"));
+    }
+
+    /// A family of one sample without labels.
+    pub fn single(&mut self, name: &Name, value: impl std::fmt::Display) {
+        self.family(name);
+        self.sample(name, &[], value);
+    }
+
+    /// The finished page.
+    pub fn finish(mut self) -> String {
+        if self.format == Format::OpenMetrics {
+            self.text.push_str("# EOF\n");
+        }
+        self.text
+    }
+
+    /// OpenMetrics names the family without the suffix that its samples carry.
+    fn family_name(&self, name: &Name) -> &'static str {
+        let suffix = match name.kind {
+            Kind::Counter => "_total",
+            Kind::Info => "_info",
+            Kind::Gauge | Kind::Histogram => return name.name,
+        };
+        match self.format {
+            Format::OpenMetrics => name.name.strip_suffix(suffix).unwrap_or(name.name),
+            Format::Prometheus => name.name,
+        }
+    }
+
+    fn histogram(&mut self, name: &Name, labels: &[Label<'_>], total: &Total) {
+        let mut seen = 0;
+        for (at, count) in total.buckets.iter().enumerate() {
+            seen += count;
+            let bound = BOUNDS_NS.get(at).map_or_else(|| String::from("+Inf"), |ns| seconds(*ns).to_string());
+            let mut all = labels.to_vec();
+            all.push(("le", &bound));
+            self.put(format_args!("{}_bucket", name.name));
+            self.labels(&all);
+            self.line(format_args!(" {seen}"));
+        }
+        for (suffix, value) in [("sum", seconds(total.sum_ns).to_string()), ("count", seen.to_string())] {
+            self.put(format_args!("{}_{suffix}", name.name));
+            self.labels(labels);
+            self.line(format_args!(" {value}"));
+        }
+    }
+
+    fn labels(&mut self, labels: &[Label<'_>]) {
+        for (at, (name, value)) in labels.iter().enumerate() {
+            self.put(format_args!("{}{name}=\"", if at == 0 { '{' } else { ',' }));
+            for character in value.chars() {
+                match character {
+                    '\\' => self.text.push_str("\\\\"),
+                    '"' => self.text.push_str("\\\""),
+                    '\n' => self.text.push_str("\\n"),
+                    other => self.text.push(other),
+                }
+            }
+            self.text.push('"');
+        }
+        if !labels.is_empty() {
+            self.text.push('}');
+        }
+    }
+
+    fn line(&mut self, text: std::fmt::Arguments<'_>) {
+        self.put(text);
+        self.text.push('\n');
+    }
+
+    fn put(&mut self, text: std::fmt::Arguments<'_>) {
+        self.text.write_fmt(text).ok(); // a String cannot refuse
+    }
+}
+
+/// Writes everything that the workers counted. `reason` names a refusal by its number.
+pub fn blocks(
+    page: &mut Page,
+    blocks: &[&Block],
+    directory: &Directory,
+    reason: fn(u8) -> Option<&'static str>,
+) {
+    for (count, name) in Count::ALL {
+        page.single(name, blocks.iter().map(|block| block.count(*count)).sum::<u64>());
+    }
+    page.family(&names::REFUSED);
+    for number in 0..=u8::MAX {
+        let total: u64 = blocks.iter().map(|block| block.refusals(number)).sum();
+        if let (1.., Some(reason)) = (total, reason(number)) {
+            page.sample(&names::REFUSED, &[("reason", reason)], total);
+        }
+    }
+    requests(page, blocks, directory);
+    for (name, upstream) in [(&names::DURATION, false), (&names::UPSTREAM_DURATION, true)] {
+        page.family(name);
+        for (seat, listener, route) in directory.rows() {
+            let mut total = Total::default();
+            for row in blocks.iter().filter_map(|block| block.row(seat)) {
+                if upstream { &row.upstream } else { &row.duration }.add_to(&mut total);
+            }
+            if total.buckets.iter().any(|count| *count > 0) {
+                page.histogram(name, &[("listener", listener), ("route", route)], &total);
+            }
+        }
+    }
+}
+
+fn requests(page: &mut Page, blocks: &[&Block], directory: &Directory) {
+    page.family(&names::REQUESTS);
+    for (seat, listener, route) in directory.rows() {
+        for (method, method_text) in Method::ALL {
+            for (class, class_text) in Class::ALL {
+                let rows = blocks.iter().filter_map(|block| block.row(seat));
+                let total: u64 = rows.map(|row| row.requests(*method, *class)).sum();
+                if total > 0 {
+                    let labels = [
+                        ("listener", listener),
+                        ("route", route),
+                        ("method", method_text),
+                        ("class", class_text),
+                    ];
+                    page.sample(&names::REQUESTS, &labels, total);
+                }
+            }
+        }
+    }
+}
+
+fn seconds(ns: u64) -> f64 {
+    std::time::Duration::from_nanos(ns).as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::Done;
+
+    fn page(format: Format) -> String {
+        let mut directory = Directory::default();
+        let seat = directory.seat("edge", "a \"quoted\"\nroute");
+        let (one, two) = (Block::default(), Block::default());
+        let done =
+            Done { seat, method: Method::Get, status: 200, total_ns: 60_000, upstream_ns: Some(40_000) };
+        one.done(&done);
+        two.done(&done);
+        two.refuse(7);
+        let mut page = Page::new(format);
+        blocks(&mut page, &[&one, &two], &directory, |number| (number == 7).then_some("bad_framing"));
+        page.finish()
+    }
+
+    #[test]
+    fn blocks_are_added_up_and_labels_escaped() {
+        let text = page(Format::Prometheus);
+        for line in [
+            r#"weir_requests_total{listener="edge",route="a \"quoted\"\nroute",method="GET",class="2xx"} 2"#,
+            r#"weir_refusals_total{reason="bad_framing"} 1"#,
+            r#"weir_request_duration_seconds_bucket{listener="edge",route="a \"quoted\"\nroute",le="0.00005"} 0"#,
+            r#"weir_request_duration_seconds_bucket{listener="edge",route="a \"quoted\"\nroute",le="+Inf"} 2"#,
+            r#"weir_request_duration_seconds_sum{listener="edge",route="a \"quoted\"\nroute"} 0.00012"#,
+            "# TYPE weir_requests_total counter",
+        ] {
+            assert!(text.lines().any(|have| have == line), "{line}\nnot in\n{text}");
+        }
+    }
+
+    #[test]
+    fn openmetrics_names_counter_families_without_total_and_ends_with_eof() {
+        let text = page(Format::OpenMetrics);
+        assert!(text.contains("# TYPE weir_requests counter\n"));
+        assert!(text.contains("weir_requests_total{"));
+        assert!(text.ends_with("# EOF\n"));
+        assert_eq!(Format::of("application/openmetrics-text; version=1.0.0"), Format::OpenMetrics);
+    }
+}

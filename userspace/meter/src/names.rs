@@ -1,0 +1,87 @@
+//! The one table of metric names. No other file spells a name that a scraper sees.
+
+/// What a metric is, in the sense of the exposition format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only rises; the name ends in `_total`.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+    /// Cumulative buckets with sum and count; the unit is seconds.
+    Histogram,
+    /// Constant 1; what it says stands in its labels.
+    Info,
+}
+
+/// One metric family: its name, kind, label names and help text.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Name {
+    /// Full name with prefix and base unit.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// Names of its labels; no value of theirs is ever chosen by a client.
+    pub labels: &'static [&'static str],
+    /// One sentence for the reader of a dashboard.
+    pub help: &'static str,
+}
+
+macro_rules! names {
+    ($($id:ident: $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
+        $(#[doc = $help] pub const $id: Name =
+            Name { name: $name, kind: Kind::$kind, labels: &[$($label),*], help: $help };)*
+        /// Every family, in the order in which a scrape prints them.
+        pub const ALL: &[&Name] = &[$(&$id),*];
+    };
+}
+
+names! {
+    BUILD: Info "weir_build_info" ["version"] "The running program.";
+    STARTED: Gauge "weir_process_start_time_seconds" [] "When this process started, in seconds since 1970.";
+    WORKERS: Gauge "weir_workers" [] "Worker threads that serve traffic.";
+    GENERATION: Gauge "weir_config_generation" [] "Number of the running configuration, counted from 1 at start.";
+    RELOADS: Counter "weir_config_reloads_total" ["result"] "Reloads by result: ok or refused.";
+    LAST_RELOAD: Gauge "weir_config_last_reload_success" [] "1 if the newest reload was taken, 0 if it was refused and the old plan kept.";
+
+    ACCEPTED: Counter "weir_connections_accepted_total" [] "Client connections accepted.";
+    CLOSED: Counter "weir_connections_closed_total" [] "Client connections closed; accepted minus closed are open now.";
+    SHED: Counter "weir_connections_shed_total" [] "Client connections closed unserved because a limit was reached.";
+    TLS_DONE: Counter "weir_tls_handshakes_total" [] "TLS handshakes completed with clients.";
+    TLS_FAILED: Counter "weir_tls_failures_total" [] "TLS handshakes with clients that failed.";
+    REQUESTS: Counter "weir_requests_total" ["listener", "route", "method", "class"] "Requests answered, by class of status.";
+    REFUSED: Counter "weir_refusals_total" ["reason"] "Requests and connections refused by the proxy, by reason.";
+    DURATION: Histogram "weir_request_duration_seconds" ["listener", "route"] "From the first byte of a request to the last byte of its answer.";
+    UPSTREAM_DURATION: Histogram "weir_upstream_duration_seconds" ["listener", "route"] "The part of a request's time spent waiting for the upstream.";
+    RECEIVED: Counter "weir_received_bytes_total" [] "Bytes received from clients, before TLS is taken off.";
+    SENT: Counter "weir_sent_bytes_total" [] "Bytes sent to clients, after TLS is put on.";
+    UP_OPENED: Counter "weir_upstream_connections_opened_total" [] "Connections opened to upstreams.";
+    UP_REUSED: Counter "weir_upstream_connections_reused_total" [] "Requests sent over a kept-alive upstream connection.";
+    UP_FAILED: Counter "weir_upstream_failures_total" [] "Attempts at an upstream that failed: no connection, a timeout, or a bad answer.";
+    RETRIED: Counter "weir_upstream_retries_total" [] "Attempts beyond the first.";
+    PANICS: Counter "weir_task_panics_total" [] "Tasks ended by a panic; each cost one connection.";
+    BUFFERS_SHORT: Counter "weir_buffer_waits_total" [] "Times a connection waited because every receive buffer was in use.";
+    SERIES_LOST: Counter "weir_series_overflow_total" [] "Requests counted under route \"other\" because the series limit was reached.";
+
+    XDP_MODE: Gauge "weir_xdp_attached" ["interface", "mode"] "1 for the mode in which the shield is attached to an interface.";
+    XDP_PACKETS: Counter "weir_xdp_packets_total" ["reason"] "Packets judged in the kernel, by reason.";
+    XDP_BYTES: Counter "weir_xdp_bytes_total" ["reason"] "Bytes of the packets judged in the kernel, by reason.";
+    XDP_BANS: Gauge "weir_xdp_bans" [] "Addresses banned now.";
+    XDP_EVENTS_LOST: Counter "weir_xdp_events_suppressed_total" [] "Drop events not reported because of the rate cap or a full ring.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_conventions_of_the_exposition_format() {
+        for (at, name) in ALL.iter().enumerate() {
+            assert!(name.name.starts_with("weir_"), "{}", name.name);
+            assert_eq!(name.kind == Kind::Counter, name.name.ends_with("_total"), "{}", name.name);
+            assert_eq!(name.kind == Kind::Info, name.name.ends_with("_info"), "{}", name.name);
+            assert!(name.kind != Kind::Histogram || name.name.ends_with("_seconds"), "{}", name.name);
+            assert!(name.help.ends_with('.'), "{}", name.name);
+            assert!(ALL.iter().skip(at + 1).all(|other| other.name != name.name), "{} twice", name.name);
+        }
+    }
+}
