@@ -1,1 +1,14 @@
-//! The admin interface as a pure function of request and state, and its client.
+//! The admin interface: [`Call::parse`] says what a request asks for, [`Response`] is what it gets,
+//! and [`Client`] is how the command line asks.
+//!
+//! Nothing here listens or acts. The program parses a request into a [`Call`], does it, and answers; so the
+//! whole interface can be tested as a function, and every door (unix socket, status listener) is the same.
+#![forbid(unsafe_code)]
+
+mod call;
+mod client;
+mod response;
+
+pub use call::{Call, Door, Request};
+pub use client::{Client, Error as ClientError};
+pub use response::Response;

@@ -1,1 +1,17 @@
-//! The control thread: reload, stores, health checks, exporters. tokio lives here only.
+//! The control thread: signals, the admin doors, the service manager, the test server. tokio lives here only.
+//!
+//! It is one thread beside the workers and never on the path of a request.
+#![forbid(unsafe_code)]
+
+pub mod door;
+pub mod manager;
+pub mod origin;
+mod signals;
+
+pub use signals::{Signal, Signals};
+
+/// Runs `main` on a control thread of its own kind: single-threaded, with timers and I/O.
+pub fn run<F: Future>(main: F) -> std::io::Result<F::Output> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(tokio::task::LocalSet::new().block_on(&runtime, main))
+}

@@ -1,0 +1,202 @@
+//! What a request asks for.
+
+use crate::Response;
+use serde_json::Value;
+use std::net::IpAddr;
+
+/// A request to the admin interface, as far as it matters here.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// `GET`, `POST` or `DELETE`; others are answered 405.
+    pub method: &'a str,
+    /// Path without the query.
+    pub path: &'a str,
+    /// Query without the question mark; empty if there is none.
+    pub query: &'a str,
+    /// The body, empty or JSON.
+    pub body: &'a [u8],
+}
+
+/// Which door a request came through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// The unix socket: everything.
+    Admin,
+    /// The status listener: metrics and health, nothing that changes or tells more.
+    Status,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Call {
+    /// Is the process alive?
+    Health,
+    /// Can it serve?
+    Ready,
+    /// The numbers, for a scraper.
+    Metrics,
+    /// What runs: version, generation, listeners, workers, shield.
+    Status,
+    /// Take the configuration anew.
+    Reload,
+    /// Counters and attachment of the shield.
+    Shield,
+    /// Every ban.
+    Bans,
+    /// Ban an address.
+    Ban {
+        /// Who.
+        address: IpAddr,
+        /// For how many seconds; `None` leaves it to the escalation.
+        seconds: Option<u64>,
+        /// Why, in the operator's words.
+        reason: String,
+    },
+    /// Lift a ban.
+    Unban(IpAddr),
+    /// Which stage would decide what for this source.
+    Explain(IpAddr),
+}
+
+/// The longest reason that is kept with a ban, in bytes.
+const REASON_BYTES_MAX: usize = 128;
+
+/// Every path with the methods it knows.
+const PATHS: &[(&str, &[&str], Door)] = &[
+    ("/healthz", &["GET"], Door::Status),
+    ("/readyz", &["GET"], Door::Status),
+    ("/metrics", &["GET"], Door::Status),
+    ("/v1/status", &["GET"], Door::Admin),
+    ("/v1/reload", &["POST"], Door::Admin),
+    ("/v1/shield", &["GET"], Door::Admin),
+    ("/v1/shield/bans", &["GET", "POST"], Door::Admin),
+    ("/v1/shield/bans/{address}", &["DELETE"], Door::Admin),
+    ("/v1/shield/explain/{address}", &["GET"], Door::Admin),
+];
+
+impl Call {
+    /// Reads a request; the error is the answer to it.
+    pub fn parse(request: &Request<'_>, door: Door) -> Result<Self, Response> {
+        let known = PATHS.iter().find(|(path, _, _)| captures(path, request.path).is_some());
+        let Some((pattern, methods, least)) = known else {
+            return Err(Response::problem(404, "no such path", &listing(door)));
+        };
+        if door == Door::Status && *least == Door::Admin {
+            return Err(Response::problem(404, "no such path here", "ask on the admin socket"));
+        }
+        if !methods.contains(&request.method) {
+            let allowed = methods.join(", ");
+            let detail = format!("{} allows {allowed}", request.path);
+            return Err(Response::problem(405, "method not allowed", &detail).with("allow", &allowed));
+        }
+        let argument = captures(pattern, request.path).unwrap_or_default();
+        match (*pattern, request.method) {
+            ("/healthz", _) => Ok(Self::Health),
+            ("/readyz", _) => Ok(Self::Ready),
+            ("/metrics", _) => Ok(Self::Metrics),
+            ("/v1/status", _) => Ok(Self::Status),
+            ("/v1/reload", _) => Ok(Self::Reload),
+            ("/v1/shield", _) => Ok(Self::Shield),
+            ("/v1/shield/bans", "GET") => Ok(Self::Bans),
+            ("/v1/shield/bans", _) => ban(request.body),
+            ("/v1/shield/bans/{address}", _) => address(argument).map(Self::Unban),
+            _ => address(argument).map(Self::Explain),
+        }
+    }
+}
+
+/// What `{…}` at the end of the pattern stands for in the path, or an empty text if there is none.
+fn captures<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
+    match pattern.split_once('{') {
+        None => (pattern == path).then_some(""),
+        Some((prefix, _)) => path.strip_prefix(prefix).filter(|rest| !rest.is_empty() && !rest.contains('/')),
+    }
+}
+
+fn listing(door: Door) -> String {
+    let open = PATHS.iter().filter(|(_, _, least)| door == Door::Admin || *least == Door::Status);
+    let paths: Vec<String> = open.map(|(path, methods, _)| format!("{} {path}", methods.join("|"))).collect();
+    format!("there are: {}", paths.join(", "))
+}
+
+fn address(text: &str) -> Result<IpAddr, Response> {
+    text.parse().map_err(|_| {
+        Response::problem(400, "not an address", &format!("\"{text}\" is no IPv4 or IPv6 address"))
+    })
+}
+
+fn ban(body: &[u8]) -> Result<Call, Response> {
+    let bad = |detail: &str| Response::problem(400, "not a ban", detail);
+    let body: Value =
+        serde_json::from_slice(body).map_err(|error| bad(&format!("the body is not JSON: {error}")))?;
+    let fields = body.as_object().ok_or_else(|| bad("the body is not an object"))?;
+    if let Some(stranger) =
+        fields.keys().find(|key| !["address", "seconds", "reason"].contains(&key.as_str()))
+    {
+        return Err(bad(&format!("\"{stranger}\" is unknown; there are address, seconds, reason")));
+    }
+    let text = |key: &str| fields.get(key).and_then(Value::as_str);
+    let who = text("address").ok_or_else(|| bad("\"address\" is missing"))?;
+    let reason = text("reason").unwrap_or("by the operator");
+    if reason.len() > REASON_BYTES_MAX {
+        return Err(bad(&format!("\"reason\" is longer than {REASON_BYTES_MAX} bytes")));
+    }
+    let seconds = match fields.get("seconds") {
+        None | Some(Value::Null) => None,
+        Some(value) => match value.as_u64() {
+            Some(seconds @ 1..=31_536_000) => Some(seconds),
+            _ => return Err(bad("\"seconds\" is a whole number from 1 to 31536000 (a year)")),
+        },
+    };
+    Ok(Call::Ban { address: address(who)?, seconds, reason: reason.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(method: &str, path: &str, body: &str, door: Door) -> Result<Call, Response> {
+        Call::parse(&Request { method, path, query: "", body: body.as_bytes() }, door)
+    }
+
+    #[test]
+    fn each_path_is_understood() {
+        let check = |method: &str, path: &str, body: &str, expect: Call| {
+            assert_eq!(parse(method, path, body, Door::Admin), Ok(expect), "{method} {path}");
+        };
+        let address = IpAddr::from([192, 0, 2, 1]);
+        check("GET", "/metrics", "", Call::Metrics);
+        check("POST", "/v1/reload", "", Call::Reload);
+        check("DELETE", "/v1/shield/bans/192.0.2.1", "", Call::Unban(address));
+        check("GET", "/v1/shield/explain/192.0.2.1", "", Call::Explain(address));
+        let ban = Call::Ban { address, seconds: Some(600), reason: String::from("noise") };
+        check("POST", "/v1/shield/bans", r#"{"address":"192.0.2.1","seconds":600,"reason":"noise"}"#, ban);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let check = |method: &str, path: &str, body: &str, status: u16, says: &str| {
+            let refused = parse(method, path, body, Door::Admin).unwrap_err();
+            assert_eq!(refused.status, status, "{method} {path} {body}");
+            let text = String::from_utf8(refused.body).unwrap();
+            assert!(text.contains(says), "{says} not in {text}");
+        };
+        check("GET", "/v1/statuss", "", 404, "/v1/status");
+        check("GET", "/v1/reload", "", 405, "POST");
+        check("DELETE", "/v1/shield/bans/fnord", "", 400, "fnord");
+        check("POST", "/v1/shield/bans", "", 400, "not JSON");
+        check("POST", "/v1/shield/bans", "{}", 400, "address");
+        check("POST", "/v1/shield/bans", r#"{"address":"::1","for":1}"#, 400, "for");
+        check("POST", "/v1/shield/bans", r#"{"address":"::1","seconds":0}"#, 400, "1 to 31536000");
+    }
+
+    #[test]
+    fn the_status_door_shows_health_and_metrics_only() {
+        assert_eq!(parse("GET", "/healthz", "", Door::Status), Ok(Call::Health));
+        for (path, methods, least) in PATHS {
+            let path = path.replace("{address}", "::1");
+            let open = parse(methods[0], &path, r#"{"address":"::1"}"#, Door::Status).is_ok();
+            assert_eq!(open, *least == Door::Status, "{path}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! A small HTTP/1.1 server for the admin socket and the status listener.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Body, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+
+/// Connections served at once through one door; more wait in the backlog.
+pub const CONNECTIONS_MAX: usize = 64;
+/// The largest request body, in bytes.
+pub const BODY_BYTES_MAX: usize = 1 << 20;
+/// How long a client may take to send a head, or to keep a connection open without one.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take to send a body.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A request that has arrived whole.
+#[derive(Debug)]
+pub struct Asked {
+    /// Its head.
+    pub head: hyper::http::request::Parts,
+    /// Its body.
+    pub body: Bytes,
+}
+
+/// What is sent back.
+pub type Answer = hyper::Response<Full<Bytes>>;
+
+/// Where requests come in.
+#[derive(Debug)]
+pub enum Door {
+    /// A unix socket: the admin interface.
+    Unix(UnixListener),
+    /// A TCP socket: status, or the test server.
+    Tcp(TcpListener),
+}
+
+/// Serves requests until the future is dropped.
+pub async fn serve(door: Door, answer: impl AsyncFn(Asked) -> Answer + 'static) {
+    let answer = Rc::new(answer);
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match door.accept().await {
+            Ok(stream) => {
+                let answer = Rc::clone(&answer);
+                tokio::task::spawn_local(async move {
+                    converse(stream, &*answer).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                // Out of descriptors, most likely. The pause keeps the control thread from spinning on it.
+                tracing::warn!(%error, "a door cannot accept");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
+
+impl Door {
+    async fn accept(&self) -> std::io::Result<Box<dyn Stream>> {
+        Ok(match self {
+            Self::Unix(listener) => Box::new(listener.accept().await?.0),
+            Self::Tcp(listener) => Box::new(listener.accept().await?.0),
+        })
+    }
+}
+
+async fn converse(stream: Box<dyn Stream>, answer: &impl AsyncFn(Asked) -> Answer) {
+    let service = service_fn(async |request| Ok::<_, Infallible>(respond(request, answer).await));
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "a connection to a door ended badly");
+    }
+}
+
+async fn respond(request: hyper::Request<Incoming>, answer: &impl AsyncFn(Asked) -> Answer) -> Answer {
+    let (head, body) = request.into_parts();
+    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+        return plain(413, "the body is larger than 1 MiB\n");
+    }
+    let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect()).await;
+    match body {
+        Ok(Ok(body)) => answer(Asked { head, body: body.to_bytes() }).await,
+        Ok(Err(_)) => plain(413, "the body is larger than 1 MiB, or it broke off\n"),
+        Err(_) => plain(408, "the body took longer than 10 s\n"),
+    }
+}
+
+/// A short answer in plain text.
+pub fn plain(status: u16, text: &'static str) -> Answer {
+    let mut answer = Answer::new(Full::new(Bytes::from_static(text.as_bytes())));
+    *answer.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    fn asked(request: &'static str) -> String {
+        crate::run(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let server = tokio::task::spawn_local(serve(Door::Tcp(listener), async |asked: Asked| {
+                assert_eq!(asked.head.uri.path(), "/here");
+                Answer::new(Full::new(asked.body))
+            }));
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            server.abort();
+            answer
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_request_arrives_whole_or_not_at_all() {
+        let post = "POST /here HTTP/1.1\r\nhost: a\r\nconnection: close\r\n";
+        let check = |rest: &str, begins: &str, ends: &str| {
+            let answer = asked(String::leak(format!("{post}{rest}")));
+            assert!(answer.starts_with(begins) && answer.ends_with(ends), "{rest}: {answer}");
+        };
+        check("content-length: 5\r\n\r\nhello", "HTTP/1.1 200 ", "hello");
+        check("content-length: 1048577\r\n\r\n", "HTTP/1.1 413 ", "larger than 1 MiB\n");
+        check("content-length: x\r\n\r\n", "HTTP/1.1 400 ", "");
+    }
+}

@@ -1,0 +1,19 @@
+//! What the service manager is told (`sd_notify(3)`). Without one, nothing happens.
+
+use sd_notify::NotifyState;
+
+/// The program serves; `status` is the line that `systemctl status` shows.
+pub fn ready(status: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// The program drains and will end.
+pub fn stopping(status: &str) {
+    tell(&[NotifyState::Stopping, NotifyState::Status(status)]);
+}
+
+fn tell(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "the service manager did not take a notification");
+    }
+}
