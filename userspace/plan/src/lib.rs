@@ -1,1 +1,3 @@
 //! The configuration as meant: an immutable plan compiled from the schema, and the difference of two plans.
+
+pub mod shield;
