@@ -1,0 +1,241 @@
+//! The fields of a message: one byte buffer, a list of ranges into it, and edits laid over them.
+//!
+//! An edit appends its text to the buffer and points the field there; a removed field stays in the list as a
+//! mark. Lines that nobody touched are therefore still contiguous, and writing them is copying a few long runs.
+use crate::{Error, Name, NameSet, span::Span};
+
+mod line;
+
+pub(crate) use line::Line;
+
+/// The fields of one message. Reused from message to message; [`Head::clear`] keeps its memory.
+#[derive(Clone, Debug, Default)]
+pub struct Head {
+    pub(crate) text: Vec<u8>,
+    lines: Vec<Line>,
+    present: NameSet,
+}
+
+/// One field, as it stands after all edits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// Which of the known names it is.
+    pub id: Name,
+    /// The name as the sender spelled it.
+    pub name: &'a [u8],
+    /// The value without surrounding white space.
+    pub value: &'a [u8],
+}
+
+impl Head {
+    /// Forgets the message and keeps the memory.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.lines.clear();
+        self.present = NameSet::default();
+    }
+
+    /// The fields in the order in which they will be sent.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Field<'_>> {
+        self.lines.iter().filter(|line| !line.gone).map(|line| line.view(&self.text))
+    }
+
+    /// How many fields there are.
+    pub fn len(&self) -> usize {
+        self.lines.iter().filter(|line| !line.gone).count()
+    }
+
+    /// Whether there is no field.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes that the fields occupy, for limits on memory.
+    pub fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// The first value of a field by its text, in any case.
+    pub fn value(&self, name: &str) -> Option<&[u8]> {
+        self.values(name).next()
+    }
+
+    /// All values of a field by its text, in any case.
+    pub fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        let wanted = Wanted::new(name.as_bytes());
+        self.lines
+            .iter()
+            .filter(move |line| wanted.is(line, &self.text))
+            .map(|line| line.value.of(&self.text))
+    }
+
+    /// The first value of a known field. Costs one bit test when it is absent.
+    pub fn known(&self, name: Name) -> Option<&[u8]> {
+        self.every(name).next()
+    }
+
+    /// All values of a known field.
+    pub fn every(&self, name: Name) -> impl Iterator<Item = &[u8]> {
+        let lines = if self.present.contains(name) { self.lines.as_slice() } else { &[] };
+        lines.iter().filter(move |line| !line.gone && line.id == name).map(|line| line.value.of(&self.text))
+    }
+
+    /// Whether one of these may be present: false is certain, true is not, since removals are not tracked.
+    pub fn may_have(&self, names: NameSet) -> bool {
+        self.present.meets(names)
+    }
+
+    /// Appends a field after the others.
+    pub fn append(&mut self, name: &str, value: &[u8]) -> Result<(), Error> {
+        self.append_parts(name.as_bytes(), &[value])
+    }
+
+    /// Appends a field whose value is written in pieces, which need no buffer of their own.
+    pub fn append_parts(&mut self, name: &[u8], value: &[&[u8]]) -> Result<(), Error> {
+        writable(name, value)?;
+        let line = Line {
+            id: Name::parse(name),
+            name: self.store(&[name]),
+            value: self.store(value),
+            ..Line::default()
+        };
+        self.present.insert(line.id);
+        self.lines.push(line);
+        Ok(())
+    }
+
+    /// Gives a field exactly one value, in the place of its first occurrence.
+    pub fn set(&mut self, name: &str, value: &[u8]) -> Result<(), Error> {
+        self.set_parts(name.as_bytes(), &[value])
+    }
+
+    /// As [`Head::set`], with a value written in pieces.
+    pub fn set_parts(&mut self, name: &[u8], value: &[&[u8]]) -> Result<(), Error> {
+        writable(name, value)?;
+        let wanted = Wanted::new(name);
+        let Some(first) = self.lines.iter().position(|line| wanted.is(line, &self.text)) else {
+            return self.append_parts(name, value);
+        };
+        let stored = self.store(value);
+        let mut rest = self.lines.iter_mut().skip(first);
+        if let Some(line) = rest.next() {
+            line.edit(line.name, stored);
+        }
+        for line in rest.filter(|line| wanted.is(line, &self.text)) {
+            line.gone = true;
+        }
+        Ok(())
+    }
+
+    /// Removes every field of that name and says whether there was one.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let wanted = Wanted::new(name.as_bytes());
+        let text = &self.text;
+        let mut found = false;
+        for line in self.lines.iter_mut().filter(|line| wanted.is(line, text)) {
+            line.gone = true;
+            found = true;
+        }
+        found
+    }
+
+    /// Removes every field that is in the set; a bit test when there is none.
+    pub fn remove_set(&mut self, names: NameSet) {
+        if self.may_have(names) {
+            self.remove_where(|field| names.contains(field.id));
+        }
+    }
+
+    /// Removes every field of which `condemned` is true.
+    pub fn remove_where(&mut self, condemned: impl Fn(Field<'_>) -> bool) {
+        let text = &self.text;
+        for line in self.lines.iter_mut().filter(|line| !line.gone) {
+            line.gone = condemned(line.view(text));
+        }
+    }
+
+    /// Gives every field of one name another name.
+    pub fn rename(&mut self, from: &str, to: &str) -> Result<(), Error> {
+        writable(to.as_bytes(), &[])?;
+        let (wanted, id) = (Wanted::new(from.as_bytes()), Name::parse(to.as_bytes()));
+        let stored = self.store(&[to.as_bytes()]);
+        let text = &self.text;
+        for line in self.lines.iter_mut().filter(|line| wanted.is(line, text)) {
+            line.edit(stored, line.value);
+            line.id = id;
+            self.present.insert(id);
+        }
+        Ok(())
+    }
+
+    /// Writes every field as a line of HTTP/1.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let mut run = Span::default();
+        for line in self.lines.iter().filter(|line| !line.gone) {
+            if !line.whole.is_empty() && line.whole.start == run.end {
+                run.end = line.whole.end;
+                continue;
+            }
+            out.extend_from_slice(run.of(&self.text));
+            run = line.whole;
+            if run.is_empty() {
+                line.write(&self.text, out);
+            }
+        }
+        out.extend_from_slice(run.of(&self.text));
+    }
+
+    /// Takes a line that a parser has checked.
+    pub(crate) fn push(&mut self, line: Line) {
+        self.present.insert(line.id);
+        self.lines.push(line);
+    }
+
+    /// Puts bytes behind the text and says where they are.
+    pub(crate) fn store(&mut self, parts: &[&[u8]]) -> Span {
+        let start = self.text.len();
+        for part in parts {
+            self.text.extend_from_slice(part);
+        }
+        Span::new(start, self.text.len())
+    }
+}
+
+/// The name that is looked for, classified once.
+#[derive(Clone, Copy)]
+struct Wanted<'n> {
+    id: Name,
+    name: &'n [u8],
+}
+
+impl<'n> Wanted<'n> {
+    fn new(name: &'n [u8]) -> Wanted<'n> {
+        Wanted { id: Name::parse(name), name }
+    }
+
+    fn is(self, line: &Line, text: &[u8]) -> bool {
+        !line.gone
+            && line.id == self.id
+            && (self.id != Name::Other || line.name.of(text).eq_ignore_ascii_case(self.name))
+    }
+}
+
+/// RFC 9110, sections 5.1 and 5.5: what may be sent as a field, whoever made it up.
+fn writable(name: &[u8], value: &[&[u8]]) -> Result<(), Error> {
+    let name_fits = !name.is_empty() && name.iter().copied().all(is_token_byte);
+    let value_fits = value.iter().flat_map(|part| part.iter()).copied().all(is_value_byte);
+    if name_fits && value_fits { Ok(()) } else { Err(Error::Unwritable) }
+}
+
+/// RFC 9110, section 5.6.2: `tchar`.
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// RFC 9110, section 5.5: visible bytes, space, tab and `obs-text`.
+pub(crate) fn is_value_byte(byte: u8) -> bool {
+    (byte >= b' ' && byte != 0x7f) || byte == b'\t'
+}
+
+#[cfg(test)]
+mod tests;
