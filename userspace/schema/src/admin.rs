@@ -1,0 +1,79 @@
+//! `admin`: the interface that `weir`'s own commands and the web page speak to.
+
+use std::net::IpAddr;
+
+use crate::code::Code;
+use crate::diagnostic::Diagnostic;
+use crate::reader::Reader;
+use crate::section::{section, words};
+use crate::span::{At, Span};
+use crate::tls::ListenerTls;
+use crate::value::{Bind, Checked, FilePath, Name, Secret};
+
+section! {
+    /// The interface that `weir`'s own commands and the web page speak to.
+    pub struct Admin "admin" [checked] {
+        /// Its unix socket, for the owner and its group only.
+        pub socket: At<FilePath> = FilePath("/run/weir/admin.sock".to_owned()),
+        /// Also listen here; needs `tls` with `client_ca`, or `tokens`, unless it is this host alone.
+        pub bind: Option<At<Bind>>,
+        /// TLS for `bind`.
+        pub tls: Option<At<Box<ListenerTls>>>,
+        /// Who may do what by showing which token.
+        pub tokens: Vec<At<Token>>,
+        /// Serve the web page.
+        pub ui: At<bool> = true,
+    }
+}
+
+impl Checked for Admin {
+    fn check(&self, _span: Span, reader: &mut Reader<'_>) {
+        let Some(bind) = &self.bind else { return };
+        let local = match &bind.value {
+            Bind::Ip(address) => match address.ip() {
+                IpAddr::V4(ip) => ip.is_loopback(),
+                IpAddr::V6(ip) => ip.is_loopback(),
+            },
+            Bind::Any(_) => false,
+            Bind::Unix(_) => true,
+        };
+        if local {
+            return;
+        }
+        let asks = self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+        if self.tokens.is_empty() && !asks {
+            let found = Diagnostic::new(
+                Code::Conflict,
+                bind.span,
+                "anyone who reaches this address could change everything",
+            );
+            reader.push(found.hint("Add `tokens`, or `tls` with a `client_ca`, or listen on `127.0.0.1`."));
+        } else if self.tls.is_none() {
+            let found =
+                Diagnostic::new(Code::Unprotected, bind.span, "tokens travel in the clear to this address");
+            reader.push(found.hint("Add `tls`."));
+        }
+    }
+}
+
+section! {
+    /// A token and what it opens.
+    pub struct Token "token" {
+        /// Whose it is, for the audit log.
+        pub name: At<Name>,
+        /// The token.
+        pub token: At<Secret>,
+        /// What it allows.
+        pub role: At<Role> = Role::Read,
+    }
+}
+
+words! {
+    /// What someone may do.
+    pub enum Role "a role" {
+        /// Look.
+        Read = "read",
+        /// Look and change.
+        Write = "write",
+    }
+}

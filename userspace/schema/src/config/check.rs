@@ -1,0 +1,186 @@
+//! What must hold between sections: every name that is used exists, and what exists is used.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::code::Code;
+use crate::config::Config;
+use crate::diagnostic::{Diagnostic, Report};
+use crate::hint;
+use crate::policy::{Policy, PolicyUse};
+use crate::route::Route;
+use crate::span::{At, Span};
+use crate::value::{Leaf, Map, Name};
+
+/// Checks the whole; `broken` names what exists but could not be read.
+pub(super) fn check(config: &mut Config, broken: &[String], report: &mut Report) {
+    let known: HashSet<&str> = broken.iter().map(String::as_str).collect();
+    if config.version.value != 1 {
+        let message = format!("version {} is not known to this weir", config.version.value);
+        report.push(
+            Diagnostic::new(Code::Version, config.version.span, message)
+                .hint("The language has one version so far: `version: 1`."),
+        );
+    }
+    resolve_bare_words(config);
+    upstreams(config, &known, report);
+    policies(config, &known, report);
+    listeners(config, report);
+    names(config, report);
+}
+
+/// A bare word in a chain is a policy by name; failing that, a kind of policy with its defaults.
+fn resolve_bare_words(config: &mut Config) {
+    let Config { listeners, routes, policies, consumers, .. } = config;
+    let chains = listeners.iter_mut().map(|listener| &mut listener.value.policies);
+    let chains = chains.chain(routes.iter_mut().map(|route| &mut route.value.policies));
+    let chains = chains.chain(consumers.values_mut().map(|consumer| &mut consumer.value.policies));
+    for used in chains.flatten() {
+        let PolicyUse::Named(name) = &used.value else { continue };
+        if policies.find(name).is_none()
+            && let Some(policy) = Policy::bare(name)
+        {
+            used.value = PolicyUse::Inline(Box::new(policy));
+        }
+    }
+}
+
+fn upstreams(config: &Config, broken: &HashSet<&str>, report: &mut Report) {
+    let mut used: HashSet<&str> = HashSet::new();
+    let of_routes = config.routes.iter().flat_map(|route| route.value.upstreams());
+    let tcp = || config.listeners.iter().filter_map(|listener| listener.value.tcp.as_ref());
+    let of_tcp = tcp()
+        .flat_map(|tcp| tcp.value.upstream.iter().chain(tcp.value.sni.iter().map(|(_, upstream)| upstream)));
+    for name in of_routes.chain(of_tcp) {
+        used.insert(name.value.as_str());
+        missing(name, Code::NoUpstream, "upstream", &config.upstreams, broken, report);
+    }
+    for (name, upstream) in config.upstreams.iter() {
+        if !used.contains(name.as_str()) {
+            let message = format!("nothing leads to the upstream `{}`", name.value);
+            report.push(
+                Diagnostic::new(Code::UnusedUpstream, name.span, message)
+                    .hint("Name it in a route, or take it out."),
+            );
+        }
+        if let Some(tls) = upstream.value.tls.as_ref().filter(|tls| !tls.value.verify.value) {
+            let message = "the certificate of this upstream is not checked, so anyone between could be it";
+            report.push(
+                Diagnostic::new(Code::Verify, tls.value.verify.span, message).hint("Give `ca` instead."),
+            );
+        }
+    }
+}
+
+fn policies(config: &Config, broken: &HashSet<&str>, report: &mut Report) {
+    let chains = config.listeners.iter().flat_map(|listener| &listener.value.policies);
+    let chains = chains.chain(config.routes.iter().flat_map(|route| &route.value.policies));
+    let chains = chains.chain(config.consumers.iter().flat_map(|(_, consumer)| &consumer.value.policies));
+    let mut used: HashSet<&str> = HashSet::new();
+    for policy in chains {
+        let PolicyUse::Named(name) = &policy.value else { continue };
+        used.insert(name);
+        let name = At::new(name.clone(), policy.span);
+        if Policy::WORDS.contains(&name.0.as_str()) && config.policies.find(&name).is_none() {
+            let message = format!("`{}` needs settings of its own here", name.0);
+            let hint = format!("Write `{{ {}: {{ … }} }}`, or the name of one of `policies`.", name.0);
+            report.push(Diagnostic::new(Code::NoPolicy, name.span, message).hint(hint));
+            continue;
+        }
+        missing(&name, Code::NoPolicy, "policy", &config.policies, broken, report);
+    }
+    for (name, _) in config.policies.iter().filter(|(name, _)| !used.contains(name.as_str())) {
+        let message = format!("the policy `{}` judges nothing", name.value);
+        report.push(
+            Diagnostic::new(Code::UnusedPolicy, name.span, message)
+                .hint("Name it under `policies` of a route or listener."),
+        );
+    }
+}
+
+fn missing<T>(
+    name: &At<Name>,
+    code: Code,
+    what: &str,
+    known: &Map<T>,
+    broken: &HashSet<&str>,
+    report: &mut Report,
+) {
+    if known.find(name).is_some() || broken.contains(name.value.as_str()) {
+        return;
+    }
+    let found = Diagnostic::new(code, name.span, format!("there is no {what} `{}`", name.0));
+    let hint = hint::did_you_mean(name, known.names());
+    let none = || {
+        Some(format!(
+            "Nothing is defined under `{}`.",
+            if what == "policy" { "policies" } else { "upstreams" }
+        ))
+    };
+    report.push(found.hint_if(hint.or_else(|| known.is_empty().then(none).flatten())));
+}
+
+fn listeners(config: &Config, report: &mut Report) {
+    if config.listeners.is_empty() {
+        let found = Diagnostic::new(
+            Code::NoTraffic,
+            config.version.span,
+            "no listener is defined, so nothing is proxied",
+        );
+        report.push(
+            found.hint("Add `listeners: [ { bind: \":443\", … } ]`, unless only the shield is wanted."),
+        );
+    }
+    let mut seen: Vec<&At<crate::value::Bind>> = Vec::new();
+    for listener in &config.listeners {
+        for bind in &listener.value.bind {
+            if let Some(first) = seen.iter().find(|first| first.collides(bind)) {
+                let message = format!("`{}` is already taken by another listener", bind.spell());
+                report.push(
+                    Diagnostic::new(Code::SameAddress, bind.span, message).also(first.span, "taken here"),
+                );
+            }
+            seen.push(bind);
+        }
+        let tls = listener
+            .value
+            .tls
+            .as_ref()
+            .filter(|tls| tls.value.certificate.is_none() && tls.value.certificates.is_empty());
+        if let Some(tls) = tls.filter(|_| config.tls.value.certificates.is_empty()) {
+            let found = Diagnostic::new(Code::MissingKey, tls.span, "TLS without a certificate");
+            report.push(
+                found.hint("Give `certificate` and `key` here, or `certificates` under `tls` at the top."),
+            );
+        }
+    }
+    let names: Vec<&str> = config
+        .listeners
+        .iter()
+        .filter_map(|listener| listener.value.name.as_ref())
+        .map(|name| name.value.as_str())
+        .collect();
+    for name in config.routes.iter().flat_map(|route: &At<Route>| &route.value.r#match.value.listeners) {
+        if !names.contains(&name.value.as_str()) && !report.has_errors() {
+            let found =
+                Diagnostic::new(Code::NoListener, name.span, format!("there is no listener `{}`", name.0));
+            report.push(found.hint_if(hint::did_you_mean(name, names.iter().copied())));
+        }
+    }
+}
+
+/// Names of listeners and of routes are each unique: metrics and commands go by them.
+fn names(config: &Config, report: &mut Report) {
+    let listeners = config.listeners.iter().filter_map(|listener| listener.value.name.as_ref());
+    unique(listeners, "listener", report);
+    unique(config.routes.iter().filter_map(|route| route.value.name.as_ref()), "route", report);
+}
+
+fn unique<'a>(names: impl Iterator<Item = &'a At<Name>>, what: &str, report: &mut Report) {
+    let mut seen: HashMap<&str, Span> = HashMap::new();
+    for name in names {
+        if let Some(first) = seen.insert(name.value.as_str(), name.span) {
+            let message = format!("two {what}s are called `{}`", name.0);
+            report.push(Diagnostic::new(Code::DuplicateName, name.span, message).also(first, "the first"));
+        }
+    }
+}

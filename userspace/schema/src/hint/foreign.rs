@@ -1,0 +1,87 @@
+//! What users of nginx, HAProxy, Envoy, Kong, Traefik and Caddy call things, and what they are called here.
+
+/// The advice for a foreign key, if it is one.
+pub(super) fn advice(section: &str, key: &str) -> Option<String> {
+    let key = key.to_ascii_lowercase().replace('-', "_");
+    let (_, peer, here) = TERMS.iter().find(|(term, ..)| *term == key)?;
+    // A term may be the right word one level away; there the nearest key is the better advice.
+    if here.split('`').nth(1) == Some(section) {
+        return None;
+    }
+    Some(format!("`{key}` of {peer} is {here} here."))
+}
+
+/// Foreign term, whose it is, and the words for it here.
+const TERMS: &[(&str, &str, &str)] = &[
+    ("access_log_format", "nginx", "`telemetry.access_log`"),
+    ("acl_file", "HAProxy", "`shield.deny.files` or a policy `ip_list`"),
+    ("address", "Envoy", "`bind` of a listener, or an entry of `targets`"),
+    ("backend", "HAProxy", "`upstream`"),
+    ("backends", "HAProxy", "`upstreams`"),
+    ("circuit_breakers", "Envoy", "`breaker` of an upstream"),
+    ("client_body_timeout", "nginx", "`limits.body_rate_min` of a listener"),
+    ("client_header_timeout", "nginx", "`limits.header_timeout` of a listener"),
+    ("client_max_body_size", "nginx", "`limits.body_max` of a listener or route"),
+    ("cluster", "Envoy", "`upstream`"),
+    ("clusters", "Envoy", "`upstreams`"),
+    ("default_backend", "HAProxy", "a last route with `match: \"*\"`"),
+    ("entrypoints", "Traefik", "`listeners`"),
+    ("filter_chains", "Envoy", "`policies` of a listener"),
+    ("filters", "Envoy", "`policies`"),
+    ("frontend", "HAProxy", "`listeners`"),
+    ("frontends", "HAProxy", "`listeners`"),
+    ("global", "HAProxy", "`limits`"),
+    ("health_checks", "Envoy", "`health.active` of an upstream"),
+    ("healthchecks", "Kong", "`health` of an upstream"),
+    ("http", "nginx", "the file itself: `listeners`, `routes` and `upstreams` stand at its top"),
+    ("httpchk", "HAProxy", "`health.active.http`"),
+    ("keepalive_timeout", "nginx", "`limits.idle_timeout` of a listener"),
+    ("large_client_header_buffers", "nginx", "`limits.header_bytes_max` of a listener"),
+    ("lb_policy", "Envoy", "`balance`"),
+    ("limit_conn", "nginx", "`limits.connections` or `shield.per_source`"),
+    ("limit_req", "nginx", "a policy `rate_limit`"),
+    ("listen", "nginx", "`bind` of a listener"),
+    ("location", "nginx", "a route with `match`"),
+    ("log_format", "nginx", "`telemetry.access_log`"),
+    ("maxconn", "HAProxy", "`limits.connections` or an upstream's `breaker.connections`"),
+    ("middlewares", "Traefik", "`policies`"),
+    ("outlier_detection", "Envoy", "`health.passive` of an upstream"),
+    ("plugins", "Kong", "`policies`"),
+    ("proxy_connect_timeout", "nginx", "`timeouts.connect`"),
+    ("proxy_next_upstream", "nginx", "`retry.on`"),
+    ("proxy_pass", "nginx", "`upstream`"),
+    ("proxy_read_timeout", "nginx", "`timeouts.first_byte` or `timeouts.idle`"),
+    ("proxy_set_header", "nginx", "a policy `headers` with `request: { set: … }`"),
+    ("real_ip_header", "nginx", "`trusted_proxies` of a listener"),
+    ("retry_on", "Envoy", "`retry.on`"),
+    ("retry_policy", "Envoy", "`retry`"),
+    ("reverse_proxy", "Caddy", "`upstream`"),
+    ("routers", "Traefik", "`routes`"),
+    ("server", "nginx", "an entry of `listeners` with `match.hosts` on its routes"),
+    ("server_name", "nginx", "`match.hosts` of a route"),
+    ("servers", "nginx", "`targets`"),
+    ("service", "Kong", "`upstream`"),
+    ("services", "Kong", "`upstreams`"),
+    ("set_real_ip_from", "nginx", "`trusted_proxies` of a listener"),
+    ("ssl", "nginx", "`tls`"),
+    ("ssl_certificate", "nginx", "`tls.certificate`"),
+    ("ssl_certificate_key", "nginx", "`tls.key`"),
+    ("ssl_client_certificate", "nginx", "`tls.client_ca`"),
+    ("ssl_protocols", "nginx", "`tls.min_version`"),
+    ("static_resources", "Envoy", "the file itself: `listeners`, `routes` and `upstreams` stand at its top"),
+    ("stick_table", "HAProxy", "a policy `rate_limit`, or `shield.per_source`"),
+    ("strip_path", "Kong", "`rewrite.strip_prefix`"),
+    ("timeout_client", "HAProxy", "`limits.idle_timeout` of a listener"),
+    ("timeout_connect", "HAProxy", "`timeouts.connect`"),
+    ("timeout_server", "HAProxy", "`timeouts.first_byte`"),
+    ("tls_context", "Envoy", "`tls`"),
+    ("transport_socket", "Envoy", "`tls`"),
+    ("upstream_tls", "Envoy", "`tls` of an upstream"),
+    ("uris", "Kong", "`match.path`"),
+    ("paths", "Kong", "`match.path`"),
+    ("url", "Kong", "an upstream with `targets`"),
+    ("virtual_hosts", "Envoy", "`match.hosts` of a route"),
+    ("worker_connections", "nginx", "`limits.connections`"),
+    ("worker_processes", "nginx", "`limits.workers`"),
+    ("xff_num_trusted_hops", "Envoy", "`trusted_proxies` of a listener"),
+];

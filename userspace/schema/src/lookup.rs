@@ -1,0 +1,70 @@
+//! Where `${NAME}`, `${file:…}` and `${cred:…}` find their values: supplied by the caller, so that this room stays pure.
+
+use std::collections::BTreeMap;
+
+/// Supplies what a configuration refers to outside itself.
+pub trait Lookup {
+    /// An environment variable, `None` if it is not set.
+    fn env(&self, name: &str) -> Option<String>;
+
+    /// The text of a file.
+    ///
+    /// # Errors
+    /// Why it cannot be read, in words.
+    fn file(&self, path: &str) -> Result<String, String>;
+
+    /// A credential of the service, as systemd passes them in a directory of their own.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    fn credential(&self, name: &str) -> Result<String, String>;
+}
+
+/// A lookup over values known beforehand: tests use it, and checks that must not touch the machine.
+#[derive(Clone, Debug, Default)]
+pub struct Fixed {
+    /// Environment variables.
+    pub env: BTreeMap<String, String>,
+    /// Files by path.
+    pub files: BTreeMap<String, String>,
+    /// Credentials by name.
+    pub credentials: BTreeMap<String, String>,
+}
+
+impl Lookup for Fixed {
+    fn env(&self, name: &str) -> Option<String> {
+        self.env.get(name).cloned()
+    }
+
+    fn file(&self, path: &str) -> Result<String, String> {
+        self.files.get(path).cloned().ok_or_else(|| "there is no such file".to_owned())
+    }
+
+    fn credential(&self, name: &str) -> Result<String, String> {
+        self.credentials
+            .get(name)
+            .cloned()
+            .ok_or_else(|| "the service was given no credential of this name".to_owned())
+    }
+}
+
+/// A lookup that finds everything: `weir validate --offline` checks the form and leaves the outside alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Anything;
+
+/// Stands in for the text of any file; it looks like PEM, so it may be a key.
+const OFFLINE: &str = "-----BEGIN NOTHING-----";
+
+impl Lookup for Anything {
+    fn env(&self, name: &str) -> Option<String> {
+        Some(format!("env-{name}"))
+    }
+
+    fn file(&self, _path: &str) -> Result<String, String> {
+        Ok(OFFLINE.to_owned())
+    }
+
+    fn credential(&self, _name: &str) -> Result<String, String> {
+        Ok(OFFLINE.to_owned())
+    }
+}

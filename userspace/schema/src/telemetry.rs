@@ -1,0 +1,171 @@
+//! `telemetry`: metrics, access log, traces and the program's own log.
+
+use std::time::Duration;
+
+use crate::node::Node;
+use crate::reader::Reader;
+use crate::section::{section, words};
+use crate::shape::Shape;
+use crate::span::At;
+use crate::value::{Bind, FilePath, HeaderName, Leaf, Map, Share, Short, Size, Template, Url, Value};
+
+section! {
+    /// What is reported, and where to.
+    pub struct Telemetry "telemetry" {
+        /// Metrics for Prometheus, with `/healthz` and `/readyz`.
+        pub metrics: Option<At<Metrics>>,
+        /// One line of JSON for each request.
+        pub access_log: Option<At<Box<AccessLog>>>,
+        /// Traces by OTLP.
+        pub tracing: Option<At<Tracing>>,
+        /// The program's own log, on standard error.
+        pub log: At<Log>,
+    }
+}
+
+section! {
+    /// Metrics for Prometheus.
+    pub struct Metrics "metrics" [short] {
+        /// Where to listen.
+        pub bind: At<Bind>,
+        /// The path.
+        pub path: At<String> = "/metrics".to_owned(),
+    }
+}
+
+impl Short for Metrics {
+    fn short(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let bind = At::new(Bind::read(node, reader)?, node.span);
+        Some(Self { bind, path: At::implied("/metrics".to_owned()) })
+    }
+
+    fn short_shape() -> Shape {
+        <Bind as Leaf>::shape()
+    }
+}
+
+section! {
+    /// One line of JSON for each request.
+    pub struct AccessLog "access_log" [short] {
+        /// A file, or `stdout`.
+        pub to: At<LogTarget>,
+        /// The share of requests that is logged; errors and refusals always are.
+        pub sample: At<Share> = Share::ALL,
+        /// Further fields.
+        pub fields: Map<Template>,
+        /// Request headers to add.
+        pub headers: Vec<At<HeaderName>>,
+        /// Lines waiting to be written; further ones are counted and lost.
+        pub buffer: At<Size> = Size::mib(4),
+        /// Written at least this often.
+        pub flush: At<Duration> = Duration::from_secs(1),
+    }
+}
+
+impl Short for AccessLog {
+    fn short(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let to = At::new(LogTarget::read(node, reader)?, node.span);
+        Some(Self {
+            to,
+            sample: At::implied(Share::ALL),
+            fields: Map::default(),
+            headers: Vec::new(),
+            buffer: At::implied(Size::mib(4)),
+            flush: At::implied(Duration::from_secs(1)),
+        })
+    }
+
+    fn short_shape() -> Shape {
+        <LogTarget as Leaf>::shape()
+    }
+}
+
+/// Where log lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Standard output.
+    Stdout,
+    /// A file, opened again on SIGUSR1.
+    File(FilePath),
+}
+
+crate::section::leaves!(LogTarget);
+
+impl Leaf for LogTarget {
+    const WHAT: &'static str = "the path of a file, or `stdout`";
+    const CODE: crate::code::Code = crate::code::Code::File;
+
+    fn parse(text: &str) -> Result<Self, crate::value::Fault> {
+        if text == "stdout" { Ok(Self::Stdout) } else { FilePath::parse(text).map(Self::File) }
+    }
+
+    fn spell(&self) -> String {
+        match self {
+            Self::Stdout => "stdout".to_owned(),
+            Self::File(path) => path.spell(),
+        }
+    }
+
+    fn shape() -> Shape {
+        Shape::Text { what: Self::WHAT, example: "/var/log/weir/access.json" }
+    }
+}
+
+section! {
+    /// Traces by OTLP over HTTP.
+    pub struct Tracing "tracing" {
+        /// Where to send them.
+        pub endpoint: At<Url>,
+        /// The share of requests that is traced, unless the caller decided.
+        pub sample: At<Share> = Share::percent(1),
+        /// What this service is called.
+        pub service: At<String> = "weir".to_owned(),
+    }
+}
+
+section! {
+    /// The program's own log.
+    pub struct Log "log" [short] {
+        /// The least that is worth a line.
+        pub level: At<Level> = Level::Info,
+        /// How a line looks.
+        pub format: At<LogFormat> = LogFormat::Text,
+    }
+}
+
+impl Short for Log {
+    fn short(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let level = At::new(Level::read(node, reader)?, node.span);
+        Some(Self { level, format: At::implied(LogFormat::Text) })
+    }
+
+    fn short_shape() -> Shape {
+        <Level as Leaf>::shape()
+    }
+}
+
+words! {
+    /// How much is logged.
+    pub enum Level "a level" {
+        /// What failed.
+        Error = "error",
+        /// And what may fail soon.
+        Warn = "warn",
+        /// And what changed.
+        Info = "info",
+        /// And how.
+        Debug = "debug",
+        /// And every step.
+        Trace = "trace",
+    }
+}
+
+words! {
+    /// How a line of the program's log looks.
+    pub enum LogFormat "a format" {
+        /// For people.
+        Text = "text",
+        /// For machines.
+        Json = "json",
+    }
+}
