@@ -1,1 +1,26 @@
 //! Judges requests: one trait, one file per policy, one chain.
+#![forbid(unsafe_code)]
+
+pub mod jwt;
+
+mod acl;
+mod chain;
+mod client;
+mod consumer;
+mod flow;
+mod ip_list;
+mod now;
+mod pass;
+mod visit;
+mod worker;
+
+pub use acl::Acl;
+pub use chain::{Chain, Link, Policy, Rank, Step};
+pub use client::{Client, mapped};
+pub use consumer::{Consumer, Consumers, Identity};
+pub use flow::{Call, Flow, Reply};
+pub use ip_list::IpList;
+pub use now::Now;
+pub use pass::{Note, Offence, Pass, Quota, Text};
+pub use visit::{End, Leave, Visit};
+pub use worker::Worker;

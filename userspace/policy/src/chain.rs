@@ -1,0 +1,142 @@
+//! The policies of a route in their order: in through all of them, out in reverse through those that were entered.
+use crate::pass::Offence;
+use crate::{Client, End, Flow, Leave, Now, Visit};
+use std::sync::Arc;
+
+mod link;
+
+pub use link::Link;
+
+/// Judges requests. Every hook may be left out.
+pub trait Policy {
+    /// A connection was accepted; nothing has been read from it.
+    fn connect(&self, _client: &Client, _now: Now) -> Flow {
+        Flow::Next
+    }
+
+    /// A request has come in.
+    fn request(&self, _visit: &mut Visit<'_>) -> Flow {
+        Flow::Next
+    }
+
+    /// An answer goes out to a request that this policy has seen.
+    fn response(&self, _leave: &mut Leave<'_>) {}
+
+    /// A request that this policy has seen is over.
+    fn finish(&self, _end: &mut End<'_>) {}
+}
+
+/// When a policy is asked, whatever the order in which it was written: the identity of a request is settled
+/// before anything depends on it, and an attempt to log in counts against the limit of its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// Gives the request a name, so that every refusal can be found again.
+    Name,
+    /// Answers questions that browsers ask without credentials (Fetch, "CORS-preflight fetch").
+    Preflight,
+    /// Needs nothing but the address and the size.
+    Address,
+    /// Limits by what is known without a credential.
+    Rate,
+    /// Finds out who it is.
+    Login,
+    /// Needs to know who it is.
+    Member,
+    /// Limits by who it is.
+    Quota,
+    /// Changes what goes upstream.
+    Edit,
+    /// Answers in place of the upstream.
+    Answer,
+}
+
+/// One policy at its place.
+#[derive(Debug)]
+pub struct Step {
+    /// The name of the rule, as logs and bans show it.
+    pub rule: Box<str>,
+    /// What it does.
+    pub link: Link,
+    /// Refusals are counted and not carried out.
+    pub observe: bool,
+}
+
+/// The policies of one route.
+#[derive(Debug, Default)]
+pub struct Chain {
+    steps: Vec<Arc<Step>>,
+}
+
+impl Chain {
+    /// Orders the policies by rank; among equals the written order stays.
+    pub fn new(mut steps: Vec<Arc<Step>>) -> Chain {
+        steps.sort_by_key(|step| step.link.rank());
+        Chain { steps }
+    }
+
+    /// The policies in the order in which they are asked.
+    pub fn steps(&self) -> &[Arc<Step>] {
+        &self.steps
+    }
+
+    /// The name of the rule at a place; empty if there is none.
+    pub fn rule(&self, step: usize) -> &str {
+        self.steps.get(step).map_or("", |step| &step.rule)
+    }
+
+    /// Judges a connection.
+    pub fn connect(&self, client: &Client, now: Now) -> Flow {
+        for step in &self.steps {
+            match step.link.connect(client, now) {
+                Flow::Next => {}
+                _ if step.observe => {}
+                stop => return stop,
+            }
+        }
+        Flow::Next
+    }
+
+    /// Judges a request. After [`Flow::Ask`] it is called again with the same pass, and goes on where it was.
+    pub fn request(&self, visit: &mut Visit<'_>) -> Flow {
+        for (index, step) in self.steps.iter().enumerate().skip(visit.pass.entered) {
+            visit.pass.entered = index + 1;
+            let flow = step.link.request(visit);
+            let reason = match &flow {
+                Flow::Next => None,
+                Flow::Reply(reply) => reply.reason,
+                Flow::Close(reason) => Some(*reason),
+                Flow::Ask(_) => {
+                    (visit.pass.entered, visit.pass.asked) = (index, true);
+                    return flow;
+                }
+            };
+            visit.pass.asked = false;
+            if let Some(reason) = reason {
+                visit.pass.offend(Offence { reason, step: index, enforced: !step.observe });
+            }
+            let observed = step.observe && reason.is_some();
+            if !observed && !matches!(flow, Flow::Next) {
+                return flow;
+            }
+        }
+        Flow::Next
+    }
+
+    /// Lets an answer pass the policies that have seen its request, the last one first.
+    pub fn response(&self, leave: &mut Leave<'_>) {
+        for step in self.entered(leave.pass.entered) {
+            step.link.response(leave);
+        }
+    }
+
+    /// Tells the policies that have seen the request that it is over.
+    pub fn finish(&self, end: &mut End<'_>) {
+        for step in self.entered(end.pass.entered) {
+            step.link.finish(end);
+        }
+    }
+
+    fn entered(&self, count: usize) -> impl Iterator<Item = &Arc<Step>> {
+        self.steps.get(..count).unwrap_or(&self.steps).iter().rev()
+    }
+}

@@ -1,0 +1,43 @@
+//! The enum of all policies: which one stands at a place is known by a tag, so no call goes through a table.
+use super::{Policy, Rank};
+use crate::{Client, End, Flow, Leave, Now, Visit};
+use std::sync::Arc;
+
+/// Declares the enum and hands each hook to the policy inside. A new policy is one word here.
+macro_rules! links {
+    ($($name:ident)+) => {
+        use crate::{$($name),+};
+
+        /// Any policy. It is shared by all routes that name it, and so are its counters.
+        #[derive(Clone, Debug)]
+        #[expect(missing_docs, reason = "each variant is the policy of that name")]
+        pub enum Link { $($name(Arc<$name>)),+ }
+
+        impl Link {
+            /// When it is asked.
+            pub fn rank(&self) -> Rank {
+                match self { $(Link::$name(policy) => policy.rank()),+ }
+            }
+        }
+
+        impl Policy for Link {
+            fn connect(&self, client: &Client, now: Now) -> Flow {
+                match self { $(Link::$name(policy) => policy.connect(client, now)),+ }
+            }
+
+            fn request(&self, visit: &mut Visit<'_>) -> Flow {
+                match self { $(Link::$name(policy) => policy.request(visit)),+ }
+            }
+
+            fn response(&self, leave: &mut Leave<'_>) {
+                match self { $(Link::$name(policy) => policy.response(leave)),+ }
+            }
+
+            fn finish(&self, end: &mut End<'_>) {
+                match self { $(Link::$name(policy) => policy.finish(end)),+ }
+            }
+        }
+    };
+}
+
+links! { Acl IpList }

@@ -1,0 +1,67 @@
+//! Who a request is from, once a credential has said so.
+use crate::jwt::{ClaimPath, Claims};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Somebody who is known by name.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Consumer {
+    /// The name.
+    pub name: Box<str>,
+    /// The groups it is in.
+    pub groups: Vec<Box<str>>,
+}
+
+impl Consumer {
+    /// Whether it is in the group.
+    pub fn is_in(&self, group: &str) -> bool {
+        self.groups.iter().any(|own| **own == *group)
+    }
+}
+
+/// All consumers by name.
+#[derive(Clone, Debug, Default)]
+pub struct Consumers {
+    by_name: HashMap<Box<str>, Arc<Consumer>>,
+}
+
+impl Consumers {
+    /// Adds one; a second of the same name replaces the first.
+    pub fn insert(&mut self, consumer: Consumer) -> Arc<Consumer> {
+        let consumer = Arc::new(consumer);
+        self.by_name.insert(consumer.name.clone(), Arc::clone(&consumer));
+        consumer
+    }
+
+    /// The consumer of that name.
+    pub fn find(&self, name: &[u8]) -> Option<&Arc<Consumer>> {
+        self.by_name.get(std::str::from_utf8(name).ok()?)
+    }
+}
+
+/// What is known about the sender of one request.
+#[derive(Clone, Debug, Default)]
+pub struct Identity {
+    /// Who it is.
+    pub consumer: Option<Arc<Consumer>>,
+    /// What the verified token says.
+    pub claims: Option<Arc<Claims>>,
+    /// The claim that lists the groups of a token's subject.
+    pub groups: Option<Arc<ClaimPath>>,
+    /// Whether a credential was checked and found good; false for an anonymous consumer.
+    pub authenticated: bool,
+}
+
+impl Identity {
+    /// Whether the sender is in a group, by its consumer or by its token.
+    pub fn is_in(&self, group: &str) -> bool {
+        self.consumer.as_ref().is_some_and(|consumer| consumer.is_in(group)) || self.token_lists(group)
+    }
+
+    fn token_lists(&self, group: &str) -> bool {
+        let (Some(claims), Some(path)) = (&self.claims, &self.groups) else { return false };
+        let Some(value) = claims.find(path) else { return false };
+        let is_group = |text: Option<&[u8]>| text == Some(group.as_bytes());
+        is_group(value.text()) || value.items().any(|item| is_group(item.text()))
+    }
+}

@@ -1,0 +1,182 @@
+//! What an issuer's tokens have to say before they are believed (RFC 7519, section 4.1).
+use super::claims::numeric_date;
+use super::json::{Document, Value};
+use super::{ClaimPath, Claims, Refusal};
+
+/// The rules for one issuer.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Accepted values of `iss`; not looked at when empty.
+    pub issuers: Vec<Box<str>>,
+    /// Accepted values of `aud`; not looked at when empty.
+    pub audiences: Vec<Box<str>>,
+    /// Accepted values of `typ`, when a token has one.
+    pub types: Vec<Box<str>>,
+    /// How far clocks may differ.
+    pub leeway_s: u64,
+    /// The longest time that a token may still have to live.
+    pub lifetime_max_s: Option<u64>,
+    /// Whether a token without `exp` is refused.
+    pub needs_expiry: bool,
+    /// The largest token.
+    pub bytes_max: usize,
+    /// Further claims.
+    pub claims: Vec<ClaimRule>,
+}
+
+impl Default for Rules {
+    fn default() -> Rules {
+        Rules {
+            issuers: Vec::new(),
+            audiences: Vec::new(),
+            types: vec!["JWT".into(), "at+jwt".into()],
+            leeway_s: 30,
+            lifetime_max_s: None,
+            needs_expiry: true,
+            bytes_max: 8 * 1024,
+            claims: Vec::new(),
+        }
+    }
+}
+
+/// A demand on one claim.
+#[derive(Clone, Debug)]
+pub struct ClaimRule {
+    /// Which claim.
+    pub path: ClaimPath,
+    /// What it must be.
+    pub test: ClaimTest,
+}
+
+/// What a claim must be.
+#[derive(Clone, Debug)]
+pub enum ClaimTest {
+    /// One of these values, exactly.
+    OneOf(Vec<Wanted>),
+    /// A list, or words separated by spaces (RFC 8693, section 4.2), with all of these.
+    Contains(Vec<Wanted>),
+}
+
+/// A value of the configuration. The text `1` is not the number 1.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wanted {
+    /// A string.
+    Text(Box<str>),
+    /// A number.
+    Number(f64),
+    /// A truth value.
+    Truth(bool),
+}
+
+impl Wanted {
+    fn is(&self, value: Value<'_>) -> bool {
+        match self {
+            Wanted::Text(wanted) => value.text() == Some(wanted.as_bytes()),
+            Wanted::Number(wanted) => {
+                value.number().and_then(|text| text.parse::<f64>().ok()) == Some(*wanted)
+            }
+            Wanted::Truth(wanted) => value.truth() == Some(*wanted),
+        }
+    }
+
+    fn is_in(&self, value: Value<'_>) -> bool {
+        let is_word = |wanted: &str| {
+            value
+                .text()
+                .is_some_and(|words| words.split(|&byte| byte == b' ').any(|word| word == wanted.as_bytes()))
+        };
+        value.items().any(|item| self.is(item)) || matches!(self, Wanted::Text(wanted) if is_word(wanted))
+    }
+}
+
+impl ClaimTest {
+    fn passes(&self, value: Value<'_>) -> bool {
+        match self {
+            ClaimTest::OneOf(wanted) => wanted.iter().any(|wanted| wanted.is(value)),
+            ClaimTest::Contains(wanted) => wanted.iter().all(|wanted| wanted.is_in(value)),
+        }
+    }
+}
+
+impl Rules {
+    /// Judges the claims of a token whose signature is good.
+    pub(super) fn judge(&self, document: Document, now_s: u64) -> Result<Claims, Refusal> {
+        let claims = document.root();
+        if !claims.is_object() {
+            return Err(Refusal::Claims);
+        }
+        let (from_s, until_s) = self.times(claims, now_s)?;
+        self.issuer(claims)?;
+        self.audience(claims)?;
+        let claims = Claims { document, from_s, until_s };
+        let broken =
+            |rule: &&ClaimRule| !claims.find(&rule.path).is_some_and(|value| rule.test.passes(value));
+        match self.claims.iter().position(|rule| broken(&rule)) {
+            Some(index) => Err(Refusal::Claim(u16::try_from(index).unwrap_or(u16::MAX))),
+            None => Ok(claims),
+        }
+    }
+
+    /// Section 4.1.4: "on or after which the JWT MUST NOT be accepted"; 4.1.5 "before which"; 4.1.6: `iat`.
+    fn times(&self, claims: Value<'_>, now_s: u64) -> Result<(u64, u64), Refusal> {
+        let date = |name: &[u8]| {
+            claims.member(name).map(|value| numeric_date(value).ok_or(Refusal::Claims)).transpose()
+        };
+        let (expires, begins, issued) = (date(b"exp")?, date(b"nbf")?, date(b"iat")?);
+        if expires.is_none() && (self.needs_expiry || self.lifetime_max_s.is_some()) {
+            return Err(Refusal::NoExpiry);
+        }
+        let until_s = expires.map_or(u64::MAX, |date| whole(date.floor()).saturating_add(self.leeway_s));
+        let begins = begins.unwrap_or(0.0).max(issued.unwrap_or(0.0));
+        let from_s = whole(begins.ceil()).saturating_sub(self.leeway_s);
+        if now_s >= until_s {
+            return Err(Refusal::Expired);
+        }
+        if now_s < from_s {
+            return Err(Refusal::NotYet);
+        }
+        match (expires, self.lifetime_max_s) {
+            (Some(date), Some(max_s)) if whole(date.ceil()).saturating_sub(now_s) > max_s => {
+                Err(Refusal::TooLongLived)
+            }
+            _ => Ok((from_s, until_s)),
+        }
+    }
+
+    /// Section 4.1.1; compared exactly.
+    fn issuer(&self, claims: Value<'_>) -> Result<(), Refusal> {
+        let issuer = claims.member(b"iss").map(Value::text);
+        match issuer {
+            Some(None) => Err(Refusal::Claims),
+            _ if self.issuers.is_empty() => Ok(()),
+            Some(Some(found)) if self.issuers.iter().any(|wanted| wanted.as_bytes() == found) => Ok(()),
+            _ => Err(Refusal::Issuer),
+        }
+    }
+
+    /// Section 4.1.3: one string or a list of strings.
+    fn audience(&self, claims: Value<'_>) -> Result<(), Refusal> {
+        let Some(audience) = claims.member(b"aud") else {
+            return if self.audiences.is_empty() { Ok(()) } else { Err(Refusal::Audience) };
+        };
+        let is_list = audience.is_array() && audience.items().all(|item| item.text().is_some());
+        if audience.text().is_none() && !is_list {
+            return Err(Refusal::Claims);
+        }
+        let is_ours =
+            |value: Value<'_>| self.audiences.iter().any(|ours| value.text() == Some(ours.as_bytes()));
+        let found = self.audiences.is_empty() || is_ours(audience) || audience.items().any(is_ours);
+        if found { Ok(()) } else { Err(Refusal::Audience) }
+    }
+}
+
+fn whole(date: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "numeric_date lets only whole seconds through that a u64 holds"
+    )]
+    {
+        date as u64
+    }
+}

@@ -1,0 +1,109 @@
+//! What a token has to say: dates, issuer, audience, rules.
+use super::*;
+
+fn judge(rules: Rules, claims: &str) -> Result<Arc<Claims>, Refusal> {
+    let token = token(r#"{"alg":"HS256"}"#, claims, &hs256(SECRET));
+    Verifier::new(rules, secret_set()).verify(token.as_bytes(), NOW_S, &mut Tokens::new(4, 1 << 20))
+}
+
+#[track_caller]
+fn check(rules: &Rules, claims: &str, expect: Result<(), Refusal>) {
+    assert_eq!(judge(rules.clone(), claims).map(|_| ()), expect, "{claims}");
+}
+
+#[test]
+fn dates_hold_to_the_second_of_the_leeway() {
+    let rules = Rules { leeway_s: 30, ..Rules::default() };
+    for (claims, expect) in [
+        (r#"{"exp":1700000001}"#, Ok(())),
+        (r#"{"exp":1699999971}"#, Ok(())),
+        (r#"{"exp":1699999970}"#, Err(Refusal::Expired)),
+        (r#"{"exp":1699999970.9}"#, Err(Refusal::Expired)),
+        (r#"{"exp":0}"#, Err(Refusal::Expired)),
+        (r#"{"exp":1700000600,"nbf":1700000030}"#, Ok(())),
+        (r#"{"exp":1700000600,"nbf":1700000030.1}"#, Err(Refusal::NotYet)),
+        (r#"{"exp":1700000600,"iat":1700000031}"#, Err(Refusal::NotYet)),
+        (r#"{"sub":"a"}"#, Err(Refusal::NoExpiry)),
+    ] {
+        check(&rules, claims, expect);
+    }
+    check(&Rules { needs_expiry: false, ..Rules::default() }, r#"{"sub":"a"}"#, Ok(()));
+}
+
+#[test]
+fn tokens_may_not_live_too_long() {
+    let rules = Rules { lifetime_max_s: Some(600), needs_expiry: false, ..Rules::default() };
+    check(&rules, r#"{"exp":1700000600}"#, Ok(()));
+    check(&rules, r#"{"exp":1700000600.5}"#, Err(Refusal::TooLongLived));
+    check(&rules, r#"{"exp":1700000601}"#, Err(Refusal::TooLongLived));
+    check(&rules, r#"{}"#, Err(Refusal::NoExpiry));
+}
+
+#[test]
+fn issuer_is_exact() {
+    let rules = Rules { issuers: vec!["https://id.example".into()], needs_expiry: false, ..Rules::default() };
+    check(&rules, r#"{"iss":"https://id.example"}"#, Ok(()));
+    for claims in
+        [r#"{"iss":"https://id.example/"}"#, r#"{"iss":"HTTPS://id.example"}"#, r#"{"iss":""}"#, "{}"]
+    {
+        check(&rules, claims, Err(Refusal::Issuer));
+    }
+    check(&rules, r#"{"iss":["https://id.example"]}"#, Err(Refusal::Claims));
+    check(&Rules { needs_expiry: false, ..Rules::default() }, r#"{"iss":1}"#, Err(Refusal::Claims));
+}
+
+#[test]
+fn audience_is_one_of_ours() {
+    let rules = Rules { audiences: vec!["api".into(), "b".into()], needs_expiry: false, ..Rules::default() };
+    for claims in [r#"{"aud":"api"}"#, r#"{"aud":["x","b"]}"#] {
+        check(&rules, claims, Ok(()));
+    }
+    for claims in [r#"{"aud":"ap"}"#, r#"{"aud":"api b"}"#, r#"{"aud":[]}"#, r#"{"aud":["x"]}"#, "{}"] {
+        check(&rules, claims, Err(Refusal::Audience));
+    }
+    for claims in [r#"{"aud":1}"#, r#"{"aud":["api",1]}"#, r#"{"aud":{"api":1}}"#, r#"{"aud":null}"#] {
+        check(&rules, claims, Err(Refusal::Claims));
+    }
+}
+
+#[test]
+fn further_claims_are_compared_by_type() {
+    let rule = |path: &str, test: ClaimTest| Rules {
+        needs_expiry: false,
+        claims: vec![ClaimRule { path: ClaimPath::new(path), test }],
+        ..Rules::default()
+    };
+    let text = |text: &str| Wanted::Text(text.into());
+    let is_read = rule("scope", ClaimTest::Contains(vec![text("read"), text("a:b")]));
+    for claims in [r#"{"scope":"a:b read write"}"#, r#"{"scope":["read","a:b"]}"#] {
+        check(&is_read, claims, Ok(()));
+    }
+    for claims in [
+        r#"{"scope":"reads a:b"}"#,
+        r#"{"scope":"read"}"#,
+        r#"{"scope":["read a:b"]}"#,
+        r#"{"scope":1}"#,
+        "{}",
+    ] {
+        check(&is_read, claims, Err(Refusal::Claim(0)));
+    }
+    let tenant = rule("realm.tenant", ClaimTest::OneOf(vec![text("1"), Wanted::Truth(true)]));
+    check(&tenant, r#"{"realm":{"tenant":"1"}}"#, Ok(()));
+    check(&tenant, r#"{"realm.tenant":true}"#, Ok(()));
+    check(&tenant, r#"{"realm":{"tenant":1}}"#, Err(Refusal::Claim(0)));
+    check(&tenant, r#"{"realm":{"tenant":"true"}}"#, Err(Refusal::Claim(0)));
+    let level = rule("level", ClaimTest::OneOf(vec![Wanted::Number(2.0)]));
+    check(&level, r#"{"level":2}"#, Ok(()));
+    check(&level, r#"{"level":"2"}"#, Err(Refusal::Claim(0)));
+}
+
+#[test]
+fn claims_are_found_by_path() {
+    let claims =
+        judge(Rules::default(), r#"{"exp":1700000600,"a.b":1,"a":{"b":2,"c":{"d":"x"}},"n":null}"#).unwrap();
+    for (path, expect) in
+        [("a.b", Some("1")), ("a.c.d", Some("x")), ("a.c", None), ("a.x", None), ("n", None), ("", None)]
+    {
+        assert_eq!(claims.text(&ClaimPath::new(path)), expect.map(str::as_bytes), "{path}");
+    }
+}

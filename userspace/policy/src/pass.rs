@@ -1,0 +1,140 @@
+//! What one request carries from policy to policy, and from its way in to its way out. Reused, so it allocates
+//! only until it has grown to what a connection needs.
+use crate::Identity;
+use std::ops::Range;
+use weir_wire::Reason;
+
+/// The state of one request in its chain.
+#[derive(Debug, Default)]
+pub struct Pass {
+    /// Who the request is from.
+    pub identity: Identity,
+    /// Each refusal so far, whether it was enforced or only observed.
+    offences: Vec<Offence>,
+    /// How many policies have seen the request.
+    pub(crate) entered: usize,
+    /// The policy at which the chain is entered again has had its answer.
+    pub(crate) asked: bool,
+    notes: Vec<(u64, Note)>,
+    text: Vec<u8>,
+    request_id: Text,
+    captures: Vec<(Text, Text)>,
+}
+
+/// One thing that a request has done wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offence {
+    /// What it was.
+    pub reason: Reason,
+    /// The place in the chain of the policy that saw it.
+    pub step: usize,
+    /// Whether the request was refused for it; otherwise the policy only observes.
+    pub enforced: bool,
+}
+
+/// Text that is kept with the request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text(Range<usize>);
+
+/// What a policy remembers from the way in to the way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A text, such as an origin.
+    Text(Text),
+    /// A number whose meaning the policy knows.
+    Number(u64),
+    /// The state of a limit after this request.
+    Quota(Quota),
+}
+
+/// The state of one limit after a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// Which limit of the policy.
+    pub index: u32,
+    /// What may be used in the whole window.
+    pub limit: u64,
+    /// What is left.
+    pub remaining: u64,
+    /// Seconds until it is whole again.
+    pub reset_s: u64,
+    /// Seconds until one more request would pass; 0 when one passes now.
+    pub retry_s: u64,
+}
+
+impl Pass {
+    /// Forgets the request and keeps the memory.
+    pub fn clear(&mut self) {
+        (self.entered, self.asked, self.request_id) = (0, false, Text::default());
+        self.identity = Identity::default();
+        self.offences.clear();
+        self.notes.clear();
+        self.text.clear();
+        self.captures.clear();
+    }
+
+    /// What the request has done wrong.
+    pub fn offences(&self) -> &[Offence] {
+        &self.offences
+    }
+
+    /// How many policies have seen the request.
+    pub fn entered(&self) -> usize {
+        self.entered
+    }
+
+    /// The id of the request; empty before a policy or the proxy has given it one.
+    pub fn request_id(&self) -> &[u8] {
+        self.text(&self.request_id)
+    }
+
+    /// Gives the request its id.
+    pub fn set_request_id(&mut self, id: &[u8]) {
+        self.request_id = self.keep(id);
+    }
+
+    /// Records what a name in the route's path stands for.
+    pub fn capture(&mut self, name: &str, value: &[u8]) {
+        let capture = (self.keep(name.as_bytes()), self.keep(value));
+        self.captures.push(capture);
+    }
+
+    /// What a name in the route's path stands for.
+    pub fn captured(&self, name: &str) -> Option<&[u8]> {
+        self.captures
+            .iter()
+            .find(|(own, _)| self.text(own) == name.as_bytes())
+            .map(|(_, value)| self.text(value))
+    }
+
+    /// Whether the policy that asks has had its answer, and must decide now.
+    pub fn is_answered(&self) -> bool {
+        self.asked
+    }
+
+    /// Keeps a copy of a text as long as the request lives.
+    pub fn keep(&mut self, text: &[u8]) -> Text {
+        let start = self.text.len();
+        self.text.extend_from_slice(text);
+        Text(start..self.text.len())
+    }
+
+    /// A kept text.
+    pub fn text(&self, text: &Text) -> &[u8] {
+        self.text.get(text.0.clone()).unwrap_or_default()
+    }
+
+    /// Leaves a note for the way back. `policy` is the number of the policy that will look for it.
+    pub fn note(&mut self, policy: u64, note: Note) {
+        self.notes.push((policy, note));
+    }
+
+    /// The notes of one policy, in order.
+    pub fn notes(&self, policy: u64) -> impl Iterator<Item = &Note> {
+        self.notes.iter().filter(move |(owner, _)| *owner == policy).map(|(_, note)| note)
+    }
+
+    pub(crate) fn offend(&mut self, offence: Offence) {
+        self.offences.push(offence);
+    }
+}
