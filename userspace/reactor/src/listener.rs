@@ -1,0 +1,111 @@
+//! A listening socket.
+
+use crate::here;
+use crate::op::accept::{Accepting, Acceptor};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::path::Path;
+use std::rc::Rc;
+
+/// How a listener is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct Listen {
+    /// Connections that may wait in the kernel to be accepted.
+    pub backlog: i32,
+    /// Share the port with the other workers' listeners (`SO_REUSEPORT`).
+    pub shared: bool,
+    /// Take the connections that arrive on this core first (`SO_INCOMING_CPU`); needs `shared`.
+    pub cpu: Option<u32>,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Listen { backlog: 4096, shared: false, cpu: None }
+    }
+}
+
+/// A listening socket. Connections inherit its options, so that none costs a system call of its own.
+pub struct Listener {
+    acceptor: Rc<Acceptor>,
+}
+
+impl Listener {
+    /// Listens on a TCP address.
+    ///
+    /// # Errors
+    /// What `socket(2)`, `bind(2)` and `listen(2)` say.
+    pub fn bind(address: SocketAddr, listen: Listen) -> io::Result<Listener> {
+        Self::from_fd(open(address, listen)?)
+    }
+
+    /// Listens on a unix socket; the path must not exist.
+    ///
+    /// # Errors
+    /// What `socket(2)`, `bind(2)` and `listen(2)` say.
+    pub fn bind_unix(path: impl AsRef<Path>, backlog: i32) -> io::Result<Listener> {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM.cloexec(), None)?;
+        socket.bind(&SockAddr::unix(path)?)?;
+        socket.listen(backlog)?;
+        Self::from_fd(socket.into())
+    }
+
+    /// Takes over a socket that listens already.
+    ///
+    /// # Errors
+    /// What `fcntl(2)` says when the socket is made blocking, which the ring needs.
+    pub fn from_fd(fd: OwnedFd) -> io::Result<Listener> {
+        SockRef::from(&fd).set_nonblocking(false)?;
+        Ok(Listener { acceptor: Acceptor::new(here::hub(), fd.into_raw_fd()) })
+    }
+
+    /// Waits for a connection.
+    pub fn accept(&self) -> Accepting<'_> {
+        Accepting(&self.acceptor)
+    }
+
+    /// The address listened on.
+    ///
+    /// # Errors
+    /// If it is not a TCP listener.
+    pub fn local(&self) -> io::Result<SocketAddr> {
+        let address = SockRef::from(self).local_addr()?;
+        address.as_socket().ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, "not an IP address"))
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the acceptor owns the descriptor and closes it only on drop.
+        unsafe { BorrowedFd::borrow_raw(self.acceptor.fd) }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.acceptor.hang_up();
+    }
+}
+
+/// Opens a TCP listening socket outside any reactor, so that a port that is taken is known before workers start.
+///
+/// # Errors
+/// What `socket(2)`, `setsockopt(2)`, `bind(2)` and `listen(2)` say.
+pub fn open(address: SocketAddr, listen: Listen) -> io::Result<OwnedFd> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.cloexec(), None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_tcp_nodelay(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    if listen.shared {
+        socket.set_reuse_port(true)?;
+    }
+    if let Some(cpu) = listen.cpu {
+        crate::steer::prefer_cpu(&socket, cpu)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(listen.backlog)?;
+    Ok(socket.into())
+}

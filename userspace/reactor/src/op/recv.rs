@@ -1,0 +1,184 @@
+//! Receive: one multishot operation per stream that draws pool buffers as data comes, so an idle stream holds none.
+//! A reader that falls behind pauses it; a stream of full buffers goes over to one receive at a time.
+
+use crate::buf::Buf;
+use crate::counters::add;
+use crate::pool::{Bid, NONE, Pool};
+use crate::request::Request;
+use crate::ring::Completion;
+use crate::slot::{Hold, Key, Kind, Slot};
+use crate::socket::Socket;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+/// How a stream's incoming side ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Shut,
+    Failed(i32),
+}
+
+/// The incoming side of a socket.
+pub(crate) struct Inflow {
+    /// The receive in flight.
+    armed: Option<Key>,
+    cancelling: bool,
+    /// The reader is gone: what still comes is dropped.
+    closed: bool,
+    /// The last buffer was full, so more than one is likely on its way.
+    bulk: bool,
+    /// Received and unread, linked through the pool.
+    first: Bid,
+    last: Bid,
+    queued: u16,
+    end: Option<End>,
+    waker: Option<Waker>,
+}
+
+impl Default for Inflow {
+    fn default() -> Inflow {
+        Inflow {
+            armed: None,
+            cancelling: false,
+            closed: false,
+            bulk: false,
+            first: NONE,
+            last: NONE,
+            queued: 0,
+            end: None,
+            waker: None,
+        }
+    }
+}
+
+impl Inflow {
+    fn push(&mut self, bid: Bid, pool: &Pool) {
+        if self.first == NONE {
+            self.first = bid;
+        } else {
+            pool.chain(self.last, bid);
+        }
+        self.last = bid;
+        self.queued += 1;
+    }
+
+    fn pop(&mut self, pool: &Pool) -> Option<Bid> {
+        if self.first == NONE {
+            return None;
+        }
+        let bid = self.first;
+        self.first = pool.next(bid);
+        self.queued -= 1;
+        Some(bid)
+    }
+}
+
+impl Socket {
+    /// The next received buffer; none at the end of the stream.
+    #[inline]
+    pub(crate) fn poll_recv(self: &Rc<Self>, cx: &Context<'_>) -> Poll<io::Result<Option<Buf>>> {
+        let pool = &self.hub.pool;
+        let mut inflow = self.inflow.borrow_mut();
+        if let Some(bid) = inflow.pop(pool) {
+            return Poll::Ready(Ok(Some(Buf::received(Rc::clone(pool), bid))));
+        }
+        match inflow.end {
+            Some(End::Shut) => return Poll::Ready(Ok(None)),
+            Some(End::Failed(errno)) => return Poll::Ready(Err(io::Error::from_raw_os_error(errno))),
+            None => {}
+        }
+        match &mut inflow.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        if inflow.armed.is_none() {
+            if pool.has_any() {
+                inflow.armed = Some(self.arm(inflow.bulk)?);
+            } else {
+                pool.wait(cx.waker().clone());
+            }
+        }
+        Poll::Pending
+    }
+
+    fn arm(self: &Rc<Self>, bulk: bool) -> io::Result<Key> {
+        add(&self.hub.tally.recv_arms, 1);
+        let fd = self.fd;
+        let request = if bulk { Request::RecvOne { fd } } else { Request::RecvMany { fd } };
+        self.hub.start(request, Slot::new(Kind::Recv, Hold::Socket(Rc::clone(self))))
+    }
+
+    /// Takes in one completion of the receive.
+    pub(crate) fn received(&self, done: Completion, last: bool) {
+        let hub = &self.hub;
+        let mut inflow = self.inflow.borrow_mut();
+        if let Some(bid) = io_uring::cqueue::buffer_select(done.flags) {
+            let bytes = u32::try_from(done.result).unwrap_or(0);
+            hub.pool.filled(bid, bytes);
+            if bytes == 0 || inflow.closed {
+                hub.pool.give(bid);
+            } else {
+                add(&hub.tally.recvs, 1);
+                add(&hub.tally.recv_bytes, u64::from(bytes));
+                inflow.bulk = bytes == hub.pool.buffer_bytes();
+                inflow.push(bid, &hub.pool);
+            }
+        }
+        if last {
+            inflow.armed = None;
+            inflow.cancelling = false;
+            match -done.result {
+                0 => inflow.end = Some(End::Shut),
+                libc::ENOBUFS => {
+                    add(&hub.tally.buffers_exhausted, 1);
+                    hub.pool.deepen();
+                }
+                // Paused by ourselves or by the kernel: the next read arms it again.
+                libc::ECANCELED | libc::EINTR | libc::EAGAIN => {}
+                errno if errno > 0 => inflow.end = Some(End::Failed(errno)),
+                _ => {}
+            }
+        } else if inflow.queued >= hub.config.recv_queue_max && !inflow.cancelling {
+            add(&hub.tally.recv_holds, 1);
+            inflow.cancelling = true;
+            if let Some(key) = inflow.armed {
+                hub.cancel(key);
+            }
+        }
+        let waker = inflow.waker.take();
+        drop(inflow);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// The reader is gone: give its buffers back and end the receive.
+    pub(crate) fn hang_up(&self) {
+        let mut inflow = self.inflow.borrow_mut();
+        inflow.closed = true;
+        inflow.waker = None;
+        while let Some(bid) = inflow.pop(&self.hub.pool) {
+            self.hub.pool.give(bid);
+        }
+        if let Some(key) = inflow.armed
+            && !inflow.cancelling
+        {
+            inflow.cancelling = true;
+            self.hub.cancel(key);
+        }
+    }
+}
+
+/// Waits for received bytes. Dropping it loses nothing: what comes meanwhile waits for the next one.
+#[must_use = "futures do nothing unless polled"]
+pub struct Receiving<'a>(pub(crate) &'a Rc<Socket>);
+
+impl Future for Receiving<'_> {
+    type Output = io::Result<Option<Buf>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll_recv(cx)
+    }
+}

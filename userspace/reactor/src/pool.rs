@@ -1,0 +1,263 @@
+//! The receive buffers of one reactor. The kernel draws from a short ring of them; the ring is topped up from a stack,
+//! so the buffers in use are those used last and stay in the cache, and it deepens only when a burst empties it.
+
+use crate::region::Region;
+use crate::request::GROUP;
+use io_uring::Submitter;
+use io_uring::types::BufRingEntry;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::task::Waker;
+
+/// A buffer's number.
+pub(crate) type Bid = u16;
+/// No buffer.
+pub(crate) const NONE: Bid = Bid::MAX;
+/// How many buffers the kernel is given at first.
+const DEPTH: u16 = 64;
+/// Buffers lie this much further apart than they are long, so that their first lines do not share cache sets.
+const SKEW: usize = 128;
+/// Where the tail lies in the ring's first entry.
+const TAIL: usize = 14;
+
+#[derive(Clone, Copy, Default)]
+struct Meta {
+    /// How many handles share the buffer.
+    shares: u16,
+    /// The next buffer in a stream's queue.
+    next: Bid,
+    /// Bytes received.
+    bytes: u32,
+}
+
+struct State {
+    meta: Vec<Meta>,
+    free: Vec<Bid>,
+    /// Buffers that lie in the ring.
+    provided: u16,
+    /// How many buffers shall lie in the ring.
+    depth: u16,
+    tail: u16,
+    /// Receives that found no buffer.
+    waiters: VecDeque<Waker>,
+    live: u16,
+    live_max: u16,
+}
+
+/// The pool. It is shared by the reactor and every buffer that is out.
+pub(crate) struct Pool {
+    memory: Region,
+    ring: Region,
+    entries: u16,
+    buffer_bytes: u32,
+    state: RefCell<State>,
+}
+
+impl Pool {
+    pub(crate) fn new(buffers: u16, buffer_bytes: u32) -> io::Result<Pool> {
+        let entries = buffers.max(1).checked_next_power_of_two().filter(|n| *n <= 1 << 15);
+        let entries = entries.ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
+        let memory = Region::new(usize::from(buffers) * (buffer_bytes as usize + SKEW))?;
+        let ring = Region::new(usize::from(entries) * size_of::<BufRingEntry>())?;
+        let state = State {
+            meta: vec![Meta::default(); usize::from(buffers)],
+            free: (0..buffers).rev().collect(),
+            provided: 0,
+            depth: DEPTH.min(buffers),
+            tail: 0,
+            waiters: VecDeque::new(),
+            live: 0,
+            live_max: 0,
+        };
+        Ok(Pool { memory, ring, entries, buffer_bytes, state: RefCell::new(state) })
+    }
+
+    pub(crate) fn register(&self, submitter: &Submitter<'_>) -> io::Result<()> {
+        let ring = self.ring.at(0).addr() as u64;
+        // SAFETY: the ring's memory lives as long as the pool, which the hub frees only after the io_uring is gone.
+        unsafe { submitter.register_buf_ring_with_flags(ring, self.entries, GROUP, 0) }
+    }
+
+    pub(crate) fn buffer_bytes(&self) -> u32 {
+        self.buffer_bytes
+    }
+
+    /// The first byte of a buffer.
+    pub(crate) fn at(&self, bid: Bid) -> *mut u8 {
+        self.memory.at(usize::from(bid) * (self.buffer_bytes as usize + SKEW))
+    }
+
+    /// Tops the ring up and lets the kernel see it. Called once per turn.
+    pub(crate) fn refill(&self) {
+        let mut state = self.state.borrow_mut();
+        let state = &mut *state;
+        if state.provided >= state.depth || state.free.is_empty() {
+            return;
+        }
+        while state.provided < state.depth
+            && let Some(bid) = state.free.pop()
+        {
+            self.provide(state.tail, bid);
+            state.tail = state.tail.wrapping_add(1);
+            state.provided += 1;
+        }
+        self.tail().store(state.tail, Ordering::Release);
+    }
+
+    fn provide(&self, tail: u16, bid: Bid) {
+        let place = usize::from(tail & (self.entries - 1));
+        let entry = self.ring.at(place * size_of::<BufRingEntry>()).cast::<BufRingEntry>();
+        // SAFETY: the place lies within the ring's mapping, is aligned to its entries, and is not the kernel's: it
+        // holds at most `entries` buffers. The first entry's tail shares the entry's last bytes, which are not set.
+        let entry = unsafe { &mut *entry };
+        entry.set_addr(self.at(bid).addr() as u64);
+        entry.set_len(self.buffer_bytes);
+        entry.set_bid(bid);
+    }
+
+    fn tail(&self) -> &AtomicU16 {
+        // SAFETY: the mapping is longer than one entry, the tail is aligned in it, and both sides access it atomically.
+        unsafe { AtomicU16::from_ptr(self.ring.at(TAIL).cast()) }
+    }
+
+    /// The kernel has put `bytes` into a buffer, which is out from now on with one share.
+    pub(crate) fn filled(&self, bid: Bid, bytes: u32) {
+        let mut state = self.state.borrow_mut();
+        state.provided = state.provided.saturating_sub(1);
+        state.lend(bid, bytes);
+    }
+
+    /// Takes an empty buffer for writing.
+    pub(crate) fn take(&self) -> Option<Bid> {
+        let mut state = self.state.borrow_mut();
+        let bid = state.free.pop()?;
+        state.lend(bid, 0);
+        Some(bid)
+    }
+
+    pub(crate) fn bytes(&self, bid: Bid) -> u32 {
+        self.state.borrow().meta.get(usize::from(bid)).map_or(0, |m| m.bytes)
+    }
+
+    pub(crate) fn next(&self, bid: Bid) -> Bid {
+        self.state.borrow().meta.get(usize::from(bid)).map_or(NONE, |m| m.next)
+    }
+
+    pub(crate) fn chain(&self, bid: Bid, next: Bid) {
+        if let Some(meta) = self.state.borrow_mut().meta.get_mut(usize::from(bid)) {
+            meta.next = next;
+        }
+    }
+
+    pub(crate) fn share(&self, bid: Bid) {
+        if let Some(meta) = self.state.borrow_mut().meta.get_mut(usize::from(bid)) {
+            meta.shares += 1;
+        }
+    }
+
+    pub(crate) fn is_unshared(&self, bid: Bid) -> bool {
+        self.state.borrow().meta.get(usize::from(bid)).is_some_and(|m| m.shares == 1)
+    }
+
+    /// Gives one share back; the last one frees the buffer.
+    pub(crate) fn give(&self, bid: Bid) {
+        let mut state = self.state.borrow_mut();
+        let Some(meta) = state.meta.get_mut(usize::from(bid)) else { return };
+        meta.shares -= 1;
+        if meta.shares == 0 {
+            state.free.push(bid);
+            state.live -= 1;
+        }
+    }
+
+    /// A receive found the ring empty: give the kernel more at a time, if there is more.
+    pub(crate) fn deepen(&self) {
+        let mut state = self.state.borrow_mut();
+        let all = u16::try_from(state.meta.len()).unwrap_or(u16::MAX);
+        state.depth = state.depth.saturating_mul(2).min(all);
+    }
+
+    /// Whether a receive armed now can find a buffer.
+    pub(crate) fn has_any(&self) -> bool {
+        let state = self.state.borrow();
+        state.provided > 0 || !state.free.is_empty()
+    }
+
+    pub(crate) fn wait(&self, waker: Waker) {
+        self.state.borrow_mut().waiters.push_back(waker);
+    }
+
+    /// Wakes as many waiters as there are buffers.
+    pub(crate) fn wake_waiters(&self) {
+        let mut state = self.state.borrow_mut();
+        if state.waiters.is_empty() {
+            return;
+        }
+        let n = (state.free.len() + usize::from(state.provided)).min(state.waiters.len());
+        let woken: Vec<Waker> = state.waiters.drain(..n).collect();
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Buffers out now, and the most that ever were.
+    pub(crate) fn live(&self) -> (u16, u16) {
+        let state = self.state.borrow();
+        (state.live, state.live_max)
+    }
+}
+
+impl State {
+    fn lend(&mut self, bid: Bid, bytes: u32) {
+        if let Some(meta) = self.meta.get_mut(usize::from(bid)) {
+            *meta = Meta { shares: 1, next: NONE, bytes };
+            self.live += 1;
+            self.live_max = self.live_max.max(self.live);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ring_is_shallow_until_it_runs_dry() {
+        let pool = Pool::new(200, 64).unwrap();
+        pool.refill();
+        assert_eq!(pool.state.borrow().provided, DEPTH);
+        assert_eq!(pool.tail().load(Ordering::Acquire), DEPTH);
+        pool.deepen();
+        pool.deepen();
+        pool.deepen();
+        pool.refill();
+        assert_eq!(pool.state.borrow().provided, 200);
+        assert!(pool.take().is_none(), "all are in the ring");
+        assert!(pool.has_any());
+    }
+
+    #[test]
+    fn a_buffer_returns_when_its_last_share_does() {
+        let pool = Pool::new(1, 64).unwrap();
+        let bid = pool.take().unwrap();
+        pool.share(bid);
+        assert!(!pool.is_unshared(bid));
+        pool.give(bid);
+        assert!(pool.is_unshared(bid) && !pool.has_any());
+        assert_eq!(pool.live(), (1, 1));
+        pool.give(bid);
+        assert!(pool.has_any());
+        assert_eq!(pool.live(), (0, 1));
+    }
+
+    #[test]
+    fn the_buffer_freed_last_is_used_first() {
+        let pool = Pool::new(8, 64).unwrap();
+        let (a, b) = (pool.take().unwrap(), pool.take().unwrap());
+        pool.give(a);
+        pool.give(b);
+        assert_eq!(pool.take(), Some(b));
+        assert_eq!(pool.take(), Some(a));
+    }
+}

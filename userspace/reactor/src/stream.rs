@@ -1,0 +1,192 @@
+//! A connected stream, and its two halves.
+
+use crate::here;
+use crate::op::connect::Connecting;
+use crate::op::recv::Receiving;
+use crate::op::send::Sending;
+use crate::op::send_vectored::SendingVectored;
+use crate::op::send_zc::SendingZeroCopy;
+use crate::op::shutdown::ShuttingDown;
+use crate::owned::{Owned, OwnedList};
+use crate::socket::Socket;
+use socket2::{Domain, SockAddr, SockRef, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::rc::Rc;
+
+/// A connected stream. Both directions may be used at once from one task; [`Stream::split`] takes them apart.
+pub struct Stream {
+    /// The incoming half.
+    pub recv: RecvHalf,
+    /// The outgoing half.
+    pub send: SendHalf,
+}
+
+/// The incoming half of a stream. Dropping it ends receiving.
+pub struct RecvHalf {
+    socket: Rc<Socket>,
+}
+
+/// The outgoing half of a stream.
+pub struct SendHalf {
+    socket: Rc<Socket>,
+}
+
+impl Stream {
+    pub(crate) fn new(socket: Rc<Socket>) -> Stream {
+        Stream { recv: RecvHalf { socket: Rc::clone(&socket) }, send: SendHalf { socket } }
+    }
+
+    /// Connects over TCP, without delay for small writes.
+    ///
+    /// # Errors
+    /// What `socket(2)` and `connect(2)` say.
+    pub async fn connect(to: SocketAddr) -> io::Result<Stream> {
+        let socket = socket2::Socket::new(Domain::for_address(to), Type::STREAM.cloexec(), None)?;
+        socket.set_tcp_nodelay(true)?;
+        connect(socket, to.into()).await
+    }
+
+    /// Connects over TCP from a local address.
+    ///
+    /// # Errors
+    /// What `socket(2)`, `bind(2)` and `connect(2)` say.
+    pub async fn connect_from(from: SocketAddr, to: SocketAddr) -> io::Result<Stream> {
+        let socket = socket2::Socket::new(Domain::for_address(to), Type::STREAM.cloexec(), None)?;
+        socket.set_tcp_nodelay(true)?;
+        socket.bind(&from.into())?;
+        connect(socket, to.into()).await
+    }
+
+    /// Connects to a unix socket.
+    ///
+    /// # Errors
+    /// What `socket(2)` and `connect(2)` say.
+    pub async fn connect_unix(path: impl AsRef<Path>) -> io::Result<Stream> {
+        let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM.cloexec(), None)?;
+        connect(socket, SockAddr::unix(path)?).await
+    }
+
+    /// Takes over a connected socket.
+    ///
+    /// # Errors
+    /// What `fcntl(2)` says when the socket is made blocking, which the ring needs.
+    pub fn from_fd(fd: OwnedFd) -> io::Result<Stream> {
+        SockRef::from(&fd).set_nonblocking(false)?;
+        Ok(Stream::new(Socket::new(here::hub(), fd)))
+    }
+
+    /// Waits for received bytes; none at the end of the stream.
+    pub fn recv(&self) -> Receiving<'_> {
+        self.recv.recv()
+    }
+
+    /// Sends all bytes and gives the buffer back.
+    pub fn send<B: Owned>(&self, data: B) -> Sending<'_, B> {
+        self.send.send(data)
+    }
+
+    /// Sends all bytes of several pieces and gives them back.
+    pub fn send_vectored<L: OwnedList>(&self, pieces: L) -> SendingVectored<'_, L> {
+        self.send.send_vectored(pieces)
+    }
+
+    /// Sends all bytes without copying them, where the network card can; the buffer is freed when it is done.
+    pub fn send_zc<B: Owned>(&self, data: B) -> SendingZeroCopy<'_, B> {
+        self.send.send_zc(data)
+    }
+
+    /// Tells the peer that nothing more will be sent.
+    pub fn shutdown(&self) -> ShuttingDown<'_> {
+        self.send.shutdown()
+    }
+
+    /// Takes the directions apart. The socket closes when both halves are gone.
+    #[must_use]
+    pub fn split(self) -> (RecvHalf, SendHalf) {
+        (self.recv, self.send)
+    }
+
+    /// The peer's address.
+    ///
+    /// # Errors
+    /// If the connection is gone, or is not over TCP.
+    pub fn peer(&self) -> io::Result<SocketAddr> {
+        self.option().peer_addr()?.as_socket().ok_or_else(not_inet)
+    }
+
+    /// The local address.
+    ///
+    /// # Errors
+    /// If the connection is not over TCP.
+    pub fn local(&self) -> io::Result<SocketAddr> {
+        self.option().local_addr()?.as_socket().ok_or_else(not_inet)
+    }
+
+    /// The socket, for options that this type does not name.
+    #[must_use]
+    pub fn option(&self) -> SockRef<'_> {
+        SockRef::from(self)
+    }
+
+    /// Makes the close abortive: the peer gets a reset instead of a farewell.
+    ///
+    /// # Errors
+    /// What `setsockopt(2)` says.
+    pub fn reset_on_close(&self) -> io::Result<()> {
+        self.option().set_linger(Some(std::time::Duration::ZERO))
+    }
+}
+
+impl std::os::fd::AsFd for Stream {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.send.socket.borrow()
+    }
+}
+
+impl RecvHalf {
+    /// Waits for received bytes; none at the end of the stream.
+    pub fn recv(&self) -> Receiving<'_> {
+        Receiving(&self.socket)
+    }
+}
+
+impl Drop for RecvHalf {
+    fn drop(&mut self) {
+        self.socket.hang_up();
+    }
+}
+
+impl SendHalf {
+    /// Sends all bytes and gives the buffer back.
+    pub fn send<B: Owned>(&self, data: B) -> Sending<'_, B> {
+        Sending::new(&self.socket, data)
+    }
+
+    /// Sends all bytes of several pieces and gives them back.
+    pub fn send_vectored<L: OwnedList>(&self, pieces: L) -> SendingVectored<'_, L> {
+        SendingVectored::new(&self.socket, pieces)
+    }
+
+    /// Sends all bytes without copying them, where the network card can; the buffer is freed when it is done.
+    pub fn send_zc<B: Owned>(&self, data: B) -> SendingZeroCopy<'_, B> {
+        SendingZeroCopy::new(&self.socket, data)
+    }
+
+    /// Tells the peer that nothing more will be sent.
+    pub fn shutdown(&self) -> ShuttingDown<'_> {
+        ShuttingDown::new(&self.socket)
+    }
+}
+
+async fn connect(socket: socket2::Socket, address: SockAddr) -> io::Result<Stream> {
+    let socket = Socket::new(here::hub(), socket.into());
+    Connecting::new(Rc::clone(&socket), address).await?;
+    Ok(Stream::new(socket))
+}
+
+fn not_inet() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "not an IP address")
+}
