@@ -7,7 +7,7 @@ use crate::admin::Admin;
 use crate::consumer::Consumer;
 use crate::limits::Limits;
 use crate::listener::Listener;
-use crate::policy::Policy;
+use crate::policy::{Policy, PolicyUse};
 use crate::route::Route;
 use crate::section::section;
 use crate::shield::Shield;
@@ -15,7 +15,7 @@ use crate::span::At;
 use crate::telemetry::Telemetry;
 use crate::tls::Tls;
 use crate::upstream::Upstream;
-use crate::value::Map;
+use crate::value::{Map, Name};
 
 pub use parse::{Outcome, parse};
 
@@ -44,5 +44,24 @@ section! {
         pub admin: At<Admin>,
         /// What the whole program allows itself.
         pub limits: At<Limits>,
+    }
+}
+
+impl Config {
+    /// Every place that names an upstream.
+    pub fn upstreams_used(&self) -> impl Iterator<Item = &At<Name>> {
+        let of_routes = self.routes.iter().flat_map(|route| route.value.upstreams());
+        let tcp = self.listeners.iter().filter_map(|listener| listener.value.tcp.as_ref());
+        of_routes.chain(tcp.flat_map(|tcp| {
+            tcp.value.upstream.iter().chain(tcp.value.sni.iter().map(|(_, upstream)| upstream))
+        }))
+    }
+
+    /// Every place in a chain.
+    pub fn policies_used(&self) -> impl Iterator<Item = &At<PolicyUse>> {
+        let of_listeners = self.listeners.iter().flat_map(|listener| &listener.value.policies);
+        let of_routes = self.routes.iter().flat_map(|route| &route.value.policies);
+        let of_consumers = self.consumers.iter().flat_map(|(_, consumer)| &consumer.value.policies);
+        of_listeners.chain(of_routes).chain(of_consumers)
     }
 }

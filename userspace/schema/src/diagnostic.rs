@@ -5,7 +5,10 @@ mod sarif;
 mod text;
 
 use crate::code::Code;
+use crate::source::Sources;
 use crate::span::Span;
+
+pub use text::Style;
 
 /// An error or a warning at its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +129,16 @@ impl Report {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.diagnostics.is_empty()
+    }
+
+    /// Writes it out; the files are needed for the excerpts.
+    #[must_use]
+    pub fn write(&self, sources: &Sources, format: Format, style: Style) -> String {
+        match format {
+            Format::Text => text::write(self, sources, style),
+            Format::Json => json::write(self, sources),
+            Format::Sarif => sarif::write(self, sources),
+        }
     }
 
     /// Puts the diagnostics in the order in which a reader of the files meets their places.

@@ -15,19 +15,26 @@ use crate::value::Leaf;
 pub struct Reader<'a> {
     lookup: &'a dyn Lookup,
     report: Report,
+    errors: usize,
     broken: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
     /// A reader that resolves references by `lookup`.
     pub fn new(lookup: &'a dyn Lookup) -> Self {
-        Self { lookup, report: Report::default(), broken: Vec::new() }
+        Self { lookup, report: Report::default(), errors: 0, broken: Vec::new() }
     }
 
     /// Hands back what was found wrong, and the names of what could not be read: they exist all the same.
     #[must_use]
     pub fn finish(self) -> (Report, Vec<String>) {
         (self.report, self.broken)
+    }
+
+    /// How many errors were reported so far.
+    #[must_use]
+    pub fn errors(&self) -> usize {
+        self.errors
     }
 
     /// Remembers the name of something that could not be read.
@@ -37,6 +44,7 @@ impl<'a> Reader<'a> {
 
     /// Reports.
     pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.errors = self.errors.saturating_add(usize::from(!diagnostic.code.is_warning()));
         self.report.push(diagnostic);
     }
 
@@ -77,16 +85,22 @@ impl<'a> Reader<'a> {
     }
 
     /// The entries of a mapping; nothing at all counts as an empty one. `section` is what messages call it.
-    pub fn fields<'n>(&mut self, node: &'n Node, section: &'static str, what: &str) -> Option<Fields<'n>> {
+    pub fn fields<'n>(&mut self, node: &'n Node, section: &'static str) -> Option<Fields<'n>> {
         let entries: &[(Key, Node)] = match &node.kind {
             Kind::Map(entries) => entries,
             Kind::Null => &[],
             Kind::Scalar(_) | Kind::List(_) => {
-                self.wrong_kind(node, what);
+                self.wrong_kind(node, &format!("a mapping with the keys of {}", hint::article(section)));
                 return None;
             }
         };
-        Some(Fields { entries, taken: vec![false; entries.len()], span: node.span, section })
+        Some(Fields {
+            entries,
+            taken: vec![false; entries.len()],
+            missing: Vec::new(),
+            span: node.span,
+            section,
+        })
     }
 
     /// Reports that a value is a list, a mapping, a scalar or nothing where something else is needed.
@@ -138,6 +152,7 @@ impl Text<'_> {
 pub struct Fields<'n> {
     entries: &'n [(Key, Node)],
     taken: Vec<bool>,
+    missing: Vec<String>,
     section: &'static str,
     /// Where the mapping begins.
     pub span: Span,
@@ -153,20 +168,26 @@ impl<'n> Fields<'n> {
         self.entries.get(index).map(|(name, node)| At::new(node, name.span))
     }
 
-    /// Reports that `key` must be there.
-    pub fn missing(&self, key: &str, reader: &mut Reader<'_>) {
-        let message = format!("`{key}` is missing in {}", hint::article(self.section));
-        reader.push(
-            Diagnostic::new(Code::MissingKey, self.span, message).hint_if(hint::missing(self.section, key)),
-        );
+    /// Remembers that `key` must be there and is not.
+    pub fn missing(&mut self, key: &str) {
+        self.missing.push(key.to_owned());
     }
 
-    /// Reports every entry that nobody took.
+    /// Reports every entry that nobody took, and every key that is missing unless one of those was meant to be it.
     pub fn finish(self, known: &[&str], reader: &mut Reader<'_>) {
+        let mut advice = String::new();
         for ((key, _), _) in self.entries.iter().zip(&self.taken).filter(|(_, taken)| !**taken) {
             let message = format!("there is no key `{}` in {}", key.text, hint::article(self.section));
-            let found = Diagnostic::new(Code::UnknownKey, key.span, message);
-            reader.push(found.hint(hint::unknown_key(self.section, &key.text, known)));
+            let hint = hint::unknown_key(self.section, &key.text, known);
+            advice.push_str(&hint);
+            reader.push(Diagnostic::new(Code::UnknownKey, key.span, message).hint(hint));
+        }
+        for key in self.missing.iter().filter(|key| !advice.contains(&format!("`{key}`"))) {
+            let message = format!("`{key}` is missing in {}", hint::article(self.section));
+            reader.push(
+                Diagnostic::new(Code::MissingKey, self.span, message)
+                    .hint_if(hint::missing(self.section, key)),
+            );
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::shape::Shape;
 use crate::span::{At, Span};
 use crate::upstream::Retry;
 use crate::value::{
-    Checked, Cidr, HostPattern, Leaf, Map, Method, Name, PathPattern, Short, Size, Template, TextMatch, Value,
+    Checked, Cidr, HostPattern, Leaf, Map, Method, Name, PathPattern, Short, Size, Template, TextMatch,
 };
 
 section! {
@@ -85,7 +85,7 @@ impl Checked for Route {
 
 section! {
     /// Which requests are meant: all keys must hold, of each list one entry is enough.
-    pub struct Match "match" [short, checked] {
+    pub struct Match "match" [short, checked, needed] {
         /// Hosts: `api.example.com`, `*.example.com`; left out, all.
         pub hosts: Vec<At<HostPattern>>,
         /// Paths: `/exact`, `/below/*`, `/users/{id}`, `~^/regex$`; left out, all.
@@ -124,7 +124,7 @@ impl Short for Match {
         }
         let slash = text.text.find('/').unwrap_or(text.text.len());
         let (host, path) = text.text.split_at_checked(slash)?;
-        let mut found = Self::absent()?;
+        let mut found = Self::blank()?;
         if !host.is_empty() {
             let part = text.part(0, host.len());
             found.hosts.push(At::new(reader.leaf::<HostPattern>(&text, 0, host)?, part));

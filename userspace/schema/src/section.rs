@@ -4,7 +4,7 @@
 //! `At<T>` (needed, unless `= default` stands behind it or `T` has a default of its own), `Option<At<T>>` (may be left out),
 //! `Vec<At<T>>` (one or many, empty when left out) and `Map<T>` (by name). The doc comments become the descriptions in the JSON
 //! Schema. `[short]` behind the name asks for an `impl Short`, a form that is no mapping; `[checked]` for an `impl Checked`, rules
-//! over several keys. `words!` declares one word out of several, `choice!` one key out of several.
+//! over several keys; `[needed]` says that it cannot be left out although each of its keys can. `words!` declares one word out of several, `choice!` one key out of several.
 
 /// A mapping with known keys.
 macro_rules! section {
@@ -20,14 +20,23 @@ macro_rules! section {
 
         impl $name {
             const KEYS: &'static [&'static str] = &[$($crate::section::key(stringify!($field)),)*];
+
+            /// With nothing written; `None` if a key must be.
+            #[must_use]
+            pub fn blank() -> Option<Self> {
+                Some(Self { $(
+                    $field: <$type as $crate::value::Field>::absent($crate::section::default!($($default)?))?,
+                )* })
+            }
         }
 
         impl $crate::value::Value for $name {
             fn read(node: &$crate::node::Node, reader: &mut $crate::reader::Reader<'_>) -> Option<Self> {
                 $($( $crate::section::before!($flag, node, reader); )+)?
-                let what = concat!("the keys of `", $label, "`");
+                #[allow(unused_variables, reason = "only the flag `checked` asks")]
+                let errors = reader.errors();
                 #[allow(unused_mut, reason = "a section without keys takes nothing")]
-                let mut fields = reader.fields(node, $label, what)?;
+                let mut fields = reader.fields(node, $label)?;
                 $( let $field = <$type as $crate::value::Field>::take(
                     &mut fields,
                     $crate::section::key(stringify!($field)),
@@ -36,14 +45,13 @@ macro_rules! section {
                 ); )*
                 fields.finish(Self::KEYS, reader);
                 let section = Self { $( $field: $field?, )* };
-                $($( $crate::section::after!($flag, section, node, reader); )+)?
+                $($( $crate::section::after!($flag, section, errors, node, reader); )+)?
                 Some(section)
             }
 
             fn absent() -> Option<Self> {
-                Some(Self { $(
-                    $field: <$type as $crate::value::Field>::absent($crate::section::default!($($default)?))?,
-                )* })
+                let needed: &[bool] = &[$($( $crate::section::needed!($flag) ),+)?];
+                if needed.contains(&true) { None } else { Self::blank() }
             }
 
             fn show(&self) -> $crate::shown::Shown {
@@ -231,24 +239,36 @@ macro_rules! before {
             return <Self as $crate::value::Short>::short($node, $reader);
         }
     };
-    (checked, $node:ident, $reader:ident) => {};
+    ($flag:ident, $node:ident, $reader:ident) => {};
 }
 
 macro_rules! after {
-    (checked, $section:ident, $node:ident, $reader:ident) => {
-        $crate::value::Checked::check(&$section, $node.span, $reader);
+    (checked, $section:ident, $errors:ident, $node:ident, $reader:ident) => {
+        // With a key wrong, what the rules would say of the others is a guess.
+        if $reader.errors() == $errors {
+            $crate::value::Checked::check(&$section, $node.span, $reader);
+        }
     };
-    (short, $section:ident, $node:ident, $reader:ident) => {};
+    ($flag:ident, $section:ident, $errors:ident, $node:ident, $reader:ident) => {};
 }
 
 macro_rules! forms {
     (short, $forms:ident) => {
         $forms.insert(0, <Self as $crate::value::Short>::short_shape());
     };
-    (checked, $forms:ident) => {};
+    ($flag:ident, $forms:ident) => {};
 }
 
-pub(crate) use {after, before, choice, default, forms, leaves, section, words};
+macro_rules! needed {
+    (needed) => {
+        true
+    };
+    ($flag:ident) => {
+        false
+    };
+}
+
+pub(crate) use {after, before, choice, default, forms, leaves, needed, section, words};
 
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;

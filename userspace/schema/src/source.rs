@@ -1,25 +1,38 @@
 //! The files of one configuration, kept so that a diagnostic can show the line it speaks of.
 
+use std::sync::OnceLock;
+
 use crate::span::Span;
 
 /// One file, already read. `name` is what diagnostics print, usually the path as given.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Source {
     /// The name to print.
     pub name: String,
     /// The whole text.
     pub text: String,
+    /// Where each line begins, found when the first one is asked for.
+    lines: OnceLock<Vec<usize>>,
 }
 
 impl Source {
     /// A file by name and text.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { name: name.into(), text: text.into() }
+        Self { name: name.into(), text: text.into(), lines: OnceLock::new() }
+    }
+
+    /// A line by its number from 1, without its line break.
+    fn line(&self, number: u32) -> Option<&str> {
+        let breaks =
+            || self.text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at.saturating_add(1));
+        let lines = self.lines.get_or_init(|| std::iter::once(0).chain(breaks()).collect());
+        let start = lines.get(usize::try_from(number).ok()?.checked_sub(1)?)?;
+        self.text.get(*start..)?.lines().next().or(Some(""))
     }
 }
 
 /// The main file first, then those of `conf.d` in the order of their names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Sources {
     files: Vec<Source>,
 }
@@ -54,8 +67,7 @@ impl Sources {
     /// The line that holds this span, without its line break.
     #[must_use]
     pub fn line(&self, span: Span) -> Option<&str> {
-        let number = usize::try_from(span.line).ok()?.checked_sub(1)?;
-        self.files.get(usize::from(span.file))?.text.lines().nth(number)
+        self.files.get(usize::from(span.file))?.line(span.line)
     }
 
     /// The place as `file:line:column`, or `default` for a value that nobody wrote.

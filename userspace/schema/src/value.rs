@@ -196,7 +196,7 @@ impl<T: Value> Field for At<T> {
         let Some(found) = fields.take(key) else {
             let absent = Self::absent(default);
             if absent.is_none() {
-                fields.missing(key, reader);
+                fields.missing(key);
             }
             return absent;
         };

@@ -64,6 +64,7 @@ impl Tree {
     ) -> Result<(), Diagnostic> {
         let span = self.span(at);
         if event.tag().is_some() {
+            let span = at.tag_span().map_or(span, |tag| self.span(tag));
             let message = "a tag (`!…`) has no meaning in this file";
             return Err(Diagnostic::new(Code::NotUsed, span, message).hint("Leave the tag out."));
         }

@@ -1,5 +1,7 @@
 //! What must hold between sections: every name that is used exists, and what exists is used.
 
+mod unused;
+
 use std::collections::{HashMap, HashSet};
 
 use crate::code::Code;
@@ -26,6 +28,10 @@ pub(super) fn check(config: &mut Config, broken: &[String], report: &mut Report)
     policies(config, &known, report);
     listeners(config, report);
     names(config, report);
+    // What is unused because of an error elsewhere is no news.
+    if !report.has_errors() {
+        unused::check(config, report);
+    }
 }
 
 /// A bare word in a chain is a policy by name; failing that, a kind of policy with its defaults.
@@ -45,55 +51,22 @@ fn resolve_bare_words(config: &mut Config) {
 }
 
 fn upstreams(config: &Config, broken: &HashSet<&str>, report: &mut Report) {
-    let mut used: HashSet<&str> = HashSet::new();
-    let of_routes = config.routes.iter().flat_map(|route| route.value.upstreams());
-    let tcp = || config.listeners.iter().filter_map(|listener| listener.value.tcp.as_ref());
-    let of_tcp = tcp()
-        .flat_map(|tcp| tcp.value.upstream.iter().chain(tcp.value.sni.iter().map(|(_, upstream)| upstream)));
-    for name in of_routes.chain(of_tcp) {
-        used.insert(name.value.as_str());
+    for name in config.upstreams_used() {
         missing(name, Code::NoUpstream, "upstream", &config.upstreams, broken, report);
-    }
-    for (name, upstream) in config.upstreams.iter() {
-        if !used.contains(name.as_str()) {
-            let message = format!("nothing leads to the upstream `{}`", name.value);
-            report.push(
-                Diagnostic::new(Code::UnusedUpstream, name.span, message)
-                    .hint("Name it in a route, or take it out."),
-            );
-        }
-        if let Some(tls) = upstream.value.tls.as_ref().filter(|tls| !tls.value.verify.value) {
-            let message = "the certificate of this upstream is not checked, so anyone between could be it";
-            report.push(
-                Diagnostic::new(Code::Verify, tls.value.verify.span, message).hint("Give `ca` instead."),
-            );
-        }
     }
 }
 
 fn policies(config: &Config, broken: &HashSet<&str>, report: &mut Report) {
-    let chains = config.listeners.iter().flat_map(|listener| &listener.value.policies);
-    let chains = chains.chain(config.routes.iter().flat_map(|route| &route.value.policies));
-    let chains = chains.chain(config.consumers.iter().flat_map(|(_, consumer)| &consumer.value.policies));
-    let mut used: HashSet<&str> = HashSet::new();
-    for policy in chains {
+    for policy in config.policies_used() {
         let PolicyUse::Named(name) = &policy.value else { continue };
-        used.insert(name);
         let name = At::new(name.clone(), policy.span);
-        if Policy::WORDS.contains(&name.0.as_str()) && config.policies.find(&name).is_none() {
+        if Policy::WORDS.contains(&name.as_str()) && config.policies.find(&name).is_none() {
             let message = format!("`{}` needs settings of its own here", name.0);
             let hint = format!("Write `{{ {}: {{ … }} }}`, or the name of one of `policies`.", name.0);
             report.push(Diagnostic::new(Code::NoPolicy, name.span, message).hint(hint));
             continue;
         }
         missing(&name, Code::NoPolicy, "policy", &config.policies, broken, report);
-    }
-    for (name, _) in config.policies.iter().filter(|(name, _)| !used.contains(name.as_str())) {
-        let message = format!("the policy `{}` judges nothing", name.value);
-        report.push(
-            Diagnostic::new(Code::UnusedPolicy, name.span, message)
-                .hint("Name it under `policies` of a route or listener."),
-        );
     }
 }
 
@@ -105,7 +78,8 @@ fn missing<T>(
     broken: &HashSet<&str>,
     report: &mut Report,
 ) {
-    if known.find(name).is_some() || broken.contains(name.value.as_str()) {
+    let section = if what == "policy" { "policies" } else { "upstreams" };
+    if known.find(name).is_some() || broken.contains(name.value.as_str()) || broken.contains(section) {
         return;
     }
     let found = Diagnostic::new(code, name.span, format!("there is no {what} `{}`", name.0));
@@ -120,16 +94,6 @@ fn missing<T>(
 }
 
 fn listeners(config: &Config, report: &mut Report) {
-    if config.listeners.is_empty() {
-        let found = Diagnostic::new(
-            Code::NoTraffic,
-            config.version.span,
-            "no listener is defined, so nothing is proxied",
-        );
-        report.push(
-            found.hint("Add `listeners: [ { bind: \":443\", … } ]`, unless only the shield is wanted."),
-        );
-    }
     let mut seen: Vec<&At<crate::value::Bind>> = Vec::new();
     for listener in &config.listeners {
         for bind in &listener.value.bind {
@@ -146,7 +110,8 @@ fn listeners(config: &Config, report: &mut Report) {
             .tls
             .as_ref()
             .filter(|tls| tls.value.certificate.is_none() && tls.value.certificates.is_empty());
-        if let Some(tls) = tls.filter(|_| config.tls.value.certificates.is_empty()) {
+        let unread = report.errors().any(|found| found.code == Code::Material);
+        if let Some(tls) = tls.filter(|_| config.tls.value.certificates.is_empty() && !unread) {
             let found = Diagnostic::new(Code::MissingKey, tls.span, "TLS without a certificate");
             report.push(
                 found.hint("Give `certificate` and `key` here, or `certificates` under `tls` at the top."),

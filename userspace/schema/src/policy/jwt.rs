@@ -11,7 +11,7 @@ use crate::value::{Checked, HeaderName, Map, Material, Secret, TextMatch, Url};
 
 section! {
     /// Lets only requests with a valid token pass (RFC 7519, RFC 8725).
-    pub struct Jwt "jwt" [checked] {
+    pub struct Jwt "jwt" [checked, needed] {
         /// The keys, at a URL that is asked again as its answers allow.
         pub jwks: Option<At<Url>>,
         /// The keys, in a file.

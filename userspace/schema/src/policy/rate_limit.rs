@@ -10,7 +10,7 @@ use crate::value::{Checked, HashKey, Map, Rate};
 
 section! {
     /// Lets only so many requests pass: `rate` for a token bucket, `windows` for fixed or sliding windows.
-    pub struct RateLimit "rate_limit" [checked] {
+    pub struct RateLimit "rate_limit" [checked, needed] {
         /// What is counted together: the combination of all of these.
         pub by: Vec<At<HashKey>> = HashKey::Ip,
         /// A token bucket: `20/s burst 40`.

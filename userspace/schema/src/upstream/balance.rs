@@ -53,7 +53,7 @@ section! {
 
 section! {
     /// A hash ring.
-    pub struct Hash "hash" [short, checked] {
+    pub struct Hash "hash" [short, checked, needed] {
         /// What is hashed: the first of these that the request has; at last its address.
         pub by: Vec<At<HashKey>>,
         /// No target gets more than this many times the mean; the rest goes to the next on the ring. Left out, no bound.
@@ -65,7 +65,7 @@ section! {
 
 section! {
     /// A Maglev table.
-    pub struct Maglev "maglev" [short, checked] {
+    pub struct Maglev "maglev" [short, checked, needed] {
         /// What is hashed: the first of these that the request has; at last its address.
         pub by: Vec<At<HashKey>>,
         /// No target gets more than this many times the mean; the rest goes to the next in the table. Left out, no bound.
@@ -134,7 +134,7 @@ fn is_prime(number: u32) -> bool {
 
 impl Short for Hash {
     fn short(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        Some(Self { by: keys(node, reader)?, ..Self::absent()? })
+        Some(Self { by: keys(node, reader)?, ..Self::blank()? })
     }
 
     fn short_shape() -> Shape {
@@ -144,7 +144,7 @@ impl Short for Hash {
 
 impl Short for Maglev {
     fn short(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        Some(Self { by: keys(node, reader)?, ..Self::absent()? })
+        Some(Self { by: keys(node, reader)?, ..Self::blank()? })
     }
 
     fn short_shape() -> Shape {

@@ -25,7 +25,7 @@ section! {
 
 section! {
     /// Asks each target at intervals, whatever the traffic.
-    pub struct Active "active" [checked] {
+    pub struct Active "active" [checked, needed] {
         /// Ask with an HTTP request: the path, or its details.
         pub http: Option<At<HttpCheck>>,
         /// Ask by connecting only.

@@ -100,6 +100,9 @@ impl Leaf for Bind {
         if let Some(path) = text.strip_prefix("unix:") {
             return unix_path(path).map(Self::Unix);
         }
+        if let Ok(address) = Ipv6Addr::from_str(text) {
+            return Err(Fault::new("{} has no port").hint(format!("Write `\"[{address}]:443\"`.")));
+        }
         if let Some(port) = text.strip_prefix(':').or_else(|| text.strip_prefix("*:")) {
             return parse_port(port, text.len().saturating_sub(port.len())).map(Self::Any);
         }

@@ -19,6 +19,11 @@ impl Leaf for Duration {
             return Err(Fault::new("{} is not a duration")
                 .hint("Write a whole number and a unit, such as `250ms`, `10s`, `5m`, `24h` or `7d`."));
         }
+        if unit.starts_with('.') {
+            return Err(
+                Fault::new("{} has a fraction").hint("Use the smaller unit: `1500ms` instead of `1.5s`.")
+            );
+        }
         if unit.is_empty() {
             let hint = format!("Seconds are `{number}s`, milliseconds `{number}ms`; only `0s` is nothing.");
             return Err(Fault::new("{} has no unit").hint(hint));
@@ -52,7 +57,7 @@ fn unit_hint(unit: &str) -> String {
         "hr" | "hrs" | "hour" | "hours" | "h" => "h",
         "day" | "days" | "d" => "d",
         "msec" | "millis" | "milliseconds" | "ms" => "ms",
-        _ => return "The units are `ms`, `s`, `m`, `h` and `d`; one number, no fraction: `1500ms` instead of `1.5s`.".to_owned(),
+        _ => return "The units are `ms`, `s`, `m`, `h` and `d`; one number and one unit.".to_owned(),
     };
     format!("Did you mean `{meant}`?")
 }
@@ -84,7 +89,7 @@ mod tests {
         check("10", None);
         check("s", None);
         check("10sec", Some((2, 3)));
-        check("1.5s", Some((1, 3)));
+        check("1.5s", None);
         check("1 s", Some((1, 2)));
         check("99999999999999999999s", None);
     }

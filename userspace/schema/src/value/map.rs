@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::code::Code;
+use crate::diagnostic::Diagnostic;
 use crate::node::Kind;
 use crate::reader::{Fields, Reader};
 use crate::shape::Shape;
@@ -97,7 +99,10 @@ impl<T: Value> Field for Map<T> {
             Kind::Map(entries) => entries.as_slice(),
             Kind::Null => &[],
             Kind::Scalar(_) | Kind::List(_) => {
-                reader.wrong_kind(found.value, "a mapping from names");
+                let message = format!("this is {}, but must be a mapping from names", found.value.describe());
+                let wrong = Diagnostic::new(Code::WrongKind, found.value.span, message);
+                reader.push(wrong.hint("Each entry stands under its name: `orders: { … }`."));
+                reader.broken(key);
                 &[]
             }
         };
