@@ -1,3 +1,18 @@
 //! The configuration as meant: an immutable plan compiled from the schema, and the difference of two plans.
+#![forbid(unsafe_code)]
 
+pub mod balance;
+pub mod hash;
+pub mod host;
+pub mod id;
+pub mod limit;
+pub mod listener;
+pub mod pattern;
+mod plan;
+pub mod route;
+pub mod router;
 pub mod shield;
+pub mod tls;
+pub mod upstream;
+
+pub use plan::Plan;

@@ -1,0 +1,40 @@
+//! The whole configuration as meant.
+
+use std::sync::Arc;
+
+use crate::id::{ListenerId, UpstreamId};
+use crate::limit::Limits;
+use crate::listener::Listener;
+use crate::router::Router;
+use crate::shield::Shield;
+use crate::upstream::Upstream;
+
+/// The whole configuration as meant: nothing in it changes. A reload makes another one, and workers take it between
+/// exchanges; what an exchange began with it keeps to its end.
+#[derive(Debug)]
+pub struct Plan {
+    /// Where connections are accepted, by id.
+    pub listeners: Vec<Arc<Listener>>,
+    /// Which route answers a request.
+    pub router: Router,
+    /// Where requests are answered, by id.
+    pub upstreams: Vec<Arc<Upstream>>,
+    /// What the program allows itself.
+    pub limits: Limits,
+    /// What the kernel obeys.
+    pub shield: Shield,
+}
+
+impl Plan {
+    /// A listener by its id.
+    #[must_use]
+    pub fn listener(&self, id: ListenerId) -> Option<&Arc<Listener>> {
+        self.listeners.get(id.index())
+    }
+
+    /// An upstream by its id.
+    #[must_use]
+    pub fn upstream(&self, id: UpstreamId) -> Option<&Arc<Upstream>> {
+        self.upstreams.get(id.index())
+    }
+}

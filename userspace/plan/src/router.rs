@@ -1,0 +1,155 @@
+//! Which route answers a request.
+//!
+//! Of all routes that match, one wins by this order; the first difference decides:
+//!
+//! 1. the higher `priority`;
+//! 2. the host: an exact name before the longer `*.` suffix before the shorter, all before any host;
+//! 3. the path: an exact one, then a regular expression, then templates and prefixes, which are compared segment by
+//!    segment from the left: text before `{capture}` before `{*rest}`, and the end of the path before `/*`. So the longer
+//!    prefix wins over the shorter, and `/users/me` over `/users/{id}` over `/users/*`;
+//! 4. the number of further conditions: the more the better;
+//! 5. the order in the file: the earlier.
+//!
+//! This order does not depend on the request, so it is settled when the router is built: every way to match a route, an
+//! [`Entry`], has a place in one long list. Finding a route is finding the first entry of that list which holds, and the
+//! tree below only leaves out those that cannot. Entries with the same host and path are tried one after the other; beyond
+//! that the cost of a look-up does not depend on how many routes there are.
+
+mod ask;
+mod condition;
+mod entry;
+mod test;
+mod tree;
+
+use std::sync::Arc;
+
+use weir_schema::value::{HostPattern, PathPattern};
+
+pub use ask::Ask;
+pub use condition::{Conditions, Miss};
+pub use entry::Entry;
+pub use test::{Test, Tests};
+
+use crate::host::HostMap;
+use crate::id::RouteId;
+use crate::route::Route;
+use tree::{Node, Tree};
+
+/// A route together with what it matches.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// What happens.
+    pub route: Arc<Route>,
+    /// Above all of lower priority.
+    pub priority: i32,
+    /// Hosts, of which one must hold; empty means any.
+    pub hosts: Vec<HostPattern>,
+    /// Paths, of which one must hold, in normal form; empty means any.
+    pub paths: Vec<PathPattern>,
+    /// What else must hold.
+    pub conditions: Conditions,
+}
+
+/// Every route, ready to be found.
+#[derive(Debug, Default)]
+pub struct Router {
+    rules: Vec<Rule>,
+    /// Every way to match a route; of several that hold the first wins.
+    entries: Vec<Entry>,
+    hosts: HostMap<Node>,
+    tree: Tree,
+}
+
+/// A route that was found, and by which entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'r> {
+    /// The route.
+    pub route: &'r Arc<Route>,
+    /// What matched.
+    pub entry: &'r Entry,
+}
+
+impl Router {
+    /// Builds the router. The place of a rule is the id of its route.
+    ///
+    /// # Errors
+    /// Each regular expression that cannot be compiled: the rule, the path in it, and why.
+    pub fn new(rules: Vec<Rule>) -> Result<Self, Vec<Fault>> {
+        let mut entries = Vec::with_capacity(rules.len());
+        let mut faults = Vec::new();
+        for (id, rule) in (0..).map(RouteId).zip(&rules) {
+            for (path, made) in entry::of_rule(id, rule) {
+                match made {
+                    Ok(entry) => entries.push(entry),
+                    Err(reason) => faults.push(Fault { route: id, path, reason }),
+                }
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        entries.sort_by(Entry::before);
+        let mut router = Self { rules, entries, hosts: HostMap::default(), tree: Tree::default() };
+        router.grow();
+        Ok(router)
+    }
+
+    /// Puts every entry into the tree of its host, the last first: each then stands at the head of its list.
+    fn grow(&mut self) {
+        let Self { entries, hosts, tree, .. } = self;
+        tree.reserve(entries.len());
+        for (place, entry) in entries.iter().enumerate().rev() {
+            let root = *hosts.entry(&entry.host, || tree.root());
+            tree.insert(root, entry.spot(), u32::try_from(place).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// The route that answers.
+    #[must_use]
+    pub fn find(&self, ask: &Ask<'_>) -> Option<Found<'_>> {
+        let mut best = u32::MAX;
+        let holds = |place: u32| self.entry(place).is_some_and(|entry| self.holds(entry, ask));
+        for root in self.hosts.each(ask.request.host()) {
+            self.tree.search(*root, ask.request.path(), &mut best, &holds);
+        }
+        let entry = self.entry(best)?;
+        Some(Found { route: &self.rules.get(entry.route.index())?.route, entry })
+    }
+
+    fn entry(&self, place: u32) -> Option<&Entry> {
+        self.entries.get(place as usize)
+    }
+
+    /// Whether an entry holds whose host and segments the tree has found already.
+    fn holds(&self, entry: &Entry, ask: &Ask<'_>) -> bool {
+        let rule = self.rules.get(entry.route.index());
+        entry.pattern_holds(ask.request.path())
+            && rule.is_some_and(|rule| rule.conditions.miss(ask).is_none())
+    }
+
+    /// Every route with what it matches, by id.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Every way to match a route, in the order in which they win.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+}
+
+/// A path that cannot be compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Whose path it is.
+    pub route: RouteId,
+    /// Which of its paths, from 0.
+    pub path: usize,
+    /// Why.
+    pub reason: String,
+}
+
+#[cfg(test)]
+mod tests;
