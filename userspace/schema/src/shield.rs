@@ -9,7 +9,7 @@ use crate::diagnostic::Diagnostic;
 use crate::reader::Reader;
 use crate::section::{section, words};
 use crate::span::{At, Span};
-use crate::value::{Checked, Cidr, Name, Port};
+use crate::value::{Checked, Cidr, FilePath, Name, Port};
 
 pub use bans::Bans;
 pub use limits::{CookieMode, PerPort, PerPrefix, PerSource, SynGuard};
@@ -54,6 +54,10 @@ section! {
         pub on_attach_failure: At<AttachFailure> = AttachFailure::Userspace,
         /// What happens to it when the program ends.
         pub on_exit: At<OnExit> = OnExit::Keep,
+        /// Where program, lists and bans are kept while no process runs: a directory on a bpffs.
+        pub pin_directory: At<FilePath> = FilePath("/sys/fs/bpf/weir".to_owned()),
+        /// Mount a bpffs for it where there is none.
+        pub mount_bpffs: At<bool> = false,
         /// Change the kernel settings that a stage needs, and put them back at the end.
         pub set_sysctls: At<bool> = false,
         /// Events reported per second; further ones are only counted.

@@ -1,0 +1,105 @@
+//! What the configuration refers to outside itself: its own files, environment, secrets, lists.
+
+use crate::failure::{CONFIG, failure};
+use anyhow::Result;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use weir_schema::{Lookup, Source, Sources};
+
+/// No file that a configuration names is larger; a deny list of a million lines has 20 MB.
+const FILE_BYTES_MAX: u64 = 256 << 20;
+
+/// This host, as the configuration sees it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Host;
+
+impl Lookup for Host {
+    fn env(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn file(&self, path: &str) -> Result<String, String> {
+        read(Path::new(path))
+    }
+
+    /// systemd passes credentials as files in a directory of the service (systemd.exec(5), LoadCredential).
+    fn credential(&self, name: &str) -> Result<String, String> {
+        let Some(directory) = std::env::var_os("CREDENTIALS_DIRECTORY") else {
+            return Err(String::from(
+                "the service was started without credentials (LoadCredential= in its unit)",
+            ));
+        };
+        if name.contains('/') || name.starts_with('.') {
+            return Err(String::from("the name of a credential is a plain file name"));
+        }
+        read(&PathBuf::from(directory).join(name))
+    }
+}
+
+/// The text of a file, or why there is none.
+pub(crate) fn read(path: &Path) -> Result<String, String> {
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    let length =
+        file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    if length as u64 > FILE_BYTES_MAX {
+        return Err(String::from("it is larger than 256 MiB"));
+    }
+    Ok(text)
+}
+
+/// The main file, or standard input for `-`, and after it those of `conf.d` beside it.
+pub(crate) fn sources(config: &Path) -> Result<Sources> {
+    let cannot = |path: &Path, why: String| {
+        failure(CONFIG, format!("cannot read {}: {why}; name another file with --config", path.display()))
+    };
+    if config == Path::new("-") {
+        let text =
+            std::io::read_to_string(std::io::stdin()).map_err(|error| cannot(config, error.to_string()))?;
+        return Ok(Sources::one("<stdin>", text));
+    }
+    let mut paths = vec![config.to_owned()];
+    paths.extend(drop_ins(&config.with_file_name("conf.d")));
+    let mut files = Vec::with_capacity(paths.len());
+    for path in paths {
+        let text = read(&path).map_err(|why| cannot(&path, why))?;
+        files.push(Source::new(path.to_string_lossy(), text));
+    }
+    Ok(Sources::new(files))
+}
+
+/// The YAML files of a directory in the order of their names; none if there is no such directory.
+fn drop_ins(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_yaml(path)).collect();
+    paths.sort();
+    paths
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drop_ins_follow_the_main_file_in_the_order_of_their_names() {
+        let room = tempfile::tempdir().unwrap();
+        let main = room.path().join("weir.yaml");
+        std::fs::create_dir(room.path().join("conf.d")).unwrap();
+        for name in ["weir.yaml", "conf.d/20-b.yaml", "conf.d/10-a.yml", "conf.d/notes.txt"] {
+            std::fs::write(room.path().join(name), name).unwrap();
+        }
+        let sources = sources(&main).unwrap();
+        let texts: Vec<&str> = sources.iter().map(|(_, source)| source.text.as_str()).collect();
+        assert_eq!(texts, ["weir.yaml", "conf.d/10-a.yml", "conf.d/20-b.yaml"]);
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = sources(Path::new("/nonexistent/weir.yaml")).unwrap_err().to_string();
+        assert!(error.contains("/nonexistent/weir.yaml") && error.contains("--config"), "{error}");
+    }
+}

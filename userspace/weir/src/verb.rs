@@ -1,0 +1,73 @@
+//! The command line: one file per family of verbs.
+
+mod config;
+mod respond;
+mod running;
+mod shield;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The configuration that is meant when none is named.
+pub(crate) const CONFIG: &str = "/etc/weir/weir.yaml";
+/// The admin socket that is meant when none is named.
+pub(crate) const SOCKET: &str = "/run/weir/admin.sock";
+
+#[derive(Parser)]
+#[command(name = "weir", version, about = "An edge appliance: XDP in the kernel, an io_uring proxy above it")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Check a configuration and say everything that is wrong with it.
+    Validate(config::Validate),
+    /// Explain the code of a diagnostic.
+    Explain(config::Explain),
+    /// What runs: version, generation, workers, listeners, shield.
+    Status(running::Status),
+    /// Make the running program take its configuration anew.
+    Reload(running::Reload),
+    /// Look at and steer the shield of the running program.
+    #[command(subcommand)]
+    Shield(shield::Shield),
+    /// Run a small test server that answers with what it received.
+    Respond(respond::Respond),
+}
+
+impl Verb {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        match self {
+            Self::Validate(validate) => validate.run(),
+            Self::Explain(explain) => explain.run(),
+            Self::Status(status) => status.run(),
+            Self::Reload(reload) => reload.run(),
+            Self::Shield(shield) => shield.run(),
+            Self::Respond(respond) => respond.run(),
+        }
+    }
+}
+
+/// How a verb prints what it found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Where the running program is asked.
+#[derive(clap::Args)]
+pub(crate) struct Asking {
+    /// The admin socket of the running program.
+    #[arg(long, env = "WEIR_SOCKET", default_value = SOCKET)]
+    socket: PathBuf,
+    /// How to print.
+    #[arg(short, long, value_enum, default_value = "text")]
+    output: Output,
+}

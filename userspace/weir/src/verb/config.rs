@@ -1,0 +1,78 @@
+//! Verbs about a configuration that need no running program.
+
+use super::CONFIG;
+use crate::failure::{self, failure};
+use crate::files;
+use anyhow::Result;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use weir_schema::diagnostic::Style;
+use weir_schema::lookup::Anything;
+use weir_schema::{Code, Format, Lookup, parse};
+
+#[derive(clap::Args)]
+pub(crate) struct Validate {
+    /// The configuration; `-` is standard input. Files of `conf.d` beside it belong to it.
+    #[arg(short, long, default_value = CONFIG)]
+    config: PathBuf,
+    /// Leave everything outside the configuration alone: environment, secrets, keys.
+    #[arg(long)]
+    offline: bool,
+    /// How to print what is found.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Printed,
+}
+
+/// How diagnostics are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Printed {
+    /// With excerpt, caret and hints.
+    Text,
+    /// One JSON document.
+    Json,
+    /// SARIF 2.1.0, which code hosts show beside the lines.
+    Sarif,
+}
+
+impl Validate {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let sources = files::sources(&self.config)?;
+        let lookup: &dyn Lookup = if self.offline { &Anything } else { &files::Host };
+        let report = parse(&sources, lookup).report;
+        let format = match self.format {
+            Printed::Text => Format::Text,
+            Printed::Json => Format::Json,
+            Printed::Sarif => Format::Sarif,
+        };
+        let style = if std::io::stdout().is_terminal() { Style::Colour } else { Style::Plain };
+        if report.is_empty() && self.format == Printed::Text {
+            println!("{}: valid", self.config.display());
+        } else {
+            println!("{}", report.write(&sources, format, style).trim_end());
+        }
+        Ok(ExitCode::from(u8::from(report.has_errors())))
+    }
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Explain {
+    /// The code of a diagnostic, for example E0103; without one, all codes are listed.
+    code: Option<String>,
+}
+
+impl Explain {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let Some(number) = self.code else {
+            for code in Code::ALL {
+                println!("{}  {}", code.as_str(), code.title());
+            }
+            return Ok(ExitCode::SUCCESS);
+        };
+        let unknown =
+            || failure(failure::USAGE, format!("there is no code {number}; `weir explain` lists them"));
+        let code = Code::find(&number).ok_or_else(unknown)?;
+        println!("{}: {}\n\n{}", code.as_str(), code.title(), code.explain());
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,101 @@
+//! Verbs that ask the running program about itself.
+
+use super::{Asking, Output};
+use crate::failure::{CONFIG, UNAVAILABLE, failure};
+use anyhow::Result;
+use serde_json::Value;
+use std::process::ExitCode;
+use std::time::Duration;
+use weir_admin::{Client, ClientError};
+
+#[derive(clap::Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    asking: Asking,
+}
+
+impl Status {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let status = self.asking.ask("GET", "/v1/status", None)?;
+        self.asking.print(&status);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Reload {
+    #[command(flatten)]
+    asking: Asking,
+}
+
+impl Reload {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let outcome = self.asking.ask("POST", "/v1/reload", None)?;
+        self.asking.print(&outcome);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Asking {
+    /// Asks the running program; a refusal ends the verb with the words of the program.
+    pub(crate) fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
+        let client = Client::new(&self.socket, Duration::from_secs(60));
+        client.ask_json(method, path, body).map_err(|error| match error {
+            ClientError::Refused { status: 422, .. } => failure(CONFIG, error.to_string()),
+            ClientError::Unreachable { .. } => failure(UNAVAILABLE, error.to_string()),
+            other => other.into(),
+        })
+    }
+
+    /// Prints an answer as it came, or as indented lines.
+    pub(crate) fn print(&self, value: &Value) {
+        match self.output {
+            Output::Json => println!("{value:#}"),
+            Output::Text => print!("{}", lines(value, 0)),
+        }
+    }
+}
+
+/// A JSON value as `name: value` lines; what is nested is indented.
+fn lines(value: &Value, depth: usize) -> String {
+    let indent = "  ".repeat(depth);
+    let entry = |name: &str, value: &Value| match value {
+        Value::Object(fields) if fields.is_empty() => String::new(),
+        Value::Object(_) => format!("{indent}{name}\n{}", lines(value, depth + 1)),
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            format!("{indent}{name}\n{}", lines(value, depth + 1))
+        }
+        Value::Array(items) => {
+            format!("{indent}{name:<18} {}\n", items.iter().map(plain).collect::<Vec<_>>().join(", "))
+        }
+        Value::Null => format!("{indent}{name:<18} -\n"),
+        other => format!("{indent}{name:<18} {}\n", plain(other)),
+    };
+    match value {
+        Value::Object(fields) => fields.iter().map(|(name, value)| entry(name, value)).collect(),
+        Value::Array(items) if items.is_empty() => format!("{indent}none\n"),
+        Value::Array(items) => items.iter().map(|item| format!("{}\n", lines(item, depth))).collect(),
+        other => format!("{indent}{}\n", plain(other)),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_answer_reads_as_lines() {
+        let value =
+            json!({ "generation": 2, "listeners": ["a", "b"], "shield": { "mode": "native" }, "bans": [] });
+        let text = lines(&value, 0);
+        assert_eq!(
+            text,
+            "bans               \ngeneration         2\nlisteners          a, b\nshield\n  mode               native\n"
+        );
+    }
+}

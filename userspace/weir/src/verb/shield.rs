@@ -1,0 +1,107 @@
+//! Verbs about the shield of the running program.
+
+use super::Asking;
+use anyhow::Result;
+use clap::Subcommand;
+use serde_json::json;
+use std::net::IpAddr;
+use std::process::ExitCode;
+
+#[derive(Subcommand)]
+pub(crate) enum Shield {
+    /// Attachment and counters.
+    Status {
+        #[command(flatten)]
+        asking: Asking,
+    },
+    /// Ban an address: the next packet from it is dropped.
+    Ban {
+        /// The address.
+        address: IpAddr,
+        /// For how long, for example 90s, 10m, 2h, 1d; without it the configured escalation decides.
+        #[arg(long = "for", value_parser = seconds)]
+        seconds: Option<u64>,
+        /// Why; it is kept with the ban.
+        #[arg(long, default_value = "by the operator")]
+        reason: String,
+        #[command(flatten)]
+        asking: Asking,
+    },
+    /// Lift a ban.
+    Unban {
+        /// The address.
+        address: IpAddr,
+        #[command(flatten)]
+        asking: Asking,
+    },
+    /// Every ban with its reason and expiry.
+    Bans {
+        #[command(flatten)]
+        asking: Asking,
+    },
+    /// Which stage would decide what for an address, and why.
+    Explain {
+        /// The address.
+        address: IpAddr,
+        #[command(flatten)]
+        asking: Asking,
+    },
+}
+
+impl Shield {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        match self {
+            Self::Status { asking } => print(&asking, "GET", "/v1/shield"),
+            Self::Bans { asking } => print(&asking, "GET", "/v1/shield/bans"),
+            Self::Unban { address, asking } => {
+                print(&asking, "DELETE", &format!("/v1/shield/bans/{address}"))
+            }
+            Self::Explain { address, asking } => {
+                print(&asking, "GET", &format!("/v1/shield/explain/{address}"))
+            }
+            Self::Ban { address, seconds, reason, asking } => {
+                let body = json!({ "address": address, "seconds": seconds, "reason": reason });
+                asking.print(&asking.ask("POST", "/v1/shield/bans", Some(&body))?);
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+}
+
+fn print(asking: &Asking, method: &str, path: &str) -> Result<ExitCode> {
+    asking.print(&asking.ask(method, path, None)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `90s`, `10m`, `2h`, `1d` in seconds.
+fn seconds(text: &str) -> Result<u64, String> {
+    let wrong = || format!("\"{text}\" is no duration; write for example 90s, 10m, 2h or 1d");
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let factor = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor))
+        .filter(|n| *n > 0)
+        .ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_carry_their_unit() {
+        assert_eq!(seconds("10m"), Ok(600));
+        assert_eq!(seconds("1d"), Ok(86_400));
+        for wrong in ["", "10", "m", "0s", "-1s", "1w", "99999999999999999999s", "1µ"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+}
