@@ -17,7 +17,7 @@ pub enum Test {
     /// It holds this.
     Contains(Box<[u8]>),
     /// This is found in it.
-    Pattern(Pattern),
+    Pattern(Box<Pattern>),
     /// It is there, or it is not.
     Present(bool),
     /// The test inside fails; also if there is nothing to test.
@@ -40,7 +40,7 @@ impl Test {
             TextTest::Prefix(text) => Self::Prefix(bytes(text)),
             TextTest::Suffix(text) => Self::Suffix(bytes(text)),
             TextTest::Contains(text) => Self::Contains(bytes(text)),
-            TextTest::Regex(text) => Self::Pattern(Pattern::new(text)?),
+            TextTest::Regex(text) => Self::Pattern(Box::new(Pattern::new(text)?)),
             TextTest::Present(present) => Self::Present(*present),
             TextTest::Not(inner) => Self::Not(Box::new(Self::new(inner)?)),
         })
