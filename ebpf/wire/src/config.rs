@@ -53,6 +53,13 @@ pub struct Config {
     pub cookie_window_scale: u8,
     /// The TTL or hop limit of a SYN cookie.
     pub cookie_hop_limit: u8,
+    /// The MSS a SYN cookie announces over IPv4; zero means 1460.
+    pub cookie_mss_v4: u16,
+    /// The MSS a SYN cookie announces over IPv6; zero means 1440.
+    pub cookie_mss_v6: u16,
+    /// SYNs are weighed against the pressure in batches of this many plus one on each CPU: a power of two less one,
+    /// and small beside the tolerance of [`Config::syn_above`]. Zero weighs every one.
+    pub syn_batch_mask: u32,
     /// Zero.
     pub reserved: u32,
 }

@@ -45,11 +45,9 @@ pub const V6_ROOTS: usize = (1 << 17) + 2;
 /// Steps that the search among the ranges of one neighbourhood may take.
 const SEARCH_STEPS_MAX: u32 = 22;
 
-/// Eight words read together: the 256 codes of a divided /24, or up to three IPv6 ranges and their marks.
+/// Eight words read together: the 256 codes of a divided /24, or the first addresses of three IPv6 ranges and, in the
+/// seventh word, their marks, two bits each.
 pub type Line = [u64; 8];
-
-/// The words of a [`Line`] that hold the marks of its ranges, two bits each.
-const LINE_MARKS: usize = 6;
 
 /// The part of fixed size, which answers nearly every question alone.
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -139,43 +137,50 @@ fn find_v6(front: &Front, lines: &impl Lines, address: Address) -> Mark {
     search(*root, lines, address)
 }
 
-/// The last range of the neighbourhood that begins at or before the address.
+/// The mark of the last range of the neighbourhood that begins at or before the address.
+///
+/// Within the loop nothing branches on the data, which a predictor could not guess and which would multiply the states
+/// that the verifier has to follow.
 #[inline(always)]
 fn search(root: Root, lines: &impl Lines, address: Address) -> Mark {
-    let mut mark = Mark::from_code(u64::from(root.lines));
     let (mut low, mut high) = (root.first, root.first.wrapping_add(root.lines >> 2));
     for _ in 0..SEARCH_STEPS_MAX {
         if low >= high {
             break;
         }
-        let middle = low.wrapping_add(high) >> 1;
-        let Some(line) = lines.line(middle) else { break };
-        match line_mark(line, address) {
-            Some(found) => (mark, low) = (found, middle + 1),
-            None => high = middle,
-        }
+        let middle = low.wrapping_add(high.wrapping_sub(low) >> 1);
+        let Some([first_high, first_low, ..]) = lines.line(middle) else { break };
+        let is_before = is_before(address, *first_high, *first_low);
+        let down = 0_u32.wrapping_sub(is_before);
+        high = (middle & down) | (high & !down);
+        low = (low & down) | (middle.wrapping_add(1) & !down);
     }
-    mark
+    if low == root.first {
+        return Mark::from_code(u64::from(root.lines));
+    }
+    lines.line(low.wrapping_sub(1)).map_or(Mark::None, |line| line_mark(line, address))
 }
 
-/// The mark of the last range in the line that begins at or before the address, unless all begin later.
+/// The mark of the last range in the line that begins at or before the address, which the first one does.
 #[inline(always)]
-const fn line_mark(line: &Line, address: Address) -> Option<Mark> {
-    let [high0, low0, high1, low1, high2, low2, marks, _] = *line;
-    if before(address, high0, low0) {
-        None
-    } else if before(address, high1, low1) {
-        Some(Mark::from_code(marks))
-    } else if before(address, high2, low2) {
-        Some(Mark::from_code(marks >> 2))
-    } else {
-        Some(Mark::from_code(marks >> 4))
-    }
+const fn line_mark(line: &Line, address: Address) -> Mark {
+    let [_, _, high1, low1, high2, low2, marks, _] = *line;
+    let later = is_before(address, high1, low1) + is_before(address, high2, low2);
+    Mark::from_code(marks >> (4 - 2 * later))
 }
 
+/// One if the address lies before the other, else zero: the borrow of a subtraction of 128 bits.
 #[inline(always)]
-const fn before(address: Address, high: u64, low: u64) -> bool {
-    address.high < high || (address.high == high && address.low < low)
+const fn is_before(address: Address, high: u64, low: u64) -> u32 {
+    let borrow = borrow(address.low, low, 0);
+    self::borrow(address.high, high, borrow) as u32
+}
+
+/// The borrow of `left - right - before`.
+#[inline(always)]
+const fn borrow(left: u64, right: u64, before: u64) -> u64 {
+    let difference = left.wrapping_sub(right).wrapping_sub(before);
+    ((!left & right) | ((!left | right) & difference)) >> 63
 }
 
 /// Where the /32 of an address stands in the filter.

@@ -57,8 +57,8 @@ pub const SOURCE_BITS: u32 = 18;
 pub const PREFIX_BITS: u32 = 15;
 /// Bytes of the event ring.
 pub const EVENTS_BYTES: u32 = 1 << 20;
-/// Words of the scratch pad of each CPU, and the bytes of the copied TCP header behind them.
-pub const SCRATCH_WORDS: usize = 32;
+/// Words of the scratch pad of each CPU.
+pub const SCRATCH_WORDS: usize = 128;
 
 /// What the kernel may spend on all tables at their defaults.
 pub const MEMORY_MAX_BYTES: usize = 64 << 20;

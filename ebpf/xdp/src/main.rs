@@ -1,3 +1,153 @@
-//! The XDP program.
+//! The XDP program: every packet enters here, passes the stages in order, and gets one verdict.
 #![no_std]
 #![no_main]
+#![allow(internal_features, reason = "compare-exchange has no other spelling on this target")]
+#![feature(asm_experimental_arch, core_intrinsics)]
+
+use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
+use weir_wire::{Flow, Pass, Reason, Rules, anomaly, flow, parse, table::Trace};
+
+mod atomic;
+mod cookie;
+mod frame;
+mod guard;
+mod limits;
+mod lists;
+mod report;
+mod tables;
+mod wide;
+
+use frame::Frame;
+use report::Gate;
+
+/// What becomes of a packet.
+enum Verdict {
+    Pass(Pass),
+    /// The cookie program shall answer, or check the answer.
+    Cookie,
+    /// The frame has been rewritten into an answer.
+    Answer,
+}
+
+/// Judges every packet.
+#[xdp]
+pub fn weir(ctx: XdpContext) -> u32 {
+    let frame = Frame::new(&ctx);
+    let mut flow = Flow::default();
+    let verdict = judge(&frame, &mut flow);
+    let verdict = match verdict {
+        Ok(Verdict::Cookie) => {
+            tables::call_cookie(&ctx);
+            Ok(Verdict::Pass(Pass::SynToListener))
+        }
+        verdict => verdict,
+    };
+    conclude(&frame, &flow, verdict)
+}
+
+/// Answers SYNs with cookies and checks acknowledgements, for the first program.
+#[xdp]
+pub fn weir_cookie(ctx: XdpContext) -> u32 {
+    let frame = Frame::new(&ctx);
+    let mut flow = Flow::default();
+    let verdict = match (tables::rules(), parse::parse_into(&frame, &mut flow)) {
+        (Some(rules), Ok(true)) => cookie::judge(&ctx, &frame, &flow, rules),
+        _ => Ok(Verdict::Pass(Pass::SynToListener)),
+    };
+    conclude(&frame, &flow, verdict)
+}
+
+/// Parses and writes down the result, for the comparison with the host's build of the parser.
+#[xdp]
+pub fn weir_parse(ctx: XdpContext) -> u32 {
+    let frame = Frame::new(&ctx);
+    let Some(trace) = tables::trace() else { return xdp_action::XDP_ABORTED };
+    let mut flow = Flow::default();
+    let (outcome, reason) = match parse::parse_into(&frame, &mut flow) {
+        Ok(false) => (0, 0),
+        Ok(true) => (1, anomaly::check(&flow).map_or_else(|reason| reason as u32, |()| 0)),
+        Err(reason) => (2, reason as u32),
+    };
+    *trace = Trace { flow, outcome, reason };
+    xdp_action::XDP_PASS
+}
+
+/// The one place where a verdict becomes an action, and is counted.
+#[inline(always)]
+fn conclude(frame: &Frame, flow: &Flow, verdict: Result<Verdict, Reason>) -> u32 {
+    match verdict {
+        Ok(Verdict::Pass(pass)) => {
+            report::passed(flow, pass);
+            xdp_action::XDP_PASS
+        }
+        Ok(Verdict::Cookie) => xdp_action::XDP_PASS,
+        Ok(Verdict::Answer) => {
+            report::passed(flow, Pass::CookieSent);
+            xdp_action::XDP_TX
+        }
+        Err(reason) => {
+            report::dropped(frame, flow, reason);
+            xdp_action::XDP_DROP
+        }
+    }
+}
+
+/// Leads a packet through the stages.
+#[inline(always)]
+fn judge(frame: &Frame, flow: &mut Flow) -> Result<Verdict, Reason> {
+    let parsed = parse::parse_into(frame, flow);
+    let Some(rules) = tables::rules() else { return Ok(Verdict::Pass(Pass::Unruled)) };
+    let gate = Gate { frame, flow, config: &rules.config };
+    match parsed {
+        Ok(true) => judge_flow(&gate, rules),
+        Ok(false) => Ok(Verdict::Pass(Pass::NotIp)),
+        Err(reason) => gate.refuse(reason).map(|()| Verdict::Pass(Pass::Tolerated)),
+    }
+}
+
+/// The stages that need a parsed packet.
+#[inline(always)]
+fn judge_flow(gate: &Gate, rules: &Rules) -> Result<Verdict, Reason> {
+    let Gate { flow, config, .. } = gate;
+    gate.check(anomaly::check(flow))?;
+    if flow.is_later_fragment() && config.has(weir_wire::config::FLAG_DROP_LATE_FRAGMENTS) {
+        gate.refuse(Reason::FragmentLate)?;
+    }
+    if flow.is_neighbor_discovery() {
+        return Ok(Verdict::Pass(Pass::Neighbor));
+    }
+    let mark = lists::find(flow.source);
+    if lists::is_allowed(mark, config) {
+        return Ok(Verdict::Pass(Pass::Allowed));
+    }
+    let now_ns = tables::now_ns();
+    gate.check(lists::ban(flow, config, now_ns))?;
+    gate.check(lists::deny(mark))?;
+    let Some(policy) = lists::port(flow, rules) else {
+        return Ok(Verdict::Pass(Pass::Unprotected));
+    };
+    gate.check(lists::closed(policy))?;
+    if !lists::is_protected(policy) {
+        return Ok(Verdict::Pass(Pass::Unprotected));
+    }
+    let is_guarded = guard::wants_cookie(flow, config, policy.rule, now_ns);
+    gate.check(limits::check(flow, rules, policy.rule, now_ns))?;
+    Ok(if is_guarded { Verdict::Cookie } else { Verdict::Pass(Pass::Clean) })
+}
+
+/// Whether the flow is one that a cookie program can rebuild: no options, no pieces.
+#[inline(always)]
+fn is_plain(flow: &Flow) -> bool {
+    flow.marks & (flow::MARK_OPTIONS | flow::MARK_FIRST | flow::MARK_LATER) == 0
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    // No panic survives compilation: the loop makes the verifier refuse a program in which one did.
+    loop {}
+}
+
+/// The kernel lends its SYN cookie helpers only to programs whose licence it knows to be compatible with its own.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

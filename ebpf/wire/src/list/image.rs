@@ -3,7 +3,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use zerocopy::FromZeros;
 
-use super::{Front, LINE_MARKS, Line, Lines, Mark, Root, V6_ROOTS, find, near_hash, root_index};
+use super::{Front, Line, Lines, Mark, Root, V6_ROOTS, find, near_hash, root_index};
 use crate::address::Address;
 
 /// Which list a prefix stands on.
@@ -194,7 +194,7 @@ fn code_set(words: &mut [u64], index: u64, code: u64) {
 /// A line of up to three ranges. Missing ones repeat the last, which changes no answer.
 fn pack(ranges: &[Range]) -> Line {
     let mut line = [0; 8];
-    let (slots, marks) = line.split_at_mut(LINE_MARKS);
+    let (slots, marks) = line.split_at_mut(6);
     for (place, slot) in slots.chunks_mut(2).enumerate() {
         let Some(range) = ranges.get(place).or(ranges.last()) else { continue };
         let first = Address::from_number(range.first);

@@ -1,0 +1,144 @@
+//! The kernel's side of the bargain: who listens, which cookie it would make, and whether it made this one.
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    EbpfContext,
+    bindings::bpf_sock,
+    helpers::generated::{
+        bpf_sk_release, bpf_skc_lookup_tcp, bpf_tcp_check_syncookie, bpf_tcp_gen_syncookie,
+        bpf_tcp_raw_gen_syncookie_ipv4, bpf_tcp_raw_gen_syncookie_ipv6,
+    },
+    programs::XdpContext,
+};
+use weir_wire::{Address, Flow, Packet};
+
+use super::segment::Segment;
+use crate::frame::Frame;
+
+/// `TCP_LISTEN`.
+const LISTEN: u32 = 10;
+/// `BPF_F_CURRENT_NETNS`: look where the interface is.
+const CURRENT_NETNS: u64 = u64::MAX;
+const V4_BYTES: u32 = 20;
+const V6_BYTES: u32 = 40;
+const V4_TUPLE_BYTES: u32 = 12;
+const V6_TUPLE_BYTES: u32 = 36;
+
+/// The cookie of the listener that this SYN finds, and that stamps the listener as making cookies; `None` if it finds
+/// none, or a connection, else the cookie or the kernel's error number.
+#[inline(always)]
+pub fn cookie(ctx: &XdpContext, frame: &Frame, flow: &Flow, segment: &Segment) -> Option<Result<u32, i64>> {
+    let header = Header::of(frame, flow)?;
+    with_listener(ctx, flow, |listener| {
+        // SAFETY: the socket is held until the helper returns; header and segment are as long as they are said to be.
+        unsafe {
+            bpf_tcp_gen_syncookie(
+                listener.cast(),
+                header.start,
+                header.bytes,
+                segment.bytes.as_ptr().cast_mut().cast(),
+                segment.length,
+            )
+        }
+    })
+    .map(number)
+}
+
+/// The same cookie without asking for the listener, for when it is known to accept them.
+#[inline(always)]
+pub fn cookie_unseen(frame: &Frame, flow: &Flow, segment: &Segment) -> Option<Result<u32, i64>> {
+    let header = Header::of(frame, flow)?;
+    let tcp = segment.bytes.as_ptr().cast_mut().cast();
+    // SAFETY: header and segment are as long as the helpers take them to be.
+    let made = unsafe {
+        if flow.is_v6() {
+            bpf_tcp_raw_gen_syncookie_ipv6(header.start.cast(), tcp, segment.length)
+        } else {
+            bpf_tcp_raw_gen_syncookie_ipv4(header.start.cast(), tcp, segment.length)
+        }
+    };
+    Some(number(made))
+}
+
+/// Whether the acknowledgement carries a cookie that the listener made; `None` if it finds no listener, or a connection.
+#[inline(always)]
+pub fn check(ctx: &XdpContext, frame: &Frame, flow: &Flow) -> Option<bool> {
+    let header = Header::of(frame, flow)?;
+    let tcp: &[u8; 20] = frame.at(usize::from(flow.transport))?;
+    with_listener(ctx, flow, |listener| {
+        // SAFETY: the socket is held until the helper returns; both headers lie within the frame.
+        unsafe {
+            bpf_tcp_check_syncookie(
+                listener.cast(),
+                header.start,
+                header.bytes,
+                tcp.as_ptr().cast_mut().cast(),
+                20,
+            )
+        }
+    })
+    .map(|refused| refused == 0)
+}
+
+/// A cookie carries its sequence number in the low half; an error is negative.
+#[inline(always)]
+fn number(made: i64) -> Result<u32, i64> {
+    if made < 0 { Err(-made) } else { Ok(made as u32) }
+}
+
+/// An IP header without options.
+struct Header {
+    start: *mut c_void,
+    bytes: u32,
+}
+
+impl Header {
+    #[inline(always)]
+    fn of(frame: &Frame, flow: &Flow) -> Option<Header> {
+        let network = usize::from(flow.network);
+        if flow.is_v6() {
+            let header: &[u8; V6_BYTES as usize] = frame.at(network)?;
+            Some(Header { start: header.as_ptr().cast_mut().cast(), bytes: V6_BYTES })
+        } else {
+            let header: &[u8; V4_BYTES as usize] = frame.at(network)?;
+            Some(Header { start: header.as_ptr().cast_mut().cast(), bytes: V4_BYTES })
+        }
+    }
+}
+
+/// Finds the socket of this packet and shows it to `ask` if it listens.
+#[inline(always)]
+fn with_listener<T>(ctx: &XdpContext, flow: &Flow, ask: impl FnOnce(*mut bpf_sock) -> T) -> Option<T> {
+    let (mut tuple, bytes) = tuple(flow);
+    // SAFETY: the tuple is on the stack and as long as it is said to be.
+    let socket = unsafe { bpf_skc_lookup_tcp(ctx.as_ptr(), tuple.as_mut_ptr().cast(), bytes, CURRENT_NETNS, 0) };
+    if socket.is_null() {
+        return None;
+    }
+    // SAFETY: the reference taken by the lookup keeps the socket until the release below.
+    let answer = unsafe { ((*socket).state == LISTEN).then(|| ask(socket)) };
+    // SAFETY: releases the reference taken above, once, on every path.
+    unsafe { bpf_sk_release(socket.cast()) };
+    answer
+}
+
+/// Both addresses and both ports in network order, as `struct bpf_sock_tuple` lays them out for either family. Written
+/// as words, all of them: of a union the compiler would copy what was never set, which the verifier refuses.
+#[inline(always)]
+fn tuple(flow: &Flow) -> ([u32; 9], u32) {
+    let ports = u32::from(flow.source_port.to_be()) | (u32::from(flow.destination_port.to_be()) << 16);
+    let [s0, s1, s2, s3] = quarters(flow.source);
+    let [d0, d1, d2, d3] = quarters(flow.destination);
+    if flow.is_v6() {
+        ([s0, s1, s2, s3, d0, d1, d2, d3, ports], V6_TUPLE_BYTES)
+    } else {
+        ([s3, d3, ports, 0, 0, 0, 0, 0, 0], V4_TUPLE_BYTES)
+    }
+}
+
+/// An IPv6 address as the kernel keeps it; of a mapped one, the last quarter is the IPv4 address.
+#[inline(always)]
+fn quarters(address: Address) -> [u32; 4] {
+    let Address { high, low } = address;
+    [((high >> 32) as u32).to_be(), (high as u32).to_be(), ((low >> 32) as u32).to_be(), (low as u32).to_be()]
+}

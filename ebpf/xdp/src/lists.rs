@@ -1,0 +1,66 @@
+//! The stages that look something up: allow lists, bans, deny lists, ports.
+use weir_wire::{
+    Address, Ban, Config, Flow, Mark, Mode, Reason, Rules, Stage, list,
+    port::{Action, PortPolicy},
+};
+
+use crate::{atomic, tables};
+
+/// What the lists say of an address; nothing while there are none.
+#[inline(always)]
+pub fn find(address: Address) -> Mark {
+    let Some(front) = tables::front() else { return Mark::None };
+    list::find(front, &tables::Deep(front.deep), address)
+}
+
+/// Whether the source passes whatever follows.
+#[inline(always)]
+pub fn is_allowed(mark: Mark, config: &Config) -> bool {
+    matches!(mark, Mark::Allow) && !matches!(config.mode(Stage::Allow), Mode::Off)
+}
+
+/// Refuses a banned source, and counts the hit on its ban.
+#[inline(always)]
+pub fn ban(flow: &Flow, config: &Config, now_ns: u64) -> Result<(), Reason> {
+    if matches!(config.mode(Stage::Ban), Mode::Off) {
+        return Ok(());
+    }
+    let Some(ban) = tables::ban(flow.source.key(config.source_mask_v6)) else { return Ok(()) };
+    // SAFETY: the value stays mapped while the program runs; both words are only ever read and written whole.
+    let (until_ns, hits) = unsafe { (&raw const (*ban).until_ns, &raw mut (*ban).hits) };
+    if !(Ban { until_ns: atomic::load(until_ns), hits: 0 }).holds(now_ns) {
+        return Ok(());
+    }
+    atomic::increment(hits);
+    Err(Reason::Banned)
+}
+
+/// Refuses a denied source.
+#[inline(always)]
+pub fn deny(mark: Mark) -> Result<(), Reason> {
+    if matches!(mark, Mark::Deny) { Err(Reason::DenyList) } else { Ok(()) }
+}
+
+/// The policy that a packet falls under; none for protocols that are not judged by port or rate. ICMP and later
+/// fragments have no port, and fall under the rule that never limits in total.
+#[inline(always)]
+pub fn port(flow: &Flow, rules: &Rules) -> Option<PortPolicy> {
+    if flow.is_tcp() || flow.is_udp() {
+        let word = rules.ports.get(usize::from(flow.destination_port))?;
+        return Some(if flow.is_tcp() { word.tcp() } else { word.udp() });
+    }
+    let is_judged = flow.is_icmp() || flow.is_later_fragment();
+    is_judged.then_some(PortPolicy { action: Action::Protect, rule: 0 })
+}
+
+/// Refuses what goes to a closed port.
+#[inline(always)]
+pub fn closed(policy: PortPolicy) -> Result<(), Reason> {
+    if matches!(policy.action, Action::Drop) { Err(Reason::PortClosed) } else { Ok(()) }
+}
+
+/// Whether guard and limits apply.
+#[inline(always)]
+pub fn is_protected(policy: PortPolicy) -> bool {
+    matches!(policy.action, Action::Protect)
+}

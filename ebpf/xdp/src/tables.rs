@@ -1,0 +1,140 @@
+//! The tables, as `weir_wire::table` describes them.
+use aya_ebpf::{
+    btf_maps::{Array, ArrayOfMaps, HashMap, PerCpuArray, ProgramArray, RingBuf},
+    helpers::bpf_ktime_get_coarse_ns,
+    macros::btf_map,
+    programs::XdpContext,
+};
+use weir_wire::{
+    Ban, Count, Event, Rules, counter,
+    limit::Cell,
+    list::{Front, Line, Lines},
+    port::{PORT_RULES, PortState},
+    table,
+};
+
+/// `BPF_F_MMAPABLE`: values begin on a page, so cells and lines are cache lines.
+const PAGED: usize = 1 << 10;
+/// `BPF_F_INNER_MAP`: maps of other lengths may take this one's place.
+const ANY_LENGTH: usize = 1 << 12;
+
+#[btf_map]
+static RULES: ArrayOfMaps<Array<Rules, 1>, 1> = ArrayOfMaps::new();
+#[btf_map]
+static LISTS: ArrayOfMaps<Array<Front, 1>, 1> = ArrayOfMaps::new();
+#[btf_map]
+static LINES: ArrayOfMaps<Array<Line, 1, { PAGED | ANY_LENGTH }>, 2> = ArrayOfMaps::new();
+#[btf_map]
+static BANS: HashMap<u64, Ban, { table::BANS_MAX as usize }> = HashMap::new();
+#[btf_map]
+static SOURCES: Array<Cell, { 1 << table::SOURCE_BITS }, PAGED> = Array::new();
+#[btf_map]
+static PREFIXES: Array<Cell, { 1 << table::PREFIX_BITS }, PAGED> = Array::new();
+#[btf_map]
+static PORT_STATES: Array<PortState, PORT_RULES, PAGED> = Array::new();
+#[btf_map]
+static COUNTS: PerCpuArray<Count, { counter::COUNTERS }> = PerCpuArray::new();
+#[btf_map]
+static EVENTS: RingBuf<Event, { table::EVENTS_BYTES as usize }> = RingBuf::new();
+#[btf_map]
+static TAILS: ProgramArray<1> = ProgramArray::new();
+#[btf_map]
+static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
+#[btf_map]
+static TRACE: Array<table::Trace, 1> = Array::new();
+
+/// What one packet leaves for the next on the same CPU.
+pub type Scratch = [u64; table::SCRATCH_WORDS];
+
+/// The rules in force.
+#[inline(always)]
+pub fn rules() -> Option<&'static Rules> {
+    RULES.get_value(0, &0)
+}
+
+/// The lists in force.
+#[inline(always)]
+pub fn front() -> Option<&'static Front> {
+    LISTS.get_value(0, &0)
+}
+
+/// The lines that belong to a front.
+#[derive(Clone, Copy)]
+pub struct Deep(pub u32);
+
+impl Lines for Deep {
+    #[inline(always)]
+    fn line(&self, index: u32) -> Option<&Line> {
+        LINES.get(self.0)?.get(index)
+    }
+}
+
+/// The ban of a source.
+#[inline(always)]
+pub fn ban(key: u64) -> Option<*mut Ban> {
+    BANS.get_ptr_mut(key)
+}
+
+/// The state of a source, shared with the few that hash alike.
+#[inline(always)]
+pub fn source(index: u32) -> Option<*mut Cell> {
+    SOURCES.get_ptr_mut(index)
+}
+
+/// The state of a prefix, shared with the few that hash alike.
+#[inline(always)]
+pub fn prefix(index: u32) -> Option<*mut Cell> {
+    PREFIXES.get_ptr_mut(index)
+}
+
+/// The state of a port rule.
+#[inline(always)]
+pub fn port_state(rule: u8) -> Option<*mut PortState> {
+    PORT_STATES.get_ptr_mut(u32::from(rule))
+}
+
+/// A counter of this CPU.
+#[inline(always)]
+pub fn count(slot: u32) -> Option<*mut Count> {
+    COUNTS.get_ptr_mut(slot)
+}
+
+/// This CPU's scratch pad.
+#[inline(always)]
+pub fn scratch() -> Option<*mut Scratch> {
+    SCRATCH.get_ptr_mut(0)
+}
+
+/// Reports an event; false if the ring is full.
+#[inline(always)]
+pub fn send(event: Event) -> bool {
+    match EVENTS.reserve(0) {
+        Some(mut entry) => {
+            entry.write(event);
+            entry.submit(0);
+            true
+        }
+        None => false,
+    }
+}
+
+/// Where the parser's result is written down.
+#[inline(always)]
+pub fn trace() -> Option<&'static mut table::Trace> {
+    // SAFETY: only the program that parses for comparison takes it, and tests run that one at a time.
+    TRACE.get_ptr_mut(0).map(|trace| unsafe { &mut *trace })
+}
+
+/// Goes over to the cookie program; returns only if there is none.
+#[inline(always)]
+pub fn call_cookie(ctx: &XdpContext) {
+    // SAFETY: the context is the one this program was called with, and no value here needs dropping.
+    unsafe { TAILS.tail_call(ctx, table::TAIL_COOKIE) };
+}
+
+/// The monotonic clock at the kernel's last tick: a few nanoseconds to ask, up to ten milliseconds late.
+#[inline(always)]
+pub fn now_ns() -> u64 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_ktime_get_coarse_ns() }
+}
