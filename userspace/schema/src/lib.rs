@@ -9,7 +9,9 @@ pub mod code;
 pub mod config;
 pub mod consumer;
 pub mod diagnostic;
+pub mod fmt;
 pub mod hint;
+pub mod json_schema;
 pub mod limits;
 pub mod listener;
 pub mod lookup;
@@ -18,6 +20,7 @@ pub mod policy;
 pub mod reader;
 pub mod redirect;
 mod reference;
+pub mod render;
 pub mod route;
 mod section;
 pub mod shape;
@@ -34,6 +37,14 @@ mod yaml;
 pub use code::Code;
 pub use config::{Config, Outcome, parse};
 pub use diagnostic::{Diagnostic, Format, Report};
+pub use json_schema::json_schema;
 pub use lookup::Lookup;
+pub use render::render;
 pub use source::{Source, Sources};
 pub use span::{At, Span};
+
+/// The file that `weir init` writes: twelve lines that are a working TLS proxy with JWT.
+#[must_use]
+pub fn init() -> &'static str {
+    include_str!("../../../config/minimal.yaml")
+}

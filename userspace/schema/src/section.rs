@@ -204,7 +204,7 @@ macro_rules! choice {
 
             fn show(&self) -> $crate::shown::Shown {
                 let inner = match self { $(Self::$variant(inner) => $crate::value::Value::show(inner),)+ };
-                $crate::shown::Shown::Map(vec![(self.as_str().to_owned(), $crate::span::Span::NOWHERE, inner)])
+                $crate::shown::Shown::Choice(self.as_str(), Box::new(inner))
             }
 
             fn shape() -> $crate::shape::Shape {

@@ -13,6 +13,8 @@ pub enum Shown {
     Secret,
     /// A list of values with their places.
     List(Vec<(Span, Shown)>),
+    /// One key out of several with what stands behind it; the word alone where all of that is default.
+    Choice(&'static str, Box<Shown>),
     /// A mapping.
     Map(Vec<(String, Span, Shown)>),
 }
