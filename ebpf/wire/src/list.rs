@@ -173,7 +173,7 @@ const fn line_mark(line: &Line, address: Address) -> Mark {
 #[inline(always)]
 const fn is_before(address: Address, high: u64, low: u64) -> u32 {
     let borrow = borrow(address.low, low, 0);
-    self::borrow(address.high, high, borrow) as u32
+    (self::borrow(address.high, high, borrow) & 1) as u32
 }
 
 /// The borrow of `left - right - before`.
