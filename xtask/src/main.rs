@@ -1,7 +1,9 @@
 //! The few verbs on which everything hangs.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is this program's job")]
 
+mod component;
 mod ebpf;
+mod lint;
 mod root;
 mod shell;
 
@@ -18,11 +20,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    Lint(lint::Arguments),
     BuildEbpf(ebpf::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
+        Verb::Lint(arguments) => lint::run(&arguments),
         Verb::BuildEbpf(arguments) => ebpf::run(&arguments),
     };
     match outcome {

@@ -12,6 +12,13 @@ pub(crate) fn cargo() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
+/// A cargo subcommand.
+pub(crate) fn command(subcommand: &str) -> Command {
+    let mut command = Command::new(cargo());
+    command.arg(subcommand);
+    command
+}
+
 /// Whether a program is on the path.
 pub(crate) fn has(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
