@@ -21,9 +21,6 @@ pub enum Error {
     /// RFC 9110, section 5.5: a control byte in a value.
     #[error("malformed field value")]
     FieldValue,
-    /// RFC 9112, section 5.2: a line that begins with white space.
-    #[error("folded field line")]
-    Folded,
     /// The line of the request is longer than allowed.
     #[error("request target too long")]
     TargetTooLong,

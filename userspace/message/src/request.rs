@@ -1,5 +1,5 @@
 //! A request: what is asked, of whom, and how its body is delimited. The same form for every HTTP version.
-use crate::{Error, Framing, Head, Host, Method, Name, NameSet, hop, span::Span, uri};
+use crate::{Error, Framing, Head, Host, Method, Name, NameSet, head::is_token_byte, hop, span::Span, uri};
 
 mod settle;
 
@@ -128,6 +128,17 @@ impl Request {
     /// The target as received, for logs.
     pub fn target(&self) -> &[u8] {
         self.target.of(&self.head.text)
+    }
+
+    /// Gives the request another method.
+    pub fn set_method(&mut self, method: &[u8]) -> Result<(), Error> {
+        if method.is_empty() || !method.iter().copied().all(is_token_byte) {
+            return Err(Error::Unwritable);
+        }
+        self.method = Method::parse(method);
+        self.method_text = self.head.store(&[method]);
+        self.line = Span::default();
+        Ok(())
     }
 
     /// Gives the request another path, which must be normal already.

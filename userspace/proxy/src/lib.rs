@@ -1,1 +1,31 @@
 //! From listener to upstream and back: TLS, HTTP/1, HTTP/2, exchange, pump, tunnel, upstream pools.
+//!
+//! [`Worker`] is the whole interface: open the sockets of a plan with [`open`], give each worker its set, and let it run
+//! on its own thread until it is told to drain.
+#![forbid(unsafe_code)]
+
+mod client;
+mod connection;
+mod desk;
+mod exchange;
+mod fault;
+mod forward;
+mod h1;
+mod half;
+mod hello;
+mod line;
+mod problem;
+mod proxy_protocol;
+mod request_id;
+mod snapshot;
+mod socket;
+mod stream;
+mod target;
+mod tls;
+mod tunnel;
+mod upstream;
+mod watch;
+mod worker;
+
+pub use socket::{Error, Socket, open};
+pub use worker::{Helm, Worker};

@@ -1,0 +1,144 @@
+//! One accepted connection: who it is from, whether it is encrypted, and what is spoken on it.
+use crate::{
+    client::is_trusted,
+    desk::Desk,
+    h1, hello,
+    line::Line,
+    proxy_protocol::{self, Header},
+    snapshot::Snapshot,
+    stream::Stream,
+    tls::Tls,
+    tunnel,
+    watch::Watch,
+};
+use std::cell::Cell;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use weir_message::Scheme;
+use weir_meter::Count;
+use weir_plan::listener::{Listener, ProxyProtocol, Service, Tunnel};
+use weir_reactor::Buf;
+use weir_wire::Reason;
+
+/// Serves a connection to its end.
+pub(crate) async fn run(desk: Rc<Desk>, name: Arc<str>, stream: weir_reactor::Stream) {
+    let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    let socket = stream.peer().unwrap_or(nowhere);
+    let local = stream.local().unwrap_or(nowhere);
+    let snapshot = desk.snapshot();
+    let mut line = Line {
+        desk,
+        listener: name,
+        socket,
+        peer: socket,
+        local,
+        scheme: Scheme::Http,
+        server_name: None,
+        watch: Watch::new(),
+        requests: Cell::new(0),
+        number: Cell::new(None),
+    };
+    let Some(listener) = snapshot.listener(&line.listener).cloned() else { return };
+    let mut early = None;
+    if let Some(rule) = &listener.proxy_protocol {
+        match named_by_proxy(&mut line, rule, &stream).await {
+            Some(rest) => early = rest,
+            None => return line.desk.block.refuse(Reason::BadFraming as u8),
+        }
+    }
+    match &listener.service {
+        Service::Tunnel(rule) => carry(&line, &snapshot, rule, stream, early).await,
+        Service::Http(_) | Service::Redirect(..) => serve(line, snapshot, &listener, stream, early).await,
+    }
+}
+
+/// Reads the PROXY header that the listener demands. Returns what came behind it, or nothing if the connection
+/// must end.
+async fn named_by_proxy(
+    line: &mut Line,
+    rule: &ProxyProtocol,
+    stream: &weir_reactor::Stream,
+) -> Option<Option<Buf>> {
+    if !rule.from.is_empty() && !is_trusted(line.socket.ip().to_canonical(), &rule.from) {
+        return None;
+    }
+    let reading = async {
+        let mut gathered: Vec<u8> = Vec::new();
+        loop {
+            let mut news = stream.recv().await.ok()??;
+            let before = gathered.len();
+            gathered.extend_from_slice(&news);
+            if let Some((header, used)) = proxy_protocol::parse(&gathered).ok()? {
+                news.advance(used.saturating_sub(before));
+                return Some((header, Some(news).filter(|news| !news.is_empty())));
+            }
+        }
+    };
+    let (header, rest) = line.watch.limit(rule.header_timeout, reading).await.ok()??;
+    if let Header::Proxied { source, destination } = header {
+        (line.peer, line.local) = (source, destination);
+    }
+    Some(rest)
+}
+
+/// HTTP, with TLS where the listener says so.
+async fn serve(
+    mut line: Line,
+    snapshot: Rc<Snapshot>,
+    listener: &Listener,
+    stream: weir_reactor::Stream,
+    early: Option<Buf>,
+) {
+    let Some(tls) = &listener.tls else {
+        return h1::server::run(&line, Stream::Plain(stream), snapshot, early).await;
+    };
+    let shaking = Tls::accept(stream, Arc::clone(&tls.config), early);
+    let Ok(Ok(session)) = line.watch.limit(tls.handshake_timeout, shaking).await else {
+        line.desk.block.add(Count::TlsFailed, 1);
+        return;
+    };
+    line.desk.block.add(Count::TlsDone, 1);
+    line.scheme = Scheme::Https;
+    line.server_name = session.server_name();
+    h1::server::run(&line, Stream::Tls(Box::new(session)), snapshot, None).await;
+}
+
+/// Bytes to an upstream, chosen by the server name of a TLS hello that is passed on unread.
+async fn carry(
+    line: &Line,
+    snapshot: &Snapshot,
+    rule: &Tunnel,
+    stream: weir_reactor::Stream,
+    early: Option<Buf>,
+) {
+    let mut early = early;
+    let mut name = None;
+    if rule.needs_name() {
+        let peeked = line.watch.limit(hello::TIMEOUT, hello::peek(&stream, early.take())).await;
+        let Ok(Some((found, bytes))) = peeked else { return };
+        (name, early) = (found, Some(bytes));
+    }
+    let upstream = match &listener_tls(snapshot, line) {
+        None => rule.find(name.as_deref()),
+        Some(_) => rule.upstream.as_ref(),
+    };
+    let Some(pool) = upstream.and_then(|upstream| snapshot.pool(upstream.id)) else { return };
+    let down = match listener_tls(snapshot, line) {
+        None => Stream::Plain(stream),
+        Some(tls) => {
+            let shaking = Tls::accept(stream, Arc::clone(&tls.config), early.take());
+            match line.watch.limit(tls.handshake_timeout, shaking).await {
+                Ok(Ok(session)) => Stream::Tls(Box::new(session)),
+                _ => return line.desk.block.add(Count::TlsFailed, 1),
+            }
+        }
+    };
+    if let Some(up) = tunnel::open(line, pool).await {
+        let _carried = tunnel::run((&down, early), (&up, None), &line.watch, rule.idle_timeout).await;
+    }
+}
+
+fn listener_tls(snapshot: &Snapshot, line: &Line) -> Option<Arc<weir_plan::tls::DownTls>> {
+    snapshot.listener(&line.listener).and_then(|listener| listener.tls.clone())
+}

@@ -1,0 +1,208 @@
+//! What one worker holds and shares with nobody: the plan it works by, its pools, its numbers, its spare memory.
+use crate::{request_id::Ids, snapshot::Snapshot};
+use arc_swap::{ArcSwap, Cache};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::task::Waker;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use weir_message::{Head, Request, Response, http_date};
+use weir_meter::{Block, Count, Directory};
+use weir_plan::Plan;
+use weir_policy::{Now, Pass};
+use weir_reactor::now;
+
+/// Sets of reusable memory that are kept beyond the connections that use them.
+const SPARE_MAX: usize = 256;
+
+/// One worker.
+pub(crate) struct Desk {
+    plans: RefCell<Cache<Arc<ArcSwap<Plan>>, Arc<Plan>>>,
+    snapshot: RefCell<Rc<Snapshot>>,
+    directory: Arc<Mutex<Directory>>,
+    /// The worker's numbers.
+    pub(crate) block: Arc<Block>,
+    /// What policies keep.
+    pub(crate) policy: RefCell<weir_policy::Worker>,
+    /// Where request ids come from.
+    pub(crate) ids: RefCell<Ids>,
+    #[expect(clippy::vec_box, reason = "connections hold the box, which moves here and back as it is")]
+    spare: RefCell<Vec<Box<Scratch>>>,
+    clock: Clock,
+    /// No new requests are wanted.
+    draining: Cell<bool>,
+    /// Connections open now.
+    pub(crate) open: Cell<u32>,
+    /// Tasks to be woken when draining begins. Each enters once in its life.
+    roll: RefCell<Vec<Option<Waker>>>,
+    ending: RefCell<Option<Waker>>,
+}
+
+/// The memory of one exchange. Nothing in it is freed between requests.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    pub(crate) request: Request,
+    pub(crate) response: Response,
+    pub(crate) trailers: Head,
+    pub(crate) pass: Pass,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Wall time without a system call for each question: the wall clock is read once, then the turn's clock is added.
+struct Clock {
+    wall: Cell<Duration>,
+    read: Cell<Instant>,
+    date: Cell<(u64, [u8; 29])>,
+    start: Instant,
+}
+
+/// The wall clock may be set; this is how long that goes unnoticed.
+const CLOCK_TRUST: Duration = Duration::from_secs(1);
+
+impl Desk {
+    pub(crate) fn new(
+        plans: Arc<ArcSwap<Plan>>,
+        directory: Arc<Mutex<Directory>>,
+        block: Arc<Block>,
+    ) -> Desk {
+        let mut cache = Cache::new(plans);
+        let plan = Arc::clone(cache.load());
+        let snapshot = Rc::new(Snapshot::new(plan, &directory, None));
+        Desk {
+            plans: RefCell::new(cache),
+            snapshot: RefCell::new(snapshot),
+            directory,
+            block,
+            policy: RefCell::default(),
+            ids: RefCell::default(),
+            spare: RefCell::default(),
+            clock: Clock::new(),
+            draining: Cell::new(false),
+            open: Cell::new(0),
+            roll: RefCell::default(),
+            ending: RefCell::default(),
+        }
+    }
+
+    /// The plan in force, with this worker's state about it. An exchange asks once and keeps what it got.
+    pub(crate) fn snapshot(&self) -> Rc<Snapshot> {
+        let mut plans = self.plans.borrow_mut();
+        let newest = plans.load();
+        let mut snapshot = self.snapshot.borrow_mut();
+        if !Arc::ptr_eq(newest, &snapshot.plan) {
+            *snapshot = Rc::new(Snapshot::new(Arc::clone(newest), &self.directory, Some(&snapshot)));
+        }
+        Rc::clone(&snapshot)
+    }
+
+    /// Memory for an exchange.
+    pub(crate) fn borrow_scratch(&self) -> Box<Scratch> {
+        self.spare.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes the memory back.
+    pub(crate) fn return_scratch(&self, scratch: Box<Scratch>) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE_MAX {
+            spare.push(scratch);
+        }
+    }
+
+    /// This moment on both clocks.
+    pub(crate) fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// The `Date` of this second.
+    pub(crate) fn date(&self) -> [u8; 29] {
+        self.clock.date()
+    }
+
+    /// Whether connections should end after their exchange.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// Stops accepting; connections end after their exchange.
+    pub(crate) fn drain(&self) {
+        self.draining.set(true);
+        self.roll.borrow().iter().flatten().for_each(Waker::wake_by_ref);
+        self.ending.borrow().iter().for_each(Waker::wake_by_ref);
+    }
+
+    /// Wakes this task when draining begins and whenever a connection ends after that.
+    pub(crate) fn watch_end(&self, waker: &Waker) {
+        *self.ending.borrow_mut() = Some(waker.clone());
+    }
+
+    /// A connection has ended.
+    pub(crate) fn closed(&self) {
+        self.open.set(self.open.get().saturating_sub(1));
+        self.block.add(Count::Closed, 1);
+        if self.draining.get() {
+            self.ending.borrow().iter().for_each(Waker::wake_by_ref);
+        }
+    }
+
+    /// Enters a task that draining must wake, and returns its number.
+    pub(crate) fn enlist(&self, waker: &Waker) -> usize {
+        let mut roll = self.roll.borrow_mut();
+        let free = roll.iter().position(Option::is_none);
+        let number = free.unwrap_or(roll.len());
+        match roll.get_mut(number) {
+            Some(place) => *place = Some(waker.clone()),
+            None => roll.push(Some(waker.clone())),
+        }
+        number
+    }
+
+    /// Strikes a task off.
+    pub(crate) fn delist(&self, number: usize) {
+        if let Some(place) = self.roll.borrow_mut().get_mut(number) {
+            *place = None;
+        }
+    }
+}
+
+impl Clock {
+    fn new() -> Clock {
+        let read = Instant::now();
+        Clock {
+            wall: Cell::new(wall()),
+            read: Cell::new(read),
+            date: Cell::new((u64::MAX, [b' '; 29])),
+            start: read,
+        }
+    }
+
+    fn now(&self) -> Now {
+        let now = now();
+        let mut since = now.saturating_duration_since(self.read.get());
+        if since > CLOCK_TRUST {
+            self.wall.set(wall());
+            self.read.set(now);
+            since = Duration::ZERO;
+        }
+        let wall = self.wall.get() + since;
+        let mono = now.saturating_duration_since(self.start);
+        Now {
+            wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
+            mono_ns: u64::try_from(mono.as_nanos()).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn date(&self) -> [u8; 29] {
+        let second = self.now().wall_s();
+        let (known, text) = self.date.get();
+        if known == second {
+            return text;
+        }
+        let text = http_date(second);
+        self.date.set((second, text));
+        text
+    }
+}
+
+fn wall() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}

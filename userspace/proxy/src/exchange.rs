@@ -1,0 +1,201 @@
+//! One request and its answer: route, policies, upstream, both bodies. Knows nothing of the HTTP version.
+use crate::{
+    client,
+    desk::Scratch,
+    fault::Fault,
+    half::{Sink, Source},
+    line::Line,
+    snapshot::Snapshot,
+};
+use std::net::IpAddr;
+use std::time::Instant;
+use weir_message::{Framing, Head, Request, Response, hop};
+use weir_meter::{Done, Method, Seat};
+use weir_plan::{
+    listener::{Listener, Service},
+    route::{Action, Route},
+};
+use weir_policy::{Chain, Client, End, Flow, Pass, Visit, mapped};
+use weir_reactor::now;
+
+mod attempt;
+mod choose;
+mod onward;
+mod pump;
+mod reply;
+mod text;
+mod upgrade;
+
+/// How a connection goes on after an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// With the next request.
+    Keep,
+    /// Not at all.
+    Close,
+    /// Not at all, and the client must notice that its answer is cut short.
+    Abort,
+}
+
+/// Where an exchange takes place.
+#[derive(Clone, Copy)]
+pub(crate) struct Setting<'a> {
+    pub(crate) line: &'a Line,
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) listener: &'a Listener,
+}
+
+/// One exchange while it lasts.
+struct Exchange<'a, S, K> {
+    line: &'a Line,
+    snapshot: &'a Snapshot,
+    listener: &'a Listener,
+    request: &'a mut Request,
+    response: &'a mut Response,
+    trailers: &'a mut Head,
+    pass: &'a mut Pass,
+    body: &'a mut Vec<u8>,
+    source: &'a mut S,
+    sink: &'a mut K,
+    client: Client,
+    /// The policies of the route, once there is one.
+    chain: Option<&'a Chain>,
+    route: &'a str,
+    record: Record,
+}
+
+/// What is counted at the end.
+struct Record {
+    seat: Seat,
+    status: u16,
+    begun: Instant,
+    upstream_ns: Option<u64>,
+    /// The connection may serve another request.
+    keep: bool,
+}
+
+/// Runs an exchange whose head has been read, or was refused.
+pub(crate) async fn run<S: Source, K: Sink>(
+    Setting { line, snapshot, listener }: Setting<'_>,
+    scratch: &mut Scratch,
+    (source, sink): (&mut S, &mut K),
+    head: Result<(), Fault>,
+) -> Ends {
+    let Scratch { request, response, trailers, pass, body } = scratch;
+    pass.clear();
+    let keep = head.is_ok() && request.persistent && line.requests.get() < listener.limits.requests_max;
+    let record = Record { seat: Seat::OTHER, status: 0, begun: now(), upstream_ns: None, keep };
+    let client = Client::direct(line.peer.ip());
+    let mut exchange = Exchange {
+        line,
+        snapshot,
+        listener,
+        request,
+        response,
+        trailers,
+        pass,
+        body,
+        source,
+        sink,
+        client,
+        chain: None,
+        route: "",
+        record,
+    };
+    let served = match head {
+        Ok(()) => exchange.serve().await,
+        Err(fault) => Err(fault),
+    };
+    let ends = match served {
+        Ok(()) if exchange.record.keep && exchange.drain_body().await => Ends::Keep,
+        Ok(()) => Ends::Close,
+        Err(fault) => exchange.fail(&fault).await,
+    };
+    exchange.finish();
+    ends
+}
+
+impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
+    /// From the head of the request to the last byte of the answer.
+    async fn serve(&mut self) -> Result<(), Fault> {
+        self.resolve_client();
+        hop::strip(&mut self.request.head);
+        if self.request.path() == "*" {
+            return self.answer(204, None).await;
+        }
+        if let Service::Redirect(_, redirect) = &self.listener.service {
+            return self.redirect(redirect).await;
+        }
+        let route = self.choose()?;
+        self.limit_body(route)?;
+        match self.judge() {
+            Flow::Next => {}
+            Flow::Reply(reply) => return self.reply(reply).await,
+            Flow::Close(reason) => return Err(Fault::Denied(reason)),
+            Flow::Ask(_) => return Err(Fault::Internal("nobody answers the question of a policy yet")),
+        }
+        match &route.action {
+            Action::Upstream(upstream) => self.ask(route, upstream).await,
+            Action::Split(split) => {
+                let draw = self.line.desk.ids.borrow_mut().random();
+                let upstream = split.pick(draw).ok_or(Fault::NoTarget)?;
+                self.ask(route, upstream).await
+            }
+            Action::Redirect(redirect) => self.redirect(redirect).await,
+            Action::Respond(respond) => self.respond(respond).await,
+        }
+    }
+
+    /// Asks the policies of the route.
+    fn judge(&mut self) -> Flow {
+        let Some(chain) = self.chain else { return Flow::Next };
+        chain.request(&mut Visit {
+            request: self.request,
+            client: &self.client,
+            route: self.route,
+            now: self.line.desk.now(),
+            worker: &mut self.line.desk.policy.borrow_mut(),
+            pass: self.pass,
+        })
+    }
+
+    /// Who the client is, before its claims about that are removed.
+    fn resolve_client(&mut self) {
+        let address =
+            client::resolve(self.line.peer.ip(), &self.request.head, &self.listener.trusted_proxies);
+        self.client = Client { socket: mapped(self.line.socket.ip()), address: mapped(address) };
+    }
+
+    /// The address of the client as text and log show it.
+    fn client_address(&self) -> IpAddr {
+        client::canonical(self.client.address.into())
+    }
+
+    /// RFC 9110, section 15.5.14. A chunked body is counted while it passes.
+    fn limit_body(&self, route: &Route) -> Result<(), Fault> {
+        match (self.request.framing, self.body_max(route)) {
+            (Framing::Length(length), Some(max)) if length > max => Err(Fault::BodyTooLarge),
+            _ => Ok(()),
+        }
+    }
+
+    fn body_max(&self, route: &Route) -> Option<u64> {
+        route.body_bytes_max.or(self.listener.limits.body_bytes_max)
+    }
+
+    /// Counts the exchange, once, whatever became of it.
+    fn finish(&mut self) {
+        let status = self.record.status;
+        if let Some(chain) = self.chain {
+            chain.finish(&mut End { status, now: self.line.desk.now(), pass: self.pass });
+        }
+        let total = now().saturating_duration_since(self.record.begun);
+        self.line.desk.block.done(&Done {
+            seat: self.record.seat,
+            method: Method::of(self.request.method_text()),
+            status,
+            total_ns: u64::try_from(total.as_nanos()).unwrap_or(u64::MAX),
+            upstream_ns: self.record.upstream_ns,
+        });
+    }
+}

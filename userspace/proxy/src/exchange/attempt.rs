@@ -1,0 +1,188 @@
+//! One upstream asked: a target is chosen, a connection taken, the request sent and the answer passed on.
+use super::{Exchange, onward::Onward, pump, upgrade};
+use crate::{
+    fault::{Broken, Fault},
+    forward,
+    half::{Sink, Source},
+    target, tunnel,
+    upstream::{Link, Pool},
+};
+use std::rc::Rc;
+use weir_message::h1::write_request;
+use weir_meter::Count;
+use weir_plan::{limit::Timeouts, route::Route, upstream::Upstream};
+use weir_reactor::now;
+
+/// What one attempt goes by.
+#[derive(Clone, Copy)]
+struct Terms<'a> {
+    timeouts: &'a Timeouts,
+    route: &'a Route,
+    wants_upgrade: bool,
+}
+
+impl<S: Source, K: Sink> Exchange<'_, S, K> {
+    /// Sends the request to an upstream and its answer to the client.
+    pub(super) async fn ask(&mut self, route: &Route, upstream: &Upstream) -> Result<(), Fault> {
+        let snapshot = self.snapshot;
+        let pool = snapshot.pool(upstream.id).ok_or(Fault::Internal("an upstream without a pool"))?;
+        forward::rewrite(self.request, self.listener, self.line.peer, self.line.local)
+            .map_err(|_| Fault::Internal("a forwarding field cannot be written"))?;
+        self.rewrite(route)?;
+        let wants_upgrade = route.upgrade && upgrade::prepare(self.request);
+        let terms = Terms { timeouts: route.timeouts(upstream), route, wants_upgrade };
+        self.line.watch.bound(terms.timeouts.total);
+        let begun = now();
+        let result = self.ask_until_answered(pool, terms).await;
+        self.line.watch.bound(None);
+        let waited = now().saturating_duration_since(begun);
+        self.record.upstream_ns = Some(u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX));
+        result
+    }
+
+    /// Tries targets until one answers or no further attempt is safe.
+    async fn ask_until_answered(&mut self, pool: &Rc<Pool>, terms: Terms<'_>) -> Result<(), Fault> {
+        let retry = terms.route.retry(&pool.upstream);
+        let mut tried = target::Tried::default();
+        let mut attempts_left = retry.attempts_max;
+        let mut fresh_only = false;
+        let mut last = Fault::NoTarget;
+        loop {
+            let Some(target) = self.pick(pool, tried) else { return Err(last) };
+            let (fault, reused) = match self.connect(pool, target, fresh_only).await {
+                Ok((link, reused)) => match self.attempt(pool, target, link, terms).await {
+                    Ok(()) => return Ok(()),
+                    Err(fault) => (fault, reused),
+                },
+                Err(fault) => (fault, false),
+            };
+            // A kept connection that the target had closed meanwhile says nothing about the target.
+            if reused && matches!(fault, Fault::UpstreamGone) && self.may_repeat() {
+                fresh_only = true;
+                self.line.desk.block.add(Count::Retried, 1);
+                continue;
+            }
+            if fault.blames_upstream() {
+                self.line.desk.block.add(Count::UpstreamFailed, 1);
+                pool.failed(target);
+            }
+            let wanted = match fault {
+                Fault::Connect(_) | Fault::ConnectSlow => retry.on_connect,
+                Fault::UpstreamGone => retry.on_reset && self.may_repeat(),
+                Fault::UpstreamSlow => retry.on_timeout && self.may_repeat(),
+                _ => false,
+            };
+            attempts_left = match attempts_left.checked_sub(1).filter(|_| wanted) {
+                Some(left) => left,
+                None => return Err(fault),
+            };
+            tried.insert(target);
+            last = fault;
+            self.line.desk.block.add(Count::Retried, 1);
+        }
+    }
+
+    fn pick(&self, pool: &Pool, tried: target::Tried) -> Option<usize> {
+        let random = self.line.desk.ids.borrow_mut().random();
+        let wish = target::Wish {
+            request: self.request,
+            client: self.client.address,
+            route: self.route,
+            pass: self.pass,
+            random,
+        };
+        target::pick(pool, &wish, tried)
+    }
+
+    /// B46: nothing has been said to the client, nothing of the body is gone, and asking twice does no harm.
+    fn may_repeat(&self) -> bool {
+        !self.sink.has_begun() && self.request.framing.is_empty() && self.request.method.is_idempotent()
+    }
+
+    async fn connect(
+        &self,
+        pool: &Pool,
+        target: usize,
+        fresh_only: bool,
+    ) -> Result<(Box<Link>, bool), Fault> {
+        if !fresh_only && let Some(link) = pool.take(target).await {
+            self.line.desk.block.add(Count::UpstreamReused, 1);
+            return Ok((link, true));
+        }
+        let link = pool.open(target, self.line.peer, &self.line.watch).await?;
+        self.line.desk.block.add(Count::UpstreamOpened, 1);
+        Ok((link, false))
+    }
+
+    /// One exchange with one target over one connection, which is kept if it may be.
+    async fn attempt(
+        &mut self,
+        pool: &Rc<Pool>,
+        target: usize,
+        mut link: Box<Link>,
+        terms: Terms<'_>,
+    ) -> Result<(), Fault> {
+        let _carried = pool.carry(target);
+        self.transfer(&mut link, terms).await?;
+        self.record.status = self.response.status;
+        if self.response.status == 101 {
+            return self.join(&mut link, terms).await;
+        }
+        pool.answered(target, self.response.status);
+        let clean = self.response.persistent
+            && self.source.is_done()
+            && link.outflow.is_complete()
+            && link.inflow.is_done()
+            && !link.inflow.has_rest();
+        if clean {
+            pool.put(target, link);
+        }
+        // If the answer came before the body was read, what is left of that has no reader any more.
+        self.record.keep &= self.source.is_done();
+        Ok(())
+    }
+
+    /// The request to the target, the answer to the client, both at once.
+    async fn transfer(&mut self, link: &mut Link, terms: Terms<'_>) -> Result<(), Fault> {
+        let Terms { timeouts, route, .. } = terms;
+        let watch = &self.line.watch;
+        let Link { inflow, outflow, .. } = link;
+        let request = &*self.request;
+        outflow.head(request.framing, |out| write_request(request, out));
+        let progress = pump::Progress::new(request.framing.is_empty());
+        let body_max = route.body_bytes_max.or(self.listener.limits.body_bytes_max);
+        let mut onward = Onward {
+            line: self.line,
+            chain: self.chain,
+            client: &self.client,
+            route: self.route,
+            request,
+            response: &mut *self.response,
+            trailers: &mut *self.trailers,
+            pass: &mut *self.pass,
+            sink: &mut *self.sink,
+            keep: &mut self.record.keep,
+        };
+        if request.framing.is_empty() {
+            let sent = watch.limit(timeouts.idle, outflow.end(None)).await;
+            sent.unwrap_or(Err(Broken::Slow)).map_err(Broken::of_upstream)?;
+            return onward.run(inflow, timeouts, terms.wants_upgrade, &progress).await;
+        }
+        let bounds = pump::Bounds { body_max, idle: timeouts.idle };
+        let upload = pump::upload(&mut *self.source, outflow, watch, bounds, &progress);
+        let answer = onward.run(inflow, timeouts, terms.wants_upgrade, &progress);
+        pump::both(upload, answer).await
+    }
+
+    /// After a 101 the two connections are one.
+    async fn join(&mut self, link: &mut Link, terms: Terms<'_>) -> Result<(), Fault> {
+        self.record.keep = false;
+        let down = self.sink.stream().ok_or(Fault::AnswerUnexpected)?;
+        let (early_down, early_up) = (self.source.take_rest(), link.inflow.take_rest());
+        self.line.watch.bound(None);
+        let idle = terms.timeouts.idle;
+        let (_carried, _ended) =
+            tunnel::run((&down, early_down), (&link.stream, early_up), &self.line.watch, idle).await;
+        Ok(())
+    }
+}

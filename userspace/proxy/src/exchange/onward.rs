@@ -1,0 +1,117 @@
+//! The answer of a target on its way to the client: interim answers, the head, the policies, the body.
+use super::{pump, upgrade};
+use crate::{
+    fault::{Broken, Fault},
+    forward,
+    h1::Inflow,
+    half::Sink,
+    line::Line,
+};
+use std::time::Duration;
+use weir_message::{Head, Name, Request, Response, Version, h1::Delivery, hop};
+use weir_plan::limit::Timeouts;
+use weir_policy::{Chain, Client, Leave, Pass};
+
+/// Interim answers that are passed on; a target that sends more is not answering.
+const INTERIM_MAX: u32 = 16;
+
+/// Everything of an exchange that the answer needs, while the upload has the rest.
+pub(super) struct Onward<'a, K> {
+    pub(super) line: &'a Line,
+    pub(super) chain: Option<&'a Chain>,
+    pub(super) client: &'a Client,
+    pub(super) route: &'a str,
+    pub(super) request: &'a Request,
+    pub(super) response: &'a mut Response,
+    pub(super) trailers: &'a mut Head,
+    pub(super) pass: &'a mut Pass,
+    pub(super) sink: &'a mut K,
+    pub(super) keep: &'a mut bool,
+}
+
+impl<K: Sink> Onward<'_, K> {
+    /// Reads the answer and passes it on.
+    pub(super) async fn run(
+        &mut self,
+        inflow: &mut Inflow,
+        timeouts: &Timeouts,
+        wants_upgrade: bool,
+        progress: &pump::Progress,
+    ) -> Result<(), Fault> {
+        let mut interims = 0;
+        loop {
+            self.head(inflow, timeouts.first_byte, progress).await?;
+            if !self.response.is_interim() {
+                break;
+            }
+            interims += 1;
+            if interims > INTERIM_MAX {
+                return Err(Fault::AnswerUnexpected);
+            }
+            hop::strip(&mut self.response.head);
+            if self.request.version >= Version::Http11 {
+                self.line
+                    .watch
+                    .limit(timeouts.idle, self.sink.interim(self.response))
+                    .await
+                    .unwrap_or(Err(Broken::Slow))
+                    .map_err(Broken::of_client)?;
+            }
+        }
+        if self.response.status == 101 {
+            return self.switch(wants_upgrade, timeouts.idle).await;
+        }
+        hop::strip(&mut self.response.head);
+        forward::extended(&mut self.response.head, Name::Via, b"Via", forward::VIA).map_err(Fault::Answer)?;
+        self.leave();
+        let delivery = Delivery::of(self.response, self.request, *self.keep && !self.line.desk.is_draining());
+        *self.keep = delivery.persistent;
+        self.sink.head(self.response, delivery);
+        pump::download(inflow, self.sink, self.trailers, (&self.line.watch, timeouts.idle)).await
+    }
+
+    /// Waits for a head. The limit counts from the end of the request: as long as the upload moves, it starts anew.
+    async fn head(
+        &mut self,
+        inflow: &mut Inflow,
+        first_byte: Duration,
+        progress: &pump::Progress,
+    ) -> Result<(), Fault> {
+        let mut reading = std::pin::pin!(inflow.response(self.request.method, self.response));
+        loop {
+            let (seen, done) = (progress.moved.get(), progress.done.get());
+            match self.line.watch.limit(first_byte, &mut reading).await {
+                Ok(read) => return read.map_err(Broken::of_upstream),
+                Err(_) if !done || progress.moved.get() > seen => {}
+                Err(_) => return Err(Fault::UpstreamSlow),
+            }
+        }
+    }
+
+    /// RFC 9110, section 15.2.2: a 101 is an answer only to a request that asked for it.
+    async fn switch(&mut self, wants_upgrade: bool, idle: Duration) -> Result<(), Fault> {
+        if !wants_upgrade || self.response.upgrade.is_none() {
+            return Err(Fault::AnswerUnexpected);
+        }
+        hop::strip(&mut self.response.head);
+        upgrade::announce(&mut self.response.head).map_err(Fault::Answer)?;
+        self.leave();
+        self.sink.head(self.response, Delivery { persistent: true, ..Delivery::default() });
+        let sent = self.line.watch.limit(idle, self.sink.flush()).await;
+        sent.unwrap_or(Err(Broken::Slow)).map_err(Broken::of_client)
+    }
+
+    /// Lets the answer pass the policies that have seen the request.
+    fn leave(&mut self) {
+        let Some(chain) = self.chain else { return };
+        chain.response(&mut Leave {
+            request: self.request,
+            response: self.response,
+            client: self.client,
+            route: self.route,
+            now: self.line.desk.now(),
+            worker: &mut self.line.desk.policy.borrow_mut(),
+            pass: self.pass,
+        });
+    }
+}

@@ -1,0 +1,186 @@
+//! Answers that need no upstream: of policies, of routes that answer by themselves, and to faults.
+use super::{Ends, Exchange};
+use crate::{
+    fault::Fault,
+    half::{Sink, Source},
+    problem::{self, Problem},
+};
+use weir_message::{Error, Framing, Method, Name, Version, h1::Delivery};
+use weir_policy::{Leave, Reply};
+
+/// A request body that is not wanted is read away up to this size, so that the connection lives on.
+const DRAIN_BYTES_MAX: u64 = 64 * 1024;
+
+impl<S: Source, K: Sink> Exchange<'_, S, K> {
+    /// Answers with the status and, where there is one, a body of ours that was put into `self.body`.
+    pub(super) async fn answer(&mut self, status: u16, content_type: Option<&[u8]>) -> Result<(), Fault> {
+        self.response.begin(status);
+        self.body.clear();
+        if let Some(kind) = content_type {
+            self.field(b"Content-Type", kind)?;
+        }
+        self.send_own(None).await
+    }
+
+    /// The answer of a policy.
+    pub(super) async fn reply(&mut self, reply: Reply) -> Result<(), Fault> {
+        match &reply.body {
+            Some(body) => {
+                self.response.begin(reply.status);
+                self.send_own(Some(body)).await
+            }
+            None if reply.status < 400 => self.answer(reply.status, None).await,
+            None => self.problem(reply.status, reply.detail).await,
+        }
+    }
+
+    /// Turns a fault into an answer, if the client can still be told.
+    pub(super) async fn fail(&mut self, fault: &Fault) -> Ends {
+        if let Some(reason) = fault.reason() {
+            self.line.desk.block.refuse(reason as u8);
+        }
+        if self.sink.has_begun() {
+            return Ends::Abort;
+        }
+        self.record.status = fault.status();
+        match fault {
+            Fault::ClientGone => return Ends::Close,
+            Fault::Denied(_) => return Ends::Abort,
+            _ => {}
+        }
+        self.record.keep &= fault.keeps_connection() && !self.request.expects_continue;
+        match self.problem(fault.status(), fault.detail()).await {
+            Ok(()) if self.record.keep && self.drain_body().await => Ends::Keep,
+            Ok(()) | Err(_) => Ends::Close,
+        }
+    }
+
+    /// A body in the form the client prefers.
+    async fn problem(&mut self, status: u16, detail: &str) -> Result<(), Fault> {
+        if self.pass.request_id().is_empty() {
+            let id = self.line.desk.ids.borrow_mut().draw();
+            self.pass.set_request_id(&id);
+        }
+        let request_id = std::str::from_utf8(self.pass.request_id()).unwrap_or_default();
+        let accept = self.request.head.known(Name::Accept);
+        problem::write(Problem { status, detail, request_id }, accept, self.response, self.body);
+        self.send_own(None).await
+    }
+
+    /// Sends `self.response` with a body of ours: the given one, or the one in `self.body`.
+    pub(super) async fn send_own(&mut self, body: Option<&[u8]>) -> Result<(), Fault> {
+        let length = body.map_or(self.body.len(), <[u8]>::len);
+        if !matches!(self.response.status, 204 | 304) {
+            let mut digits = itoa(length as u64);
+            let text = digits.text();
+            self.response.head.append_parts(b"Content-Length", &[text]).map_err(unwritable)?;
+            self.response.framing = Framing::Length(length as u64);
+        }
+        let date = self.line.desk.date();
+        self.field(b"Date", &date)?;
+        if !self.source.is_done() && (self.request.expects_continue || !self.drains()) {
+            self.record.keep = false;
+        }
+        self.leave();
+        self.record.status = self.response.status;
+        let persistent = self.record.keep && !self.line.desk.is_draining();
+        self.record.keep = persistent;
+        let framing =
+            if self.request.method == Method::Head { Framing::Empty } else { self.response.framing };
+        self.sink.head(self.response, Delivery { framing, version: self.client_version(), persistent });
+        if framing != Framing::Empty {
+            self.sink.write(body.unwrap_or(self.body));
+        }
+        self.sink.end(None).await.map_err(|_| Fault::ClientGone)
+    }
+
+    /// Lets the answer pass the policies that have seen the request.
+    pub(super) fn leave(&mut self) {
+        let Some(chain) = self.chain else { return };
+        let now = self.line.desk.now();
+        chain.response(&mut Leave {
+            request: self.request,
+            response: self.response,
+            client: &self.client,
+            route: self.route,
+            now,
+            worker: &mut self.line.desk.policy.borrow_mut(),
+            pass: self.pass,
+        });
+    }
+
+    /// Reads away what the client still sends of its body. False if the connection cannot be used again.
+    pub(super) async fn drain_body(&mut self) -> bool {
+        if self.source.is_done() {
+            return true;
+        }
+        let source = &mut *self.source;
+        let drained = async {
+            let mut left = DRAIN_BYTES_MAX;
+            while let Some(data) = source.chunk().await? {
+                left = left.checked_sub(data.len() as u64).ok_or(crate::fault::Broken::Gone)?;
+            }
+            Ok::<(), crate::fault::Broken>(())
+        };
+        matches!(self.line.watch.limit(self.listener.limits.header_timeout, drained).await, Ok(Ok(())))
+    }
+
+    fn drains(&self) -> bool {
+        match self.request.framing {
+            Framing::Length(length) => length <= DRAIN_BYTES_MAX,
+            _ => true,
+        }
+    }
+
+    /// A head that was refused has no version; answers to it are of the version we speak.
+    fn client_version(&self) -> Version {
+        self.request.version
+    }
+
+    pub(super) fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+        self.response.head.append_parts(name, &[value]).map_err(unwritable)
+    }
+}
+
+/// A field that may not be written: the configuration or a policy made it up.
+pub(super) fn unwritable(_: Error) -> Fault {
+    Fault::Internal("a field of ours cannot be written")
+}
+
+/// The digits of a number, on the stack.
+struct Digits {
+    bytes: [u8; 20],
+    start: usize,
+}
+
+impl Digits {
+    fn text(&mut self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
+    }
+}
+
+fn itoa(mut number: u64) -> Digits {
+    let mut digits = Digits { bytes: [b'0'; 20], start: 20 };
+    for (at, place) in digits.bytes.iter_mut().enumerate().rev() {
+        *place = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        (digits.start, number) = (at, number / 10);
+        if number == 0 {
+            break;
+        }
+    }
+    digits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_of_numbers() {
+        for (number, text) in
+            [(0, "0"), (9, "9"), (10, "10"), (1_234_567, "1234567"), (u64::MAX, "18446744073709551615")]
+        {
+            assert_eq!(itoa(number).text(), text.as_bytes());
+        }
+    }
+}

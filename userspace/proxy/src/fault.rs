@@ -1,0 +1,221 @@
+//! Why an exchange failed, and the only place where that becomes a status and a reason.
+use crate::watch::Elapsed;
+use std::io;
+use weir_message::Error as Malformed;
+use weir_wire::Reason;
+
+/// What went wrong, by who is at fault.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    /// The client's message breaks a rule.
+    #[error("malformed request: {0}")]
+    Request(Malformed),
+    /// The client did not finish its head or body in time.
+    #[error("the client is too slow")]
+    ClientSlow,
+    /// The client went away, or its connection failed.
+    #[error("the client is gone")]
+    ClientGone,
+    /// The body is larger than the route allows.
+    #[error("the request body is too large")]
+    BodyTooLarge,
+    /// A policy wants the connection closed without an answer.
+    #[error("denied: {0:?}")]
+    Denied(Reason),
+    /// No route matches.
+    #[error("no route")]
+    NoRoute,
+    /// No target of the upstream may be used now.
+    #[error("no healthy target")]
+    NoTarget,
+    /// No connection to the target.
+    #[error("cannot connect to the upstream: {0}")]
+    Connect(io::Error),
+    /// The target did not accept the connection in time.
+    #[error("the upstream does not accept the connection in time")]
+    ConnectSlow,
+    /// The connection ended before the answer was complete.
+    #[error("the upstream closed the connection")]
+    UpstreamGone,
+    /// The answer breaks a rule.
+    #[error("malformed answer: {0}")]
+    Answer(Malformed),
+    /// The answer is not one to this request: an unasked 101, or too many interim answers.
+    #[error("unexpected answer")]
+    AnswerUnexpected,
+    /// The answer did not begin or go on in time.
+    #[error("the upstream is too slow")]
+    UpstreamSlow,
+    /// Something here broke that should not.
+    #[error("internal: {0}")]
+    Internal(&'static str),
+}
+
+/// What went wrong on one connection, before it is known whose connection it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// The peer's message breaks a rule.
+    Malformed(Malformed),
+    /// The connection ended or failed.
+    Gone,
+    /// Nothing came, or nothing could be sent, in time.
+    Slow,
+}
+
+impl From<Malformed> for Broken {
+    fn from(error: Malformed) -> Broken {
+        Broken::Malformed(error)
+    }
+}
+
+impl From<io::Error> for Broken {
+    fn from(_: io::Error) -> Broken {
+        Broken::Gone
+    }
+}
+
+impl From<Elapsed> for Broken {
+    fn from(_: Elapsed) -> Broken {
+        Broken::Slow
+    }
+}
+
+impl Broken {
+    /// It happened on the client's connection.
+    pub(crate) fn of_client(self) -> Fault {
+        match self {
+            Broken::Malformed(error) => Fault::Request(error),
+            Broken::Gone => Fault::ClientGone,
+            Broken::Slow => Fault::ClientSlow,
+        }
+    }
+
+    /// It happened on the upstream's connection.
+    pub(crate) fn of_upstream(self) -> Fault {
+        match self {
+            Broken::Malformed(error) => Fault::Answer(error),
+            Broken::Gone => Fault::UpstreamGone,
+            Broken::Slow => Fault::UpstreamSlow,
+        }
+    }
+}
+
+impl Fault {
+    /// The status a client sees for this.
+    pub(crate) fn status(&self) -> u16 {
+        match self {
+            Fault::Request(error) => request_status(*error),
+            Fault::ClientSlow => 408,
+            Fault::ClientGone => 499,
+            Fault::Denied(_) => 444,
+            Fault::BodyTooLarge => 413,
+            Fault::NoRoute => 404,
+            Fault::NoTarget => 503,
+            Fault::Connect(_) | Fault::UpstreamGone | Fault::Answer(_) | Fault::AnswerUnexpected => 502,
+            Fault::ConnectSlow | Fault::UpstreamSlow => 504,
+            Fault::Internal(_) => 500,
+        }
+    }
+
+    /// What the client did wrong, if it was the client: counted, and perhaps a reason for a ban.
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        match self {
+            Fault::Request(error) => Some(request_reason(*error)),
+            Fault::ClientSlow => Some(Reason::SlowClient),
+            Fault::BodyTooLarge => Some(Reason::TooLarge),
+            Fault::Denied(reason) => Some(*reason),
+            _ => None,
+        }
+    }
+
+    /// Whether the client's connection can be understood from here on.
+    pub(crate) fn keeps_connection(&self) -> bool {
+        !matches!(self, Fault::Request(_) | Fault::ClientSlow | Fault::ClientGone | Fault::BodyTooLarge)
+    }
+
+    /// Whether the fault lies with the upstream, so that its health is affected.
+    pub(crate) fn blames_upstream(&self) -> bool {
+        matches!(
+            self,
+            Fault::Connect(_)
+                | Fault::ConnectSlow
+                | Fault::UpstreamGone
+                | Fault::Answer(_)
+                | Fault::AnswerUnexpected
+                | Fault::UpstreamSlow
+        )
+    }
+
+    /// One sentence that a client may read; nothing of the inside shows.
+    pub(crate) fn detail(&self) -> &'static str {
+        match self {
+            Fault::Request(error) => request_detail(*error),
+            Fault::ClientSlow => "The request was not completed in time.",
+            Fault::BodyTooLarge => "The request body is larger than allowed.",
+            Fault::NoRoute => "Nothing is served under this host and path.",
+            Fault::NoTarget => "No server is available for this request.",
+            Fault::Connect(_) => "The upstream server could not be reached.",
+            Fault::UpstreamGone | Fault::Answer(_) | Fault::AnswerUnexpected => {
+                "The upstream server gave no valid answer."
+            }
+            Fault::ConnectSlow | Fault::UpstreamSlow => "The upstream server did not answer in time.",
+            Fault::ClientGone | Fault::Denied(_) | Fault::Internal(_) => "The request could not be served.",
+        }
+    }
+}
+
+fn request_status(error: Malformed) -> u16 {
+    match error {
+        Malformed::TargetTooLong => 414,
+        Malformed::HeadTooLarge | Malformed::TooManyFields => 431,
+        Malformed::MethodRefused => 405,
+        Malformed::MethodTooLong => 501,
+        Malformed::Version => 505,
+        Malformed::Expectation => 417,
+        _ => 400,
+    }
+}
+
+fn request_reason(error: Malformed) -> Reason {
+    match error {
+        Malformed::TargetTooLong | Malformed::HeadTooLarge | Malformed::TooManyFields => Reason::TooLarge,
+        _ => Reason::BadFraming,
+    }
+}
+
+fn request_detail(error: Malformed) -> &'static str {
+    match error {
+        Malformed::TargetTooLong => "The request target is longer than allowed.",
+        Malformed::HeadTooLarge => "The request head is larger than allowed.",
+        Malformed::TooManyFields => "The request has more fields than allowed.",
+        Malformed::MethodRefused | Malformed::MethodTooLong => "The method is not offered.",
+        Malformed::Version => "The HTTP version is not supported.",
+        Malformed::Expectation => "The expectation cannot be met.",
+        _ => "The request is malformed.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(fault: &Fault, status: u16, reason: Option<Reason>) {
+        assert_eq!((fault.status(), fault.reason()), (status, reason), "{fault}");
+    }
+
+    #[test]
+    fn b32_b35_faults_have_their_status() {
+        check(&Fault::Request(Malformed::BothFramings), 400, Some(Reason::BadFraming));
+        check(&Fault::Request(Malformed::HostCount), 400, Some(Reason::BadFraming));
+        check(&Fault::Request(Malformed::TargetTooLong), 414, Some(Reason::TooLarge));
+        check(&Fault::Request(Malformed::TooManyFields), 431, Some(Reason::TooLarge));
+        check(&Fault::Request(Malformed::Expectation), 417, Some(Reason::BadFraming));
+        check(&Fault::ClientSlow, 408, Some(Reason::SlowClient));
+        check(&Fault::BodyTooLarge, 413, Some(Reason::TooLarge));
+        check(&Fault::NoRoute, 404, None);
+        check(&Fault::NoTarget, 503, None);
+        check(&Fault::Connect(io::ErrorKind::ConnectionRefused.into()), 502, None);
+        check(&Fault::UpstreamSlow, 504, None);
+        check(&Fault::ClientGone, 499, None);
+    }
+}

@@ -1,0 +1,177 @@
+//! HTTP/1 with a client: one exchange after the other on one connection.
+use super::{Inflow, Outflow};
+use crate::{
+    exchange::{self, Ends, Setting},
+    fault::{Broken, Fault},
+    half::{Sink, Source},
+    line::Line,
+    snapshot::Snapshot,
+    stream::Stream,
+};
+use std::rc::Rc;
+use std::time::Duration;
+use weir_message::{
+    Framing, Head, Response,
+    h1::{Delivery, write_response},
+};
+use weir_plan::listener::Listener;
+use weir_reactor::Buf;
+
+/// How long a client may go on sending after an answer that ends its connection, so that it can read the answer.
+const LINGER: Duration = Duration::from_secs(2);
+/// Bytes that are read away meanwhile.
+const LINGER_BYTES_MAX: usize = 256 * 1024;
+
+impl Source for Inflow {
+    async fn chunk(&mut self) -> Result<Option<Buf>, Broken> {
+        Inflow::chunk(self).await
+    }
+
+    fn is_ready(&self) -> bool {
+        Inflow::is_ready(self)
+    }
+
+    fn is_done(&self) -> bool {
+        Inflow::is_done(self)
+    }
+
+    fn trailers(&mut self, head: &mut Head) -> Result<(), Broken> {
+        Ok(Inflow::trailers(self, head)?)
+    }
+
+    fn take_rest(&mut self) -> Option<Buf> {
+        Inflow::take_rest(self)
+    }
+}
+
+/// The sending half towards a client.
+struct Answer {
+    outflow: Outflow,
+    stream: Rc<Stream>,
+    begun: bool,
+}
+
+impl Sink for Answer {
+    async fn interim(&mut self, response: &Response) -> Result<(), Broken> {
+        let delivery = Delivery { framing: Framing::Empty, persistent: true, ..Delivery::default() };
+        self.outflow.head(Framing::Empty, |out| write_response(response, delivery, out));
+        self.outflow.flush().await
+    }
+
+    fn head(&mut self, response: &Response, delivery: Delivery) {
+        self.begun = true;
+        self.outflow.head(delivery.framing, |out| write_response(response, delivery, out));
+    }
+
+    fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    fn write(&mut self, data: &[u8]) {
+        self.outflow.write(data);
+    }
+
+    async fn chunk(&mut self, data: Buf, more: bool) -> Result<(), Broken> {
+        self.outflow.chunk(data, more).await
+    }
+
+    async fn flush(&mut self) -> Result<(), Broken> {
+        self.outflow.flush().await
+    }
+
+    async fn end(&mut self, trailers: Option<&Head>) -> Result<(), Broken> {
+        self.outflow.end(trailers).await
+    }
+
+    fn stream(&self) -> Option<Rc<Stream>> {
+        Some(Rc::clone(&self.stream))
+    }
+}
+
+/// Serves a connection until either side is done with it.
+pub(crate) async fn run(line: &Line, stream: Stream, mut snapshot: Rc<Snapshot>, early: Option<Buf>) {
+    let stream = Rc::new(stream);
+    let Some(listener) = snapshot.listener(&line.listener) else { return };
+    let mut inflow = Inflow::new(Rc::clone(&stream), snapshot.rules(listener).limits);
+    inflow.begin_with(early);
+    let mut answer =
+        Answer { outflow: Outflow::new(Rc::clone(&stream)), stream: Rc::clone(&stream), begun: false };
+    loop {
+        let idle =
+            snapshot.listener(&line.listener).map_or(Duration::ZERO, |listener| listener.limits.idle_timeout);
+        if !wait(line, &mut inflow, idle).await {
+            break;
+        }
+        snapshot = line.desk.snapshot();
+        let Some(listener) = snapshot.listener(&line.listener) else { break };
+        let ends = one(line, &snapshot, listener, &mut inflow, &mut answer).await;
+        match ends {
+            Ends::Keep => {}
+            Ends::Close => {
+                linger(line, &stream, &mut inflow).await;
+                break;
+            }
+            Ends::Abort => {
+                stream.reset();
+                break;
+            }
+        }
+    }
+}
+
+/// Waits for the first byte of a request. False when none will come.
+async fn wait(line: &Line, inflow: &mut Inflow, idle: Duration) -> bool {
+    line.watch.bound(None);
+    let drained = line.desk.is_draining() && !inflow.has_begun();
+    !drained
+        && matches!(line.watch.limit(idle, line.unless_draining(inflow.begin())).await, Ok(Some(Ok(true))))
+}
+
+/// One exchange, from the first byte of its head on.
+async fn one(
+    line: &Line,
+    snapshot: &Snapshot,
+    listener: &Listener,
+    inflow: &mut Inflow,
+    answer: &mut Answer,
+) -> Ends {
+    let mut scratch = line.desk.borrow_scratch();
+    answer.begun = false;
+    line.requests.set(line.requests.get().saturating_add(1));
+    let rules = snapshot.rules(listener);
+    let head =
+        line.watch.limit(listener.limits.header_timeout, inflow.request(&rules, &mut scratch.request)).await;
+    let head = head.unwrap_or(Err(Broken::Slow)).map_err(Broken::of_client);
+    if head.is_err() {
+        // Nothing of a head that was refused may be acted on, and nothing that follows it can be understood.
+        scratch.request.clear();
+    }
+    let ends = match head {
+        Err(Fault::ClientGone) => Ends::Close,
+        head => {
+            exchange::run(Setting { line, snapshot, listener }, &mut scratch, (inflow, answer), head).await
+        }
+    };
+    line.desk.return_scratch(scratch);
+    ends
+}
+
+/// Says goodbye and reads away what the client still sends: closing on unread bytes would reset the connection and
+/// take the answer back that the client has not read yet.
+async fn linger(line: &Line, stream: &Stream, inflow: &mut Inflow) {
+    let farewell = async {
+        drop(inflow.take_rest());
+        stream.shutdown().await?;
+        let mut left = LINGER_BYTES_MAX;
+        while let Some(data) = stream.recv().await? {
+            left = left.saturating_sub(data.len());
+            if left == 0 {
+                break;
+            }
+        }
+        std::io::Result::Ok(())
+    };
+    line.watch.bound(None);
+    // Whatever the outcome, the connection is over.
+    drop(line.watch.limit(LINGER, farewell).await);
+}

@@ -1,0 +1,87 @@
+//! Listening sockets, opened before any worker starts, so that a port that is taken is known at once.
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use weir_plan::{
+    Plan,
+    listener::{Bind, Listener},
+};
+use weir_reactor::Listen;
+
+/// A socket that listens for one listener of the plan.
+pub struct Socket {
+    /// The name of the listener.
+    pub listener: Arc<str>,
+    /// The socket.
+    pub fd: OwnedFd,
+}
+
+/// An address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {bind:?} for `{listener}`: {source}")]
+pub struct Error {
+    /// The name of the listener.
+    pub listener: Arc<str>,
+    /// The address.
+    pub bind: Bind,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+/// Opens every address of the plan once for each worker. The kernel spreads connections over them.
+pub fn open(plan: &Plan, workers: usize) -> Result<Vec<Vec<Socket>>, Error> {
+    let mut sets: Vec<Vec<Socket>> = (0..workers.max(1)).map(|_| Vec::new()).collect();
+    for listener in &plan.listeners {
+        for bind in &listener.binds {
+            let opened = open_bind(bind, sets.len()).map_err(|source| Error {
+                listener: Arc::clone(&listener.name),
+                bind: bind.clone(),
+                source,
+            })?;
+            deal(listener, opened, &mut sets);
+        }
+    }
+    Ok(sets)
+}
+
+fn deal(listener: &Listener, opened: Vec<OwnedFd>, sets: &mut [Vec<Socket>]) {
+    let workers = sets.len();
+    for (at, fd) in opened.into_iter().enumerate() {
+        if let Some(set) = sets.get_mut(at % workers) {
+            set.push(Socket { listener: Arc::clone(&listener.name), fd });
+        }
+    }
+}
+
+fn open_bind(bind: &Bind, workers: usize) -> io::Result<Vec<OwnedFd>> {
+    match bind {
+        Bind::Ip(address) => each(*address, workers),
+        Bind::Any(port) => {
+            let mut opened = each((Ipv4Addr::UNSPECIFIED, *port).into(), workers)?;
+            match each((Ipv6Addr::UNSPECIFIED, *port).into(), workers) {
+                Ok(six) => opened.extend(six),
+                // A host without IPv6 serves IPv4.
+                Err(error) if error.raw_os_error() == Some(EAFNOSUPPORT) => {}
+                Err(error) => return Err(error),
+            }
+            Ok(opened)
+        }
+        Bind::Unix(path) => {
+            let first = UnixListener::bind(path)?;
+            let more = (1..workers).map(|_| first.try_clone().map(OwnedFd::from));
+            let mut opened = more.collect::<io::Result<Vec<_>>>()?;
+            opened.push(first.into());
+            Ok(opened)
+        }
+    }
+}
+
+/// `EAFNOSUPPORT` of Linux.
+const EAFNOSUPPORT: i32 = 97;
+
+fn each(address: SocketAddr, workers: usize) -> io::Result<Vec<OwnedFd>> {
+    let listen = Listen { shared: true, ..Listen::default() };
+    (0..workers).map(|_| weir_reactor::open(address, listen)).collect()
+}

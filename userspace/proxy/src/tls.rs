@@ -1,0 +1,182 @@
+//! TLS on a stream, either side: handshake, then bytes in and out.
+//!
+//! Only the sending direction writes to the wire. What the receiving direction has to say (the answer to a key
+//! update) waits in the session and leaves before the next data, which is the order the protocol asks for.
+use rustls::{
+    ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection, pki_types::ServerName,
+};
+use std::cell::{Cell, RefCell};
+use std::io::{self, BufRead, Write};
+use std::sync::Arc;
+use weir_reactor::{Buf, Stream};
+
+/// A ciphertext buffer that has grown beyond this is not kept.
+const KEEP_MAX: usize = 32 * 1024;
+
+/// A TLS session on a stream.
+pub(crate) struct Tls {
+    stream: Stream,
+    session: RefCell<Connection>,
+    /// Received and not yet taken by the session.
+    cipher_in: Cell<Option<Buf>>,
+    /// Lent to the send while it runs.
+    cipher_out: Cell<Vec<u8>>,
+}
+
+impl Tls {
+    /// Shakes hands as a server. `early` is what was received already.
+    pub(crate) async fn accept(
+        stream: Stream,
+        config: Arc<ServerConfig>,
+        early: Option<Buf>,
+    ) -> io::Result<Tls> {
+        let session = ServerConnection::new(config).map_err(io::Error::other)?;
+        Tls::new(stream, session.into(), early).handshake().await
+    }
+
+    /// Shakes hands as a client.
+    pub(crate) async fn connect(
+        stream: Stream,
+        config: Arc<ClientConfig>,
+        name: ServerName<'static>,
+    ) -> io::Result<Tls> {
+        let session = ClientConnection::new(config, name).map_err(io::Error::other)?;
+        Tls::new(stream, session.into(), None).handshake().await
+    }
+
+    fn new(stream: Stream, mut session: Connection, early: Option<Buf>) -> Tls {
+        session.set_buffer_limit(None);
+        Tls {
+            stream,
+            session: RefCell::new(session),
+            cipher_in: Cell::new(early),
+            cipher_out: Cell::default(),
+        }
+    }
+
+    async fn handshake(self) -> io::Result<Tls> {
+        loop {
+            self.flush().await?;
+            if !self.session.borrow().is_handshaking() {
+                return Ok(self);
+            }
+            if !self.feed().await? {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+
+    /// The server name that the client asked for.
+    pub(crate) fn server_name(&self) -> Option<Box<str>> {
+        match &*self.session.borrow() {
+            Connection::Server(session) => session.server_name().map(Into::into),
+            Connection::Client(_) => None,
+        }
+    }
+
+    /// The transport below.
+    pub(crate) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// Waits for decrypted bytes; none when the peer said that it has finished. An end without that is an error.
+    pub(crate) async fn recv(&self) -> io::Result<Option<Buf>> {
+        loop {
+            match self.decrypted() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                decided => return decided,
+            }
+            self.feed().await?;
+        }
+    }
+
+    /// Sends the pieces one after the other.
+    pub(crate) async fn send(&self, pieces: &[&[u8]]) -> io::Result<()> {
+        for piece in pieces {
+            self.session.borrow_mut().writer().write_all(piece)?;
+        }
+        self.flush().await
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) async fn shutdown(&self) -> io::Result<()> {
+        self.session.borrow_mut().send_close_notify();
+        self.flush().await?;
+        self.stream.shutdown().await
+    }
+
+    /// Plaintext that is there already, in a buffer of the pool.
+    fn decrypted(&self) -> io::Result<Option<Buf>> {
+        let mut session = self.session.borrow_mut();
+        let mut reader = session.reader();
+        let plain = reader.fill_buf()?;
+        if plain.is_empty() {
+            return Ok(None);
+        }
+        let mut buf = Buf::take().ok_or(io::ErrorKind::OutOfMemory)?;
+        let taken = buf.append(plain);
+        reader.consume(taken);
+        while buf.room() > 0 {
+            let Ok(more) = reader.fill_buf() else { break };
+            let taken = buf.append(more);
+            if taken == 0 {
+                break;
+            }
+            reader.consume(taken);
+        }
+        Ok(Some(buf))
+    }
+
+    /// Gives the session more ciphertext. False at the end of the transport, which the session was told.
+    async fn feed(&self) -> io::Result<bool> {
+        let news = match self.cipher_in.take() {
+            Some(news) => Some(news),
+            None => self.stream.recv().await?,
+        };
+        let Some(mut news) = news else {
+            self.session.borrow_mut().read_tls(&mut io::empty())?;
+            return Ok(false);
+        };
+        let processed = self.process(&mut news);
+        if !news.is_empty() {
+            self.cipher_in.set(Some(news));
+        }
+        match processed {
+            Ok(()) => Ok(true),
+            Err(error) => {
+                // The alert that says why is worth an attempt.
+                self.flush().await?;
+                Err(error)
+            }
+        }
+    }
+
+    fn process(&self, news: &mut Buf) -> io::Result<()> {
+        let mut session = self.session.borrow_mut();
+        let taken = session.read_tls(&mut news.as_ref())?;
+        news.advance(taken);
+        session.process_new_packets().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        Ok(())
+    }
+
+    /// Sends all ciphertext that the session holds.
+    async fn flush(&self) -> io::Result<()> {
+        let mut out = self.cipher_out.take();
+        {
+            let mut session = self.session.borrow_mut();
+            while session.wants_write() {
+                session.write_tls(&mut out)?;
+            }
+        }
+        if out.is_empty() {
+            self.cipher_out.set(out);
+            return Ok(());
+        }
+        let (sent, mut out) = self.stream.send(out).await;
+        out.clear();
+        if out.capacity() <= KEEP_MAX {
+            self.cipher_out.set(out);
+        }
+        sent
+    }
+}

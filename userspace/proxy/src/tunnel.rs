@@ -1,0 +1,119 @@
+//! Two streams joined without understanding what they carry; half-closes are passed on.
+use crate::{
+    fault::Broken,
+    line::Line,
+    stream::Stream,
+    target::{self, Tried, Wish},
+    upstream::Pool,
+    watch::Watch,
+};
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+use weir_message::Request;
+use weir_meter::Count;
+use weir_policy::{Pass, mapped};
+use weir_reactor::{Buf, now};
+
+/// What went through a tunnel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Carried {
+    /// Bytes from the client.
+    pub(crate) up: u64,
+    /// Bytes to the client.
+    pub(crate) down: u64,
+}
+
+/// Joins the two until both directions have ended, one fails, or neither moves for `idle`.
+pub(crate) async fn run(
+    (down, early_down): (&Stream, Option<Buf>),
+    (up, early_up): (&Stream, Option<Buf>),
+    watch: &Watch,
+    idle: Duration,
+) -> (Carried, Result<(), Broken>) {
+    let (sent_up, sent_down) = (Cell::new(0), Cell::new(0));
+    let moved = Cell::new(now());
+    let upward = pump(down, up, early_down, &sent_up, &moved);
+    let downward = pump(up, down, early_up, &sent_down, &moved);
+    let result = both(upward, downward, watch, idle, &moved).await;
+    (Carried { up: sent_up.get(), down: sent_down.get() }, result)
+}
+
+async fn pump(
+    from: &Stream,
+    to: &Stream,
+    early: Option<Buf>,
+    sent: &Cell<u64>,
+    moved: &Cell<std::time::Instant>,
+) -> Result<(), Broken> {
+    let mut next = early;
+    loop {
+        let data = match next.take() {
+            Some(data) => data,
+            None => match from.recv().await? {
+                Some(data) => data,
+                None => return Ok(to.shutdown().await?),
+            },
+        };
+        sent.set(sent.get() + data.len() as u64);
+        moved.set(now());
+        to.send(data).await.0?;
+    }
+}
+
+/// Runs both directions; the idle limit counts from the last byte of either.
+async fn both(
+    upward: impl Future<Output = Result<(), Broken>>,
+    downward: impl Future<Output = Result<(), Broken>>,
+    watch: &Watch,
+    idle: Duration,
+    moved: &Cell<std::time::Instant>,
+) -> Result<(), Broken> {
+    let (mut upward, mut downward) = (pin!(upward), pin!(downward));
+    let (mut up_done, mut down_done) = (false, false);
+    loop {
+        let seen = moved.get();
+        let ended = poll_fn(|cx| {
+            if !up_done && let Poll::Ready(result) = upward.as_mut().poll(cx) {
+                up_done = true;
+                result?;
+            }
+            if !down_done && let Poll::Ready(result) = downward.as_mut().poll(cx) {
+                down_done = true;
+                result?;
+            }
+            if up_done && down_done { Poll::Ready(Ok(())) } else { Poll::Pending }
+        });
+        match watch.limit(idle, ended).await {
+            Ok(result) => return result,
+            Err(_) if moved.get() > seen => {}
+            Err(_) => return Err(Broken::Slow),
+        }
+    }
+}
+
+/// Opens a connection to a target for a tunnel, trying each once.
+pub(crate) async fn open(line: &Line, pool: &Rc<Pool>) -> Option<Stream> {
+    let (request, pass) = (Request::default(), Pass::default());
+    let mut tried = Tried::default();
+    for _ in 0..pool.upstream.targets.len() {
+        let random = line.desk.ids.borrow_mut().random();
+        let wish = Wish { request: &request, client: mapped(line.peer.ip()), route: "", pass: &pass, random };
+        let target = target::pick(pool, &wish, tried)?;
+        match pool.open_stream(target, line.peer, &line.watch).await {
+            Ok(stream) => {
+                line.desk.block.add(Count::UpstreamOpened, 1);
+                return Some(stream);
+            }
+            Err(_) => {
+                line.desk.block.add(Count::UpstreamFailed, 1);
+                pool.failed(target);
+                tried.insert(target);
+            }
+        }
+    }
+    None
+}

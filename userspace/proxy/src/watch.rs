@@ -1,0 +1,79 @@
+//! Time limits of one connection, all on one timer.
+//!
+//! A limit that is met costs two comparisons: the timer stays set for the earliest moment anything ever asked for,
+//! and only when it goes off is it set again for what is asked then. A connection that serves thousands of requests
+//! a second touches the timer wheel once per limit's length.
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use weir_reactor::{Sleep, now, sleep_until};
+
+/// The time is up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Elapsed;
+
+/// The timer of one connection.
+pub(crate) struct Watch {
+    timer: RefCell<Option<Sleep>>,
+    set_for: Cell<Option<Instant>>,
+    /// No limit reaches beyond this; for the total time of an exchange.
+    bound: Cell<Option<Instant>>,
+}
+
+impl Watch {
+    pub(crate) fn new() -> Watch {
+        Watch { timer: RefCell::new(None), set_for: Cell::new(None), bound: Cell::new(None) }
+    }
+
+    /// Bounds everything from now on, until it is called again.
+    pub(crate) fn bound(&self, total: Option<Duration>) {
+        self.bound.set(total.map(|total| now() + total));
+    }
+
+    /// Runs a future for at most that long.
+    pub(crate) async fn limit<T>(
+        &self,
+        limit: Duration,
+        future: impl Future<Output = T>,
+    ) -> Result<T, Elapsed> {
+        let mut future = pin!(future);
+        let mut until = None;
+        poll_fn(|cx| {
+            if let Poll::Ready(done) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(done));
+            }
+            let until = *until.get_or_insert_with(|| self.until(limit));
+            self.poll_until(until, cx).map(|()| Err(Elapsed))
+        })
+        .await
+    }
+
+    fn until(&self, limit: Duration) -> Instant {
+        let until = now() + limit;
+        self.bound.get().map_or(until, |bound| bound.min(until))
+    }
+
+    /// Ready when that moment has come.
+    fn poll_until(&self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if now() >= until {
+                return Poll::Ready(());
+            }
+            let mut timer = self.timer.borrow_mut();
+            if self.set_for.get().is_none_or(|set_for| set_for > until) {
+                *timer = Some(sleep_until(until));
+                self.set_for.set(Some(until));
+            }
+            let Some(sleep) = timer.as_mut() else { return Poll::Pending };
+            match pin!(sleep).poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(()) => {
+                    *timer = None;
+                    self.set_for.set(None);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! One core's share of the service: its reactor, its listeners, and the connections they accept.
+use crate::{connection, desk::Desk, socket::Socket};
+use arc_swap::ArcSwap;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::Duration;
+use weir_meter::{Block, Count, Directory};
+use weir_plan::Plan;
+use weir_reactor::{Handle, Listener, Reactor, sleep, spawn};
+
+/// How often idle upstream connections are looked through.
+const SWEEP: Duration = Duration::from_secs(5);
+/// How long accepting rests after the system has refused it for want of descriptors or memory.
+const REST: Duration = Duration::from_millis(50);
+
+/// Everything a worker needs; [`Worker::run`] serves until it is told to drain.
+pub struct Worker {
+    /// Where plans appear.
+    pub plans: Arc<ArcSwap<Plan>>,
+    /// Names the rows of the numbers, for all workers.
+    pub directory: Arc<Mutex<Directory>>,
+    /// This worker's numbers.
+    pub block: Arc<Block>,
+    /// What it listens on.
+    pub sockets: Vec<Socket>,
+    /// How many workers share the limits of the plan.
+    pub workers: u32,
+}
+
+/// A running worker, for other threads.
+#[derive(Clone)]
+pub struct Helm(Handle);
+
+thread_local! {
+    /// The worker of this thread, for jobs that come from others.
+    static HERE: RefCell<Option<Rc<Desk>>> = const { RefCell::new(None) };
+}
+
+impl Helm {
+    /// Stops accepting. Connections end after the exchange they are in, and the worker when none is left or the
+    /// plan's time for that is over. False if the worker does not take jobs any more.
+    pub fn drain(&self) -> bool {
+        let job = || HERE.with_borrow(|desk| desk.iter().for_each(|desk| desk.drain()));
+        self.0.run(job).is_ok()
+    }
+}
+
+impl Worker {
+    /// Serves on this thread. `ready` is called once everything listens.
+    pub fn run(
+        self,
+        config: weir_reactor::Config,
+        ready: impl FnOnce(Helm),
+    ) -> Result<(), weir_reactor::Error> {
+        let reactor = Reactor::new(config)?;
+        let helm = Helm(reactor.handle());
+        let desk = Rc::new(Desk::new(self.plans, self.directory, self.block));
+        HERE.set(Some(Rc::clone(&desk)));
+        let (sockets, workers) = (self.sockets, self.workers.max(1));
+        reactor.run(async {
+            for socket in sockets {
+                spawn(accept(Rc::clone(&desk), socket, workers));
+            }
+            spawn(sweep(Rc::clone(&desk)));
+            ready(helm);
+            until_drained(&desk).await;
+        });
+        HERE.set(None);
+        Ok(())
+    }
+}
+
+/// Waits until draining has begun, and then until no connection is left or the time is over.
+async fn until_drained(desk: &Rc<Desk>) {
+    poll_fn(|cx| {
+        if desk.is_draining() {
+            return Poll::Ready(());
+        }
+        desk.watch_end(cx.waker());
+        Poll::Pending
+    })
+    .await;
+    let limit = desk.snapshot().plan.limits.drain_timeout;
+    let empty = poll_fn(|cx| {
+        if desk.open.get() == 0 {
+            return Poll::Ready(());
+        }
+        desk.watch_end(cx.waker());
+        Poll::Pending
+    });
+    let (mut empty, mut late) = (pin!(empty), pin!(sleep(limit)));
+    poll_fn(|cx| match empty.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(()),
+        Poll::Pending => late.as_mut().poll(cx),
+    })
+    .await;
+}
+
+/// Accepts until draining begins.
+async fn accept(desk: Rc<Desk>, socket: Socket, workers: u32) {
+    let Ok(listener) = Listener::from_fd(socket.fd) else { return };
+    let mut number = None;
+    loop {
+        let mut accepting = pin!(listener.accept());
+        let accepted = poll_fn(|cx| {
+            if desk.is_draining() {
+                return Poll::Ready(None);
+            }
+            number.get_or_insert_with(|| desk.enlist(cx.waker()));
+            accepting.as_mut().poll(cx).map(Some)
+        })
+        .await;
+        let stream = match accepted {
+            None => break,
+            Some(Err(_)) => {
+                sleep(REST).await;
+                continue;
+            }
+            Some(Ok(stream)) => stream,
+        };
+        desk.block.add(Count::Accepted, 1);
+        let share = desk.snapshot().plan.limits.connections_max.div_ceil(workers);
+        if desk.open.get() >= share {
+            desk.block.add(Count::Shed, 1);
+            desk.block.add(Count::Closed, 1);
+            continue;
+        }
+        desk.open.set(desk.open.get() + 1);
+        spawn(connection::run(Rc::clone(&desk), Arc::clone(&socket.listener), stream));
+    }
+}
+
+async fn sweep(desk: Rc<Desk>) {
+    loop {
+        sleep(SWEEP).await;
+        desk.snapshot().sweep();
+    }
+}

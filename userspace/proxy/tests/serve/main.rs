@@ -1,0 +1,46 @@
+//! A running worker between a client that sends exact bytes and an origin that answers by a script.
+//!
+//! What counts is what the origin saw and what the client got, byte for byte.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::print_stderr,
+    clippy::indexing_slicing,
+    clippy::let_underscore_must_use,
+    unreachable_pub,
+    missing_docs,
+    reason = "a test may fail by panicking, and its crate has no users"
+)]
+
+mod bodies;
+mod client;
+mod framing;
+mod origin;
+mod plans;
+mod rig;
+mod routes;
+mod tls;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let missing = rig::missing();
+    if let Some(reason) = &missing {
+        eprintln!("ignored, because {reason}");
+    }
+    let tests = routes::TESTS.iter().chain(bodies::TESTS).chain(framing::TESTS).chain(tls::TESTS);
+    let trials = tests.map(|(name, test)| {
+        let run = move || -> Result<(), Failed> {
+            test();
+            Ok(())
+        };
+        Trial::test(*name, run).with_ignored_flag(missing.is_some())
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit();
+}
+
+/// A named test.
+pub type Test = (&'static str, fn());

@@ -1,0 +1,162 @@
+//! Plans made by hand.
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use weir_plan::balance::Balance;
+use weir_plan::hash::{Cycle, Place};
+use weir_plan::id::{ListenerId, RouteId, UpstreamId};
+use weir_plan::limit::{ExchangeLimits, Limits, Retry, Timeouts};
+use weir_plan::listener::{Bind, Forwarded, Listener, Protocols, Service};
+use weir_plan::route::{Action, Redirect, Respond, Rewrite, Route};
+use weir_plan::router::{Conditions, Router, Rule};
+use weir_plan::shield::Shield;
+use weir_plan::upstream::{Address, Breaker, Health, KeepAlive, Target, UpProtocol, Upstream};
+use weir_plan::{Plan, tls::DownTls};
+use weir_schema::value::{Leaf, PathPattern, Template};
+
+/// A plan under construction.
+pub struct Draft {
+    pub listener: Listener,
+    pub rules: Vec<Rule>,
+    pub upstreams: Vec<Arc<Upstream>>,
+}
+
+impl Default for Draft {
+    fn default() -> Draft {
+        let listener = Listener {
+            id: ListenerId(0),
+            name: Arc::from("edge"),
+            binds: vec![Bind::Ip("127.0.0.1:0".parse().unwrap())],
+            proxy_protocol: None,
+            tls: None,
+            trusted_proxies: Vec::new(),
+            forwarded: Forwarded { x_forwarded: false, rfc7239: false },
+            limits: ExchangeLimits {
+                header_bytes_max: 16 * 1024,
+                headers_max: 100,
+                header_timeout: Duration::from_millis(500),
+                idle_timeout: Duration::from_secs(5),
+                body_bytes_max: None,
+                body_bytes_per_second_min: 0,
+                requests_max: 1000,
+                streams_max: 100,
+            },
+            service: Service::Http(Protocols { http1: true, http2: false }),
+        };
+        Draft { listener, rules: Vec::new(), upstreams: Vec::new() }
+    }
+}
+
+impl Draft {
+    /// Everything goes to one origin.
+    pub fn to(origin: SocketAddr) -> Draft {
+        let mut draft = Draft::default();
+        draft.route("/*", |draft| Action::Upstream(draft.upstream(&[origin])));
+        draft
+    }
+
+    /// Adds a route.
+    pub fn route(&mut self, path: &str, action: impl FnOnce(&mut Draft) -> Action) -> &mut Route {
+        let action = action(self);
+        let route = Route {
+            id: RouteId(u32::try_from(self.rules.len()).unwrap()),
+            name: Arc::from(path),
+            action,
+            rewrite: Rewrite::default(),
+            timeouts: None,
+            retry: None,
+            body_bytes_max: None,
+            upgrade: true,
+        };
+        self.rules.push(Rule {
+            route: Arc::new(route),
+            priority: 0,
+            hosts: Vec::new(),
+            paths: vec![PathPattern::parse(path).unwrap()],
+            conditions: Conditions::default(),
+        });
+        Arc::get_mut(&mut self.rules.last_mut().unwrap().route).unwrap()
+    }
+
+    /// Adds an upstream with these targets, which take turns.
+    pub fn upstream(&mut self, targets: &[SocketAddr]) -> Arc<Upstream> {
+        let id = UpstreamId(u32::try_from(self.upstreams.len()).unwrap());
+        let upstream = Arc::new(upstream(id, targets));
+        self.upstreams.push(Arc::clone(&upstream));
+        upstream
+    }
+
+    pub fn tls(&mut self, config: Arc<rustls::ServerConfig>) {
+        let handshake_timeout = Duration::from_millis(500);
+        self.listener.tls = Some(Arc::new(DownTls { config, handshake_timeout }));
+    }
+
+    pub fn finish(self) -> Plan {
+        Plan {
+            listeners: vec![Arc::new(self.listener)],
+            router: Router::new(self.rules).unwrap(),
+            upstreams: self.upstreams,
+            limits: Limits {
+                workers: None,
+                connections_max: 1000,
+                connections_per_ip_max: 1000,
+                buffer_bytes_max: 1 << 30,
+                drain_timeout: Duration::from_secs(2),
+                generations_max: 1,
+                overload: 1.0,
+            },
+            shield: Shield::default(),
+        }
+    }
+}
+
+pub fn respond(status: u16, body: &str) -> Action {
+    Action::Respond(Respond {
+        status,
+        body: Arc::from(body.as_bytes()),
+        content_type: "text/plain".to_owned(),
+        headers: Vec::new(),
+    })
+}
+
+pub fn redirect(to: &str, status: u16) -> Action {
+    Action::Redirect(Redirect { to: Template::parse(to).unwrap(), status })
+}
+
+fn upstream(id: UpstreamId, targets: &[SocketAddr]) -> Upstream {
+    let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
+    let places: Vec<Place<'_>> = names.iter().map(|name| Place { name, weight: 1 }).collect();
+    Upstream {
+        id,
+        name: Arc::from(format!("up{}", id.0)),
+        targets: targets
+            .iter()
+            .zip(&names)
+            .map(|(at, name)| Target { name: Arc::from(name.as_str()), address: Address::Ip(*at), weight: 1 })
+            .collect(),
+        balance: Balance::RoundRobin(Cycle::new(&places)),
+        protocol: UpProtocol::Http1,
+        tls: None,
+        health: Health { active: None, passive: None, panic: 0.5 },
+        breaker: Breaker { connections_max: 100, pending_max: 100, requests_max: 100 },
+        timeouts: Timeouts {
+            connect: Duration::from_millis(500),
+            first_byte: Duration::from_millis(700),
+            idle: Duration::from_millis(700),
+            total: None,
+        },
+        retry: Retry {
+            attempts_max: 1,
+            on_connect: true,
+            on_reset: true,
+            on_timeout: false,
+            on_status: Vec::new(),
+            budget: 1.0,
+            backoff: Duration::from_millis(1),
+            backoff_max: Duration::from_millis(1),
+        },
+        keep_alive: KeepAlive { connections_max: 8, idle: Duration::from_secs(10), requests_max: 1000 },
+        slow_start: Duration::ZERO,
+        proxy_protocol: None,
+    }
+}

@@ -1,0 +1,69 @@
+//! A worker on a thread of its own.
+use arc_swap::ArcSwap;
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use weir_meter::{Block, Count, Directory};
+use weir_plan::Plan;
+use weir_proxy::{Helm, Worker, open};
+use weir_reactor::{Config, Reactor};
+
+/// A running worker. Dropping it drains it.
+pub struct Rig {
+    pub address: SocketAddr,
+    pub block: Arc<Block>,
+    helm: Helm,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Why the kernel does not let a worker run here.
+pub fn missing() -> Option<String> {
+    Reactor::new(config()).err().map(|error| error.to_string())
+}
+
+fn config() -> Config {
+    Config { buffers_max: 256, files_min: 64, ..Config::default() }
+}
+
+impl Rig {
+    /// Serves a plan, whose first listener must bind to port 0 of the loopback.
+    pub fn new(plan: Plan) -> Rig {
+        let sockets = open(&plan, 1).unwrap().remove(0);
+        let fd = sockets[0].fd.try_clone().unwrap();
+        let address = std::net::TcpListener::from(fd).local_addr().unwrap();
+        let block = Arc::new(Block::default());
+        let worker = Worker {
+            plans: Arc::new(ArcSwap::from_pointee(plan)),
+            directory: Arc::new(Mutex::new(Directory::default())),
+            block: Arc::clone(&block),
+            sockets,
+            workers: 1,
+        };
+        let (send, receive) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            worker.run(config(), |helm| send.send(helm).unwrap()).unwrap();
+        });
+        Rig { address, block, helm: receive.recv().unwrap(), thread: Some(thread) }
+    }
+
+    pub fn count(&self, count: Count) -> u64 {
+        self.block.count(count)
+    }
+
+    /// Begins to drain and waits for the end.
+    pub fn drain(&mut self) {
+        assert!(self.helm.drain());
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            self.helm.drain();
+            let ended = thread.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "the worker must not panic");
+        }
+    }
+}

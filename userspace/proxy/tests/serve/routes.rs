@@ -1,0 +1,217 @@
+//! Requests find their route, their upstream, and their way back.
+use crate::Test;
+use crate::client::{Client, send};
+use crate::origin::{Act, Origin, ok};
+use crate::plans::{Draft, redirect, respond};
+use crate::rig::Rig;
+use weir_meter::Count;
+use weir_plan::listener::Forwarded;
+use weir_plan::route::Action;
+
+pub const TESTS: &[Test] = &[
+    ("a_request_reaches_the_origin_and_comes_back", to_the_origin),
+    ("keep_alive_on_both_sides", keep_alive),
+    ("pipelined_requests_are_answered_in_order", pipelined),
+    ("respond_and_redirect_need_no_upstream", own_answers),
+    ("b35_no_route_is_404", no_route),
+    ("b35_refused_connection_is_502", refused),
+    ("b60_problems_name_the_request", problems),
+    ("targets_take_turns", turns),
+    ("a_failing_target_is_passed_over", passed_over),
+    ("f4_a_stale_connection_is_replaced_once", stale),
+    ("f4_a_post_is_never_sent_twice", no_double_post),
+    ("b22_forwarding_fields_reach_the_origin", forwarded),
+    ("rewrites_reach_the_origin", rewritten),
+    ("b55_draining_ends_connections_after_their_exchange", draining),
+];
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")
+}
+
+fn to_the_origin() {
+    let origin = Origin::fixed();
+    let rig = Rig::new(Draft::to(origin.address).finish());
+    let mut client = Client::new(rig.address);
+    client.send("GET /x?y HTTP/1.1\r\nHost: a.example\r\nX-A: 1\r\nConnection: keep-alive\r\n\r\n");
+    assert_eq!(client.answer(), "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nVia: 1.1 weir\r\n\r\nhello");
+    assert_eq!(origin.seen(), ["GET /x?y HTTP/1.1\r\nHost: a.example\r\nX-A: 1\r\nVia: 1.1 weir\r\n\r\n"]);
+}
+
+fn keep_alive() {
+    let origin = Origin::fixed();
+    let rig = Rig::new(Draft::to(origin.address).finish());
+    let mut client = Client::new(rig.address);
+    for _ in 0..5 {
+        client.send(get("/"));
+        assert!(client.answer().ends_with("hello"));
+    }
+    assert_eq!((origin.connections(), origin.seen().len()), (1, 5));
+    assert_eq!((rig.count(Count::UpstreamOpened), rig.count(Count::UpstreamReused)), (1, 4));
+}
+
+fn pipelined() {
+    let origin = Origin::new(|_, message| {
+        let path = message.split(|byte| *byte == b' ').nth(1).unwrap();
+        Act::Send(ok(std::str::from_utf8(path).unwrap()))
+    });
+    let rig = Rig::new(Draft::to(origin.address).finish());
+    let close = "GET /3 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let all = send(rig.address, get("/1") + &get("/2") + close);
+    let bodies: Vec<&str> = all.split("\r\n\r\n").skip(1).map(|part| &part[..2]).collect();
+    assert_eq!(bodies, ["/1", "/2", "/3"]);
+    assert!(all.contains("Connection: close"));
+}
+
+fn own_answers() {
+    let mut draft = Draft::default();
+    draft.route("/hello", |_| respond(201, "made here"));
+    draft.route("/old/*", |_| redirect("https://{host}{path}{query}", 308));
+    let rig = Rig::new(draft.finish());
+    let mut client = Client::new(rig.address);
+    client.send(get("/hello"));
+    let answer = client.answer();
+    assert!(
+        answer.starts_with("HTTP/1.1 201 Created\r\nContent-Type: text/plain\r\nContent-Length: 9\r\nDate: "),
+        "{answer}"
+    );
+    assert!(answer.ends_with("made here"));
+    client.send("HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.extend(client.bytes(1));
+    }
+    client.send(get("/old/x?y=1"));
+    let answer = client.answer();
+    assert!(
+        answer.starts_with("HTTP/1.1 308 Permanent Redirect\r\nLocation: https://a/old/x?y=1\r\n"),
+        "{answer}"
+    );
+}
+
+fn no_route() {
+    let mut draft = Draft::default();
+    draft.route("/hello", |_| respond(200, ""));
+    let rig = Rig::new(draft.finish());
+    let mut client = Client::new(rig.address);
+    client.send(get("/other"));
+    assert!(client.answer().starts_with("HTTP/1.1 404 Not Found\r\n"));
+    client.send(get("/hello"));
+    assert!(client.answer().starts_with("HTTP/1.1 200 OK\r\n"), "the connection lives on");
+}
+
+fn refused() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let rig = Rig::new(Draft::to(nobody).finish());
+    let mut client = Client::new(rig.address);
+    client.send(get("/"));
+    assert!(client.answer().starts_with("HTTP/1.1 502 Bad Gateway\r\n"));
+}
+
+fn problems() {
+    let rig = Rig::new(Draft::default().finish());
+    let mut client = Client::new(rig.address);
+    client.send(get("/"));
+    let answer = client.answer();
+    assert!(answer.contains("Content-Type: application/problem+json\r\n"));
+    assert!(
+        answer.contains(
+            r#""status":404,"detail":"Nothing is served under this host and path.","request_id":""#
+        )
+    );
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\n\r\n");
+    assert!(client.answer().ends_with("Not Found\nNothing is served under this host and path.\n"));
+}
+
+fn turns() {
+    let (one, two) = (Origin::fixed(), Origin::fixed());
+    let mut draft = Draft::default();
+    draft.route("/*", |draft| Action::Upstream(draft.upstream(&[one.address, two.address])));
+    let rig = Rig::new(draft.finish());
+    let mut client = Client::new(rig.address);
+    for _ in 0..10 {
+        client.send(get("/"));
+        client.answer();
+    }
+    assert_eq!((one.seen().len(), two.seen().len()), (5, 5));
+}
+
+fn passed_over() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let origin = Origin::fixed();
+    let mut draft = Draft::default();
+    draft.route("/*", |draft| Action::Upstream(draft.upstream(&[nobody, origin.address])));
+    let rig = Rig::new(draft.finish());
+    let mut client = Client::new(rig.address);
+    for _ in 0..4 {
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
+        assert!(client.answer().ends_with("hello"));
+    }
+    assert!(rig.count(Count::Retried) >= 1);
+}
+
+fn stale() {
+    // The first answer closes the connection without saying so.
+    let origin =
+        Origin::new(|number, _| if number == 0 { Act::Last(ok("one")) } else { Act::Send(ok("two")) });
+    let rig = Rig::new(Draft::to(origin.address).finish());
+    let mut client = Client::new(rig.address);
+    client.send(get("/"));
+    assert!(client.answer().ends_with("one"));
+    client.send(get("/"));
+    assert!(client.answer().ends_with("two"));
+    assert_eq!(origin.connections(), 2);
+}
+
+fn no_double_post() {
+    let origin =
+        Origin::new(|number, _| if number == 0 { Act::Send(ok("one")) } else { Act::Last(Vec::new()) });
+    let rig = Rig::new(Draft::to(origin.address).finish());
+    let mut client = Client::new(rig.address);
+    client.send(get("/"));
+    client.answer();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
+    assert!(client.answer().starts_with("HTTP/1.1 502 "));
+    assert_eq!(origin.seen().len(), 2);
+}
+
+fn forwarded() {
+    let origin = Origin::fixed();
+    let mut draft = Draft::to(origin.address);
+    draft.listener.forwarded = Forwarded { x_forwarded: true, rfc7239: false };
+    let rig = Rig::new(draft.finish());
+    let mut client = Client::new(rig.address);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.0.0.1\r\nX-Real-IP: 10.0.0.1\r\n\r\n");
+    client.answer();
+    let seen = origin.seen().remove(0);
+    assert!(seen.contains("X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n"), "{seen}");
+    assert!(!seen.contains("10.0.0.1"), "{seen}");
+}
+
+fn rewritten() {
+    let origin = Origin::fixed();
+    let mut draft = Draft::default();
+    let route = draft.route("/v1/*", |draft| Action::Upstream(draft.upstream(&[origin.address])));
+    route.rewrite.strip_prefix = Some("/v1".to_owned());
+    route.rewrite.add_prefix = Some("/app".to_owned());
+    let rig = Rig::new(draft.finish());
+    let mut client = Client::new(rig.address);
+    for path in ["/v1/orders?x=1", "/v1", "/x/../v1/%2e/a"] {
+        client.send(get(path));
+        client.answer();
+    }
+    let lines: Vec<String> =
+        origin.seen().iter().map(|seen| seen.lines().next().unwrap().to_owned()).collect();
+    assert_eq!(lines, ["GET /app/orders?x=1 HTTP/1.1", "GET /app/ HTTP/1.1", "GET /app/a HTTP/1.1"]);
+}
+
+fn draining() {
+    let origin = Origin::fixed();
+    let mut rig = Rig::new(Draft::to(origin.address).finish());
+    let mut idle = Client::new(rig.address);
+    idle.send(get("/"));
+    idle.answer();
+    rig.drain();
+    assert_eq!(idle.rest(), (String::new(), true), "an idle connection is closed in good order");
+    assert!(std::net::TcpStream::connect(rig.address).is_err(), "nobody listens any more");
+}

@@ -1,0 +1,206 @@
+//! TLS with clients, tunnels, and the PROXY protocol: everything that comes before the first request.
+use crate::Test;
+use crate::client::{Client, send};
+use crate::origin::{Act, Origin};
+use crate::plans::Draft;
+use crate::rig::Rig;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+use weir_meter::Count;
+use weir_plan::host::HostMap;
+use weir_plan::listener::{ProxyProtocol, Service, Tunnel};
+use weir_schema::value::{HostPattern, Leaf};
+
+pub const TESTS: &[Test] = &[
+    ("tls_1_2_and_1_3_carry_requests", versions),
+    ("large_bodies_pass_through_tls", large),
+    ("d2_garbage_instead_of_a_hello_ends_the_connection", garbage),
+    ("a_handshake_that_stops_is_given_up", stalled),
+    ("tunnels_carry_bytes_and_half_closes", tunnel),
+    ("tunnels_choose_by_server_name", by_name),
+    ("b29_the_proxy_protocol_names_the_client", proxy_protocol),
+    ("b10_without_the_proxy_header_nothing_is_served", no_header),
+];
+
+fn certificate(name: &str) -> (Arc<ServerConfig>, RootCertStore) {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(cert.der().clone()).unwrap();
+    (Arc::new(config), roots)
+}
+
+type Session = StreamOwned<ClientConnection, TcpStream>;
+
+fn connect(address: SocketAddr, name: &str, config: ClientConfig) -> Session {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let session =
+        ClientConnection::new(Arc::new(config), ServerName::try_from(name.to_owned()).unwrap()).unwrap();
+    StreamOwned::new(session, stream)
+}
+
+fn expect(session: &mut Session, want: &str) {
+    let mut got = vec![0; want.len()];
+    session.read_exact(&mut got).unwrap();
+    assert_eq!(String::from_utf8(got).unwrap(), want);
+}
+
+fn versions() {
+    let origin = Origin::fixed();
+    let (config, roots) = certificate("a.example");
+    let mut draft = Draft::to(origin.address);
+    draft.tls(config);
+    let rig = Rig::new(draft.finish());
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let client = ClientConfig::builder_with_protocol_versions(&[version]);
+        let client = client.with_root_certificates(roots.clone()).with_no_client_auth();
+        let mut session = connect(rig.address, "a.example", client);
+        for _ in 0..3 {
+            session.write_all(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n").unwrap();
+            expect(&mut session, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nVia: 1.1 weir\r\n\r\nhello");
+        }
+        session.write_all(b"GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n").unwrap();
+        let mut rest = String::new();
+        session.read_to_string(&mut rest).unwrap();
+        assert!(rest.ends_with("hello"), "ended with close_notify: {rest}");
+    }
+    assert_eq!((rig.count(Count::TlsDone), rig.count(Count::TlsFailed)), (2, 0));
+}
+
+fn large() {
+    let origin = Origin::new(|_, message| {
+        let body = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", message.len() - body);
+        Act::Send([head.as_bytes(), &message[body..]].concat())
+    });
+    let (config, roots) = certificate("a.example");
+    let mut draft = Draft::to(origin.address);
+    draft.tls(config);
+    let rig = Rig::new(draft.finish());
+    let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let mut session = connect(rig.address, "a.example", client);
+    let body: Vec<u8> = (0..1_000_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    write!(session, "PUT / HTTP/1.1\r\nHost: a.example\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+    session.write_all(&body).unwrap();
+    expect(
+        &mut session,
+        &format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nVia: 1.1 weir\r\n\r\n", body.len()),
+    );
+    let mut got = vec![0; body.len()];
+    session.read_exact(&mut got).unwrap();
+    assert!(got == body, "the body changed on its way");
+}
+
+fn garbage() {
+    let (config, _) = certificate("a.example");
+    let mut draft = Draft::default();
+    draft.tls(config);
+    let rig = Rig::new(draft.finish());
+    for bytes in
+        [&b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[..], b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00", b"\0"]
+    {
+        let mut client = Client::new(rig.address);
+        client.send(bytes);
+        client.finish_sending();
+        let (answer, _) = client.rest();
+        assert!(!answer.contains("HTTP"), "{answer:?}");
+    }
+}
+
+fn stalled() {
+    let (config, _) = certificate("a.example");
+    let mut draft = Draft::default();
+    draft.tls(config);
+    let rig = Rig::new(draft.finish());
+    let mut client = Client::new(rig.address);
+    client.send(b"\x16\x03\x01");
+    assert_eq!(client.rest().0, "");
+    assert_eq!(rig.count(Count::TlsFailed), 1);
+}
+
+fn echo() -> Origin {
+    Origin::new(|_, _| Act::Echo(b"greeting".to_vec()))
+}
+
+fn tunnel() {
+    let origin = echo();
+    let mut draft = Draft::default();
+    let upstream = draft.upstream(&[origin.address]);
+    let idle_timeout = Duration::from_secs(5);
+    draft.listener.service =
+        Service::Tunnel(Tunnel { by_name: HostMap::default(), upstream: Some(upstream), idle_timeout });
+    let rig = Rig::new(draft.finish());
+    let mut client = Client::new(rig.address);
+    client.send("anything\r\n\r\n");
+    assert_eq!(client.bytes(8), b"greeting");
+    client.send("more");
+    assert_eq!(client.bytes(4), b"more");
+    client.finish_sending();
+    assert_eq!(client.rest(), (String::new(), true));
+}
+
+fn by_name() {
+    // Behind the tunnel stands another worker that ends TLS, so the hello must arrive as it was sent.
+    let origin = Origin::fixed();
+    let (config, roots) = certificate("b.example");
+    let mut inner = Draft::to(origin.address);
+    inner.tls(config);
+    let inner = Rig::new(inner.finish());
+    let mut draft = Draft::default();
+    let upstream = draft.upstream(&[inner.address]);
+    let mut by_name = HostMap::default();
+    by_name.entry(&HostPattern::parse("b.example").unwrap(), || upstream);
+    let idle_timeout = Duration::from_secs(5);
+    draft.listener.service = Service::Tunnel(Tunnel { by_name, upstream: None, idle_timeout });
+    let rig = Rig::new(draft.finish());
+    let client = || ClientConfig::builder().with_root_certificates(roots.clone()).with_no_client_auth();
+    let mut session = connect(rig.address, "b.example", client());
+    session.write_all(b"GET / HTTP/1.1\r\nHost: b.example\r\n\r\n").unwrap();
+    expect(&mut session, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nVia: 1.1 weir\r\n\r\nhello");
+    let mut stranger = connect(rig.address, "c.example", client());
+    assert!(stranger.write_all(b"GET").and_then(|()| stranger.flush()).is_err(), "no upstream for this name");
+}
+
+fn proxied(draft: &mut Draft) {
+    let header_timeout = Duration::from_millis(500);
+    draft.listener.proxy_protocol = Some(ProxyProtocol { from: Vec::new(), header_timeout });
+    draft.listener.forwarded.x_forwarded = true;
+}
+
+fn proxy_protocol() {
+    let origin = Origin::fixed();
+    let mut draft = Draft::to(origin.address);
+    proxied(&mut draft);
+    let rig = Rig::new(draft.finish());
+    let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    send(rig.address, format!("PROXY TCP4 192.0.2.77 192.0.2.1 1000 8443\r\n{request}"));
+    let v2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x4e\xc0\0\x02\x01\x04\0\x20\xfb";
+    send(rig.address, [v2, request.as_bytes()].concat());
+    let seen = origin.seen();
+    assert!(
+        seen[0].contains("X-Forwarded-For: 192.0.2.77\r\n") && seen[0].contains("X-Forwarded-Port: 8443\r\n")
+    );
+    assert!(seen[1].contains("X-Forwarded-For: 192.0.2.78\r\n"), "{}", seen[1]);
+}
+
+fn no_header() {
+    let origin = Origin::fixed();
+    let mut draft = Draft::to(origin.address);
+    proxied(&mut draft);
+    let rig = Rig::new(draft.finish());
+    assert_eq!(send(rig.address, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"), "");
+    let mut silent = Client::new(rig.address);
+    silent.send("PROXY TCP4 192.0.2.77");
+    assert_eq!(silent.rest().0, "");
+    assert!(origin.seen().is_empty());
+}
