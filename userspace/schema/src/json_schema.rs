@@ -31,10 +31,10 @@ fn schema(shape: &Shape, definitions: &mut Definitions) -> Value {
             json!({ "type": ["string", "number"], "description": what, "examples": [example] })
         }
         Shape::Integer { min, max } => {
-            or_reference(json!({ "type": "integer", "minimum": min, "maximum": max }))
+            or_reference(&json!({ "type": "integer", "minimum": min, "maximum": max }))
         }
-        Shape::Number => or_reference(json!({ "type": "number" })),
-        Shape::Boolean => or_reference(json!({ "type": "boolean" })),
+        Shape::Number => or_reference(&json!({ "type": "number" })),
+        Shape::Boolean => or_reference(&json!({ "type": "boolean" })),
         Shape::Words(words) => self::words(words),
         Shape::List(item) => {
             let item = schema(item, definitions);
@@ -52,7 +52,7 @@ fn schema(shape: &Shape, definitions: &mut Definitions) -> Value {
 }
 
 /// A reference such as `${PORT}` may stand for any single value.
-fn or_reference(value: Value) -> Value {
+fn or_reference(value: &Value) -> Value {
     json!({ "anyOf": [value, { "type": "string", "pattern": "\\$\\{[^}]+\\}" }] })
 }
 
@@ -81,12 +81,11 @@ fn refer(
 
 fn properties(keys: &[KeyShape], definitions: &mut Definitions) -> Map<String, Value> {
     let property = |key: &KeyShape| {
-        let mut property =
-            json!({ "description": text(key.doc), "allOf": [schema(&key.shape, definitions)] });
-        if let Some(default) = key.default.as_ref().and_then(plain) {
-            property["default"] = default;
-        }
-        (key.key.to_owned(), property)
+        let mut property = Map::new();
+        property.insert("description".to_owned(), json!(text(key.doc)));
+        property.insert("allOf".to_owned(), json!([schema(&key.shape, definitions)]));
+        property.extend(key.default.as_ref().and_then(plain).map(|default| ("default".to_owned(), default)));
+        (key.key.to_owned(), Value::Object(property))
     };
     keys.iter().map(property).collect()
 }
@@ -95,16 +94,13 @@ fn section_schema(section: &Section, definitions: &mut Definitions) -> Value {
     let keys = (section.keys)();
     let required: Vec<&str> = keys.iter().filter(|key| key.required).map(|key| key.key).collect();
     let kind = if required.is_empty() { json!(["object", "null"]) } else { json!("object") };
-    let mut schema = json!({
+    json!({
         "type": kind,
         "description": text(section.doc),
         "properties": properties(&keys, definitions),
+        "required": required,
         "additionalProperties": false,
-    });
-    if !required.is_empty() {
-        schema["required"] = json!(required);
-    }
-    schema
+    })
 }
 
 fn choice_schema(section: &Section, definitions: &mut Definitions) -> Value {

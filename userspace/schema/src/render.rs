@@ -63,7 +63,7 @@ impl Renderer<'_> {
             Shown::Text(text) => self.lines.push(format!("{start} {}", quote(text)), origin),
             Shown::Secret => self.lines.push(format!("{start} \"(secret)\""), origin),
             Shown::List(items) => self.list(start, span, items, indent),
-            Shown::Choice(word, inner) => self.choice(start, word, inner, span, indent),
+            Shown::Choice(word, inner) => self.choice(start, (word, inner), span, indent),
             Shown::Map(entries) if entries.iter().any(|(_, span, value)| self.detail.shows(*span, value)) => {
                 self.lines.push(start, None);
                 self.map(entries, indent.saturating_add(2));
@@ -72,7 +72,7 @@ impl Renderer<'_> {
         }
     }
 
-    fn choice(&mut self, start: String, word: &str, inner: &Shown, span: Span, indent: usize) {
+    fn choice(&mut self, start: String, (word, inner): (&str, &Shown), span: Span, indent: usize) {
         let detail = self.detail;
         let bare = matches!(inner, Shown::Map(entries) if !entries.iter().any(|(_, span, value)| detail.shows(*span, value)));
         if bare {
@@ -84,12 +84,12 @@ impl Renderer<'_> {
         let key = format!("{:inner_indent$}{word}:", "");
         let dash = start.trim_start() == "-";
         let at = self.lines.len();
-        if !dash {
-            self.lines.push(start.clone(), None);
-        }
-        self.value(key, span, inner, inner_indent);
         if dash {
+            self.value(key, span, inner, inner_indent);
             self.lines.lead(at, &start);
+        } else {
+            self.lines.push(start, None);
+            self.value(key, span, inner, inner_indent);
         }
     }
 

@@ -31,10 +31,7 @@ pub(crate) fn parse(text: &str, file: u16, report: &mut Report) -> Option<Node> 
             return None;
         }
     }
-    Some(
-        tree.root
-            .unwrap_or_else(|| Node { span: Span { file, len: 1, line: 1, column: 1 }, kind: Kind::Null }),
-    )
+    Some(tree.root.unwrap_or(Node { span: Span { file, len: 1, line: 1, column: 1 }, kind: Kind::Null }))
 }
 
 /// A collection that is being read.

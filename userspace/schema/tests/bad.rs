@@ -1,11 +1,12 @@
 //! Every file in `config/bad` says exactly what stands beside it. `WEIR_BLESS=1` writes down what is said now.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use weir_schema::diagnostic::Style;
 use weir_schema::lookup::Fixed;
-use weir_schema::{Format, Sources, parse};
+use weir_schema::{Format, Sources, fmt, parse};
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/bad")
@@ -17,16 +18,6 @@ fn said(path: &Path) -> String {
     let name = path.file_name().unwrap().to_string_lossy();
     let sources = Sources::one(name, fs::read_to_string(path).unwrap());
     parse(&sources, &lookup).report.write(&sources, Format::Text, Style::Plain)
-}
-
-/// The lines that differ, as a patch would show them.
-fn difference(expect: &str, found: &str) -> String {
-    let (expect, found): (Vec<_>, Vec<_>) = (expect.lines().collect(), found.lines().collect());
-    let same = expect.iter().zip(&found).take_while(|(a, b)| a == b).count();
-    let end = expect[same..].iter().rev().zip(found[same..].iter().rev()).take_while(|(a, b)| a == b).count();
-    let minus = expect[same..expect.len() - end].iter().map(|line| format!("-{line}\n"));
-    let plus = found[same..found.len() - end].iter().map(|line| format!("+{line}\n"));
-    minus.chain(plus).collect()
 }
 
 #[test]
@@ -44,7 +35,7 @@ fn bad_files_say_exactly_what_is_expected() {
         if bless {
             fs::write(&expected, &found).unwrap();
         } else if expect != found {
-            failures += &format!("{}:\n{}", path.display(), difference(&expect, &found));
+            failures += &fmt::unified(&expected.to_string_lossy(), &expect, &found);
         }
     }
     assert!(failures.is_empty(), "{failures}WEIR_BLESS=1 accepts what is said now");

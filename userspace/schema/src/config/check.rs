@@ -52,7 +52,7 @@ fn resolve_bare_words(config: &mut Config) {
 
 fn upstreams(config: &Config, broken: &HashSet<&str>, report: &mut Report) {
     for name in config.upstreams_used() {
-        missing(name, Code::NoUpstream, "upstream", &config.upstreams, broken, report);
+        missing(name, Code::NoUpstream, &config.upstreams, broken, report);
     }
 }
 
@@ -66,19 +66,13 @@ fn policies(config: &Config, broken: &HashSet<&str>, report: &mut Report) {
             report.push(Diagnostic::new(Code::NoPolicy, name.span, message).hint(hint));
             continue;
         }
-        missing(&name, Code::NoPolicy, "policy", &config.policies, broken, report);
+        missing(&name, Code::NoPolicy, &config.policies, broken, report);
     }
 }
 
-fn missing<T>(
-    name: &At<Name>,
-    code: Code,
-    what: &str,
-    known: &Map<T>,
-    broken: &HashSet<&str>,
-    report: &mut Report,
-) {
-    let section = if what == "policy" { "policies" } else { "upstreams" };
+fn missing<T>(name: &At<Name>, code: Code, known: &Map<T>, broken: &HashSet<&str>, report: &mut Report) {
+    let (what, section) =
+        if code == Code::NoPolicy { ("policy", "policies") } else { ("upstream", "upstreams") };
     if known.find(name).is_some() || broken.contains(name.value.as_str()) || broken.contains(section) {
         return;
     }

@@ -86,13 +86,13 @@ fn unite(whole: &mut Node, part: Node, report: &mut Report) {
     for (key, node) in entries {
         match whole.iter_mut().find(|(name, _)| name.text == key.text) {
             None => whole.push((key, node)),
-            Some((first, existing)) => join(first, existing, key, node, report),
+            Some((first, existing)) => join(first, existing, &key, node, report),
         }
     }
 }
 
 /// Joins what two files say under one key.
-fn join(first: &Key, existing: &mut Node, key: Key, node: Node, report: &mut Report) {
+fn join(first: &Key, existing: &mut Node, key: &Key, node: Node, report: &mut Report) {
     if key.text == "version" {
         return;
     }

@@ -20,21 +20,17 @@ pub(super) fn write(report: &Report, sources: &Sources) -> String {
 }
 
 fn one(found: &Diagnostic, sources: &Sources) -> Value {
-    let related = |(span, what): &(Span, String)| {
-        let mut place = place(*span, sources);
-        place["message"] = json!(what);
-        place
-    };
-    let mut value = place(found.span, sources);
-    value["code"] = json!(found.code.as_str());
-    value["severity"] = json!(if found.code.is_warning() { "warning" } else { "error" });
-    value["rule"] = json!(found.code.title());
-    value["message"] = json!(found.message);
-    value["hints"] = json!(found.hints);
-    value["related"] = found.related.iter().map(related).collect();
-    value
-}
-
-fn place(span: Span, sources: &Sources) -> Value {
-    json!({ "file": sources.name(span), "line": span.line, "column": span.column, "length": span.len })
+    let related = |(span, what): &(Span, String)| json!({ "file": sources.name(*span), "line": span.line, "column": span.column, "length": span.len, "message": what });
+    json!({
+        "code": found.code.as_str(),
+        "severity": if found.code.is_warning() { "warning" } else { "error" },
+        "rule": found.code.title(),
+        "message": found.message,
+        "file": sources.name(found.span),
+        "line": found.span.line,
+        "column": found.span.column,
+        "length": found.span.len,
+        "hints": found.hints,
+        "related": found.related.iter().map(related).collect::<Vec<_>>(),
+    })
 }

@@ -32,25 +32,21 @@ fn result(found: &Diagnostic, sources: &Sources) -> Value {
         .chain(found.hints.iter().map(String::as_str))
         .collect::<Vec<_>>()
         .join(" ");
-    let related = |(span, what): &(Span, String)| {
-        let mut place = location(*span, sources);
-        place["message"] = json!({ "text": what });
-        place
-    };
+    let related = |(span, what): &(Span, String)| json!({ "physicalLocation": physical(*span, sources), "message": { "text": what } });
     json!({
         "ruleId": found.code.as_str(),
         "level": if found.code.is_warning() { "warning" } else { "error" },
         "message": { "text": text },
-        "locations": [location(found.span, sources)],
+        "locations": [{ "physicalLocation": physical(found.span, sources) }],
         "relatedLocations": found.related.iter().map(related).collect::<Vec<_>>(),
     })
 }
 
-fn location(span: Span, sources: &Sources) -> Value {
+fn physical(span: Span, sources: &Sources) -> Value {
     let region = json!({
         "startLine": span.line.max(1),
         "startColumn": span.column.max(1),
         "endColumn": span.column.max(1).saturating_add(u32::from(span.len)),
     });
-    json!({ "physicalLocation": { "artifactLocation": { "uri": sources.name(span) }, "region": region } })
+    json!({ "artifactLocation": { "uri": sources.name(span) }, "region": region })
 }

@@ -166,7 +166,7 @@ impl Builder<'_> {
         match item {
             Item::Scalar(text) if map && entry.key.is_none() => entry.key = Some(text),
             Item::Block(text) if map && entry.key.is_none() => {
-                entry.key = Some(serde_json::to_string(&text).ok()?)
+                entry.key = Some(serde_json::to_string(&text).ok()?);
             }
             item => entry.value = Some(item),
         }

@@ -10,7 +10,7 @@ pub(super) fn write(root: &Collection) -> String {
         writer.before(entry, 0);
         match &entry.value {
             Some(Item::Collection(collection))
-                if !(collection.flow && fits(entry, 0)) && !collection.entries.is_empty() =>
+                if !(collection.entries.is_empty() || collection.flow && fits(entry, 0)) =>
             {
                 writer.anchored(entry);
                 writer.entries(collection, 0);

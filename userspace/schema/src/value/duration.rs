@@ -39,7 +39,7 @@ impl Leaf for Duration {
 
     fn spell(&self) -> String {
         let millis = self.as_millis();
-        let fits = |factor: u64| millis % u128::from(factor) == 0;
+        let fits = |factor: u64| millis.is_multiple_of(u128::from(factor));
         let unit = UNITS.iter().rev().find(|(_, factor)| fits(*factor)).filter(|_| millis > 0);
         let (unit, factor) = unit.copied().unwrap_or(("s", 1_000));
         format!("{}{unit}", millis / u128::from(factor))
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn other_spellings_are_refused() {
         let check = |text: &str, part: Option<(usize, usize)>| {
-            assert_eq!(Duration::parse(text).unwrap_err().part, part, "{text}")
+            assert_eq!(Duration::parse(text).unwrap_err().part, part, "{text}");
         };
         check("10", None);
         check("s", None);

@@ -119,7 +119,7 @@ mod tests {
             assert_eq!(HashKey::parse(text).unwrap().spell(), text);
         }
         let check = |text: &str, part: Option<(usize, usize)>| {
-            assert_eq!(HashKey::parse(text).unwrap_err().part, part, "{text}")
+            assert_eq!(HashKey::parse(text).unwrap_err().part, part, "{text}");
         };
         check("header", None);
         check("ip x", None);

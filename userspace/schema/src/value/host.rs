@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn others_are_refused() {
         let check = |text: &str, part: Option<(usize, usize)>| {
-            assert_eq!(HostPattern::parse(text).unwrap_err().part, part, "{text}")
+            assert_eq!(HostPattern::parse(text).unwrap_err().part, part, "{text}");
         };
         check("https://example.com", None);
         check("a.*.example.com", Some((2, 1)));

@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn faults_point_at_their_part() {
         let check = |text: &str, part: Option<(usize, usize)>| {
-            assert_eq!(PathPattern::parse(text).unwrap_err().part, part, "{text}")
+            assert_eq!(PathPattern::parse(text).unwrap_err().part, part, "{text}");
         };
         check("v1/*", None);
         check("/v1*", Some((3, 1)));

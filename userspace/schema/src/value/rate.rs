@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn other_spellings_are_refused_at_their_part() {
         let check = |text: &str, part: Option<(usize, usize)>| {
-            assert_eq!(Rate::parse(text).unwrap_err().part, part, "{text}")
+            assert_eq!(Rate::parse(text).unwrap_err().part, part, "{text}");
         };
         check("200", None);
         check("200/sec", Some((4, 3)));

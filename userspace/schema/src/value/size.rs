@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn other_spellings_are_refused() {
         let check = |text: &str, part: Option<(usize, usize)>| {
-            assert_eq!(Size::parse(text).unwrap_err().part, part, "{text}")
+            assert_eq!(Size::parse(text).unwrap_err().part, part, "{text}");
         };
         check("16", None);
         check("16k", Some((2, 1)));

@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn ranges_are_read() {
         let check = |text: &str, first: u16, last: u16| {
-            assert_eq!(StatusRange::parse(text), Ok(StatusRange { first, last }))
+            assert_eq!(StatusRange::parse(text), Ok(StatusRange { first, last }));
         };
         check("404", 404, 404);
         check("502-504", 502, 504);

@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn faults_point_at_their_part() {
         let check = |text: &str, part: Option<(usize, usize)>| {
-            assert_eq!(Template::parse(text).unwrap_err().part, part, "{text}")
+            assert_eq!(Template::parse(text).unwrap_err().part, part, "{text}");
         };
         check("a{host", Some((1, 1)));
         check("a}b", Some((1, 1)));
