@@ -45,6 +45,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.check { check(&root, &object, &manifest) } else { Ok(()) }
 }
 
+/// Rebuilds the object and compares it with the committed one, with a toolchain unpacked if there is none.
+pub(crate) fn check_committed() -> Result<()> {
+    run(&Arguments { setup: true, check: true, bless: false })
+}
+
 fn write(built: &tree::Built, object: &[u8], manifest: &str) -> Result<()> {
     if let Some(folder) = built.object.parent() {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;

@@ -79,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     format()?;
-    clippy()
+    clippy(&["--workspace".to_owned()])
 }
 
 /// Checks every rule of the house.
@@ -110,10 +110,10 @@ pub(crate) fn format() -> Result<()> {
 }
 
 /// clippy with the lint table of the workspace; a warning is an error here.
-pub(crate) fn clippy() -> Result<()> {
+pub(crate) fn clippy(packages: &[String]) -> Result<()> {
     crate::component::require("clippy", "cargo-clippy")?;
     let mut clippy = crate::shell::command("clippy");
-    clippy.args(["--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"]);
+    clippy.args(packages).args(["--all-targets", "--locked", "--quiet", "--", "-D", "warnings"]);
     crate::shell::run(clippy.current_dir(crate::root::folder()))
 }
 

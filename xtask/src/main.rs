@@ -6,6 +6,7 @@ mod ebpf;
 mod lint;
 mod root;
 mod shell;
+mod test;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -20,20 +21,19 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    Test(test::Arguments),
     Lint(lint::Arguments),
     BuildEbpf(ebpf::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
-        Verb::Lint(arguments) => lint::run(&arguments),
-        Verb::BuildEbpf(arguments) => ebpf::run(&arguments),
+        Verb::Test(arguments) => test::run(&arguments),
+        Verb::Lint(arguments) => lint::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Verb::BuildEbpf(arguments) => ebpf::run(&arguments).map(|()| ExitCode::SUCCESS),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }

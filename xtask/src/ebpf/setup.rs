@@ -47,6 +47,9 @@ const STAMP: &str = "COMPLETE";
 
 /// Unpacks the toolchain if it is not there yet.
 pub(super) fn run(root: &Path) -> Result<Toolchain> {
+    if Toolchain::is_nightly() {
+        return Toolchain::find(root);
+    }
     let folder = Toolchain::folder(root);
     if is_complete(&folder) {
         println!("the eBPF toolchain is already in {}", folder.display());

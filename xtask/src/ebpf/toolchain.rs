@@ -25,7 +25,7 @@ pub(super) struct Toolchain {
 impl Toolchain {
     /// The toolchain the environment names, else the one under `target/`.
     pub(super) fn find(root: &Path) -> Result<Self> {
-        if let Some(name) = env::var(OVERRIDE).ok().filter(|name| name.starts_with("nightly-")) {
+        if let Some(name) = env::var(OVERRIDE).ok().filter(|_| Self::is_nightly()) {
             return Self::nightly(&name);
         }
         let folder = Self::folder(root);
@@ -36,6 +36,11 @@ impl Toolchain {
             "no eBPF toolchain in {}: run `cargo xtask build-ebpf --setup` (see `cargo xtask build-ebpf --help`)",
             folder.display()
         )
+    }
+
+    /// Whether the environment asks for a toolchain of rustup, which is not unpacked anywhere.
+    pub(super) fn is_nightly() -> bool {
+        env::var(OVERRIDE).is_ok_and(|name| name.starts_with("nightly-"))
     }
 
     /// Where the unpacked toolchain lies or will lie.
