@@ -40,4 +40,4 @@ macro_rules! links {
     };
 }
 
-links! { Acl IpList }
+links! { Acl IpList RateLimit }

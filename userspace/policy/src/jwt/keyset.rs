@@ -2,13 +2,7 @@
 use super::json::{Document, Limits, Value};
 use super::key::Check;
 use super::{Algorithm, Key, KeyError};
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Tells one set of keys, or of rules, from every other of this process.
-pub(super) fn fresh_id() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(1, Ordering::Relaxed)
-}
+use crate::id::fresh_id;
 
 /// Where a set of keys comes from, which decides what may be in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! One issuer as we know it: its keys of this moment and the rules for its tokens.
 use super::json::{Document, Limits};
-use super::keyset::fresh_id;
 use super::token::{Compact, Header};
 use super::{Claims, KeySet, Refusal, Rules, Tokens, base64};
+use crate::id::fresh_id;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 

@@ -1,0 +1,224 @@
+//! One limit: how many requests a key may make, counted in one of three ways. Each state is one 64-bit number,
+//! changed by compare-and-swap, so that no two requests ever pass on the same one.
+use super::table::{Counter, Table};
+use crate::{Now, Quota};
+use std::sync::atomic::Ordering;
+
+/// How requests are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// A bucket that holds `burst` and is refilled with `count` in `per_ns`. Kept as GCRA: the state is the
+    /// moment at which the bucket will be full.
+    Bucket {
+        /// Requests.
+        count: u64,
+        /// Nanoseconds.
+        per_ns: u64,
+        /// Requests at once.
+        burst: u64,
+    },
+    /// Windows that begin with the clock; the state is the window's number and a count.
+    Fixed {
+        /// Requests.
+        limit: u32,
+        /// Seconds.
+        window_s: u64,
+    },
+    /// The last window's worth of time: this window's count, and of the previous one's the share that still
+    /// overlaps. The state is the window's number and both counts.
+    Sliding {
+        /// Requests, at most [`Count::SLIDING_MAX`].
+        limit: u32,
+        /// Seconds.
+        window_s: u64,
+    },
+}
+
+impl Count {
+    /// The largest limit of a sliding window.
+    pub const SLIDING_MAX: u32 = (1 << BITS) - 1;
+}
+
+/// How many bits each of the two counts of a sliding window has.
+const BITS: u32 = 20;
+const MASK: u64 = (1 << BITS) - 1;
+const EPOCH_MASK: u64 = (1 << (64 - 2 * BITS)) - 1;
+
+/// One limit and the counters of all its keys.
+#[derive(Debug)]
+pub(super) struct Limit {
+    count: Count,
+    table: Table,
+}
+
+/// What a request found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    Passed(Quota),
+    Over(Quota),
+}
+
+impl Limit {
+    pub(super) fn new(count: Count, keys_max: usize) -> Limit {
+        Limit { count, table: Table::new(keys_max) }
+    }
+
+    pub(super) fn evicted(&self) -> u64 {
+        self.table.evicted()
+    }
+
+    /// Takes one request from the key's allowance.
+    pub(super) fn take(&self, key: u64, now: Now) -> Taken {
+        let at = Moment { count: self.count, now };
+        // Without a place the table is under such contention that one uncounted request changes nothing.
+        let Some(counter) = self.table.counter(key, &at) else { return Taken::Passed(at.quota(0)) };
+        let mut state = counter.load(Ordering::Relaxed);
+        loop {
+            let Some(next) = at.taken(state) else { return Taken::Over(at.quota(state)) };
+            match counter.compare_exchange_weak(state, next, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Taken::Passed(at.quota(next)),
+                Err(other) => state = other,
+            }
+        }
+    }
+
+    /// Gives back what was taken, because another limit refused the request.
+    pub(super) fn give_back(&self, key: u64, now: Now) {
+        let at = Moment { count: self.count, now };
+        if let Some(counter) = self.table.counter(key, &at) {
+            let _unchanged =
+                counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |state| at.returned(state));
+        }
+    }
+}
+
+/// A way of counting at one moment.
+#[derive(Clone, Copy)]
+struct Moment {
+    count: Count,
+    now: Now,
+}
+
+impl Counter for Moment {
+    fn weight(&self, state: u64) -> u64 {
+        match self.count {
+            Count::Bucket { .. } => state.saturating_sub(self.now.mono_ns),
+            Count::Fixed { window_s, .. } => u64::from(fixed(state, self.window(window_s))),
+            Count::Sliding { window_s, .. } => {
+                let (previous, current) = sliding(state, self.window(window_s));
+                previous + current
+            }
+        }
+    }
+}
+
+impl Moment {
+    fn window(&self, window_s: u64) -> u64 {
+        self.now.wall_s() / window_s.max(1)
+    }
+
+    /// Milliseconds since the window began, and how long it is.
+    fn elapsed(&self, window_s: u64) -> (u64, u64) {
+        let length_ms = window_s.max(1) * 1_000;
+        (self.now.wall_ms % length_ms, length_ms)
+    }
+
+    /// The state after one more request, unless it is one too many.
+    fn taken(&self, state: u64) -> Option<u64> {
+        match self.count {
+            Count::Bucket { count, per_ns, burst } => {
+                let each_ns = per_ns / count.max(1);
+                let full_at = state.max(self.now.mono_ns) + each_ns;
+                (full_at - self.now.mono_ns <= each_ns * burst).then_some(full_at)
+            }
+            Count::Fixed { limit, window_s } => {
+                let window = self.window(window_s);
+                let used = fixed(state, window);
+                (used < limit).then(|| window << 32 | u64::from(used + 1))
+            }
+            Count::Sliding { limit, window_s } => {
+                let window = self.window(window_s);
+                let (previous, current) = sliding(state, window);
+                let (elapsed_ms, length_ms) = self.elapsed(window_s);
+                let used = previous * (length_ms - elapsed_ms) + (current + 1) * length_ms;
+                (used <= u64::from(limit) * length_ms).then(|| pack(window, previous, current + 1))
+            }
+        }
+    }
+
+    /// The state with one request less; nothing if its window is over.
+    fn returned(&self, state: u64) -> Option<u64> {
+        match self.count {
+            Count::Bucket { count, per_ns, .. } => Some(state.saturating_sub(per_ns / count.max(1))),
+            Count::Fixed { window_s, .. } => (fixed(state, self.window(window_s)) > 0).then(|| state - 1),
+            Count::Sliding { window_s, .. } => {
+                let window = self.window(window_s);
+                let (previous, current) = sliding(state, window);
+                (current > 0).then(|| pack(window, previous, current - 1))
+            }
+        }
+    }
+
+    fn quota(&self, state: u64) -> Quota {
+        let (limit, remaining, reset_ms, retry_ms) = match self.count {
+            Count::Bucket { count, per_ns, burst } => {
+                let each_ns = (per_ns / count.max(1)).max(1);
+                let debt_ns = state.saturating_sub(self.now.mono_ns);
+                let remaining = (each_ns * burst).saturating_sub(debt_ns) / each_ns;
+                let retry_ns = (debt_ns + each_ns).saturating_sub(each_ns * burst);
+                (burst, remaining, debt_ns.div_ceil(1_000_000), retry_ns.div_ceil(1_000_000))
+            }
+            Count::Fixed { limit, window_s } => {
+                let used = fixed(state, self.window(window_s));
+                let (elapsed_ms, length_ms) = self.elapsed(window_s);
+                let (left, reset_ms) = (limit.saturating_sub(used), length_ms - elapsed_ms);
+                (u64::from(limit), u64::from(left), reset_ms, if left == 0 { reset_ms } else { 0 })
+            }
+            Count::Sliding { limit, window_s } => self.sliding_quota(state, u64::from(limit), window_s),
+        };
+        let (reset_s, retry_s) = (reset_ms.div_ceil(1_000), retry_ms.div_ceil(1_000));
+        Quota { index: 0, limit, remaining, reset_s, retry_s }
+    }
+
+    fn sliding_quota(&self, state: u64, limit: u64, window_s: u64) -> (u64, u64, u64, u64) {
+        let (previous, current) = sliding(state, self.window(window_s));
+        let (elapsed_ms, length_ms) = self.elapsed(window_s);
+        let used = (previous * (length_ms - elapsed_ms)).div_ceil(length_ms) + current;
+        let remaining = limit.saturating_sub(used);
+        let rest_ms = length_ms - elapsed_ms;
+        let retry_ms = if remaining > 0 {
+            0
+        } else if current < limit {
+            // When enough of the previous window has slid out: previous × (length − t) ≤ (limit − 1 − current) × length.
+            let room = (limit - 1 - current) * length_ms / previous.max(1);
+            length_ms.saturating_sub(room).saturating_sub(elapsed_ms)
+        } else {
+            let room = limit.saturating_sub(1) * length_ms / current.max(1);
+            rest_ms + length_ms.saturating_sub(room)
+        };
+        (limit, remaining, rest_ms, retry_ms)
+    }
+}
+
+/// What a fixed window has counted, if the state is of that window.
+fn fixed(state: u64, window: u64) -> u32 {
+    if state >> 32 == window & u64::from(u32::MAX) {
+        u32::try_from(state & u64::from(u32::MAX)).unwrap_or_default()
+    } else {
+        0
+    }
+}
+
+/// Previous and current count of a sliding window, whenever the state is from.
+fn sliding(state: u64, window: u64) -> (u64, u64) {
+    let (previous, current) = (state >> BITS & MASK, state & MASK);
+    match (window & EPOCH_MASK).wrapping_sub(state >> (2 * BITS)) & EPOCH_MASK {
+        0 => (previous, current),
+        1 => (current, 0),
+        _ => (0, 0),
+    }
+}
+
+fn pack(window: u64, previous: u64, current: u64) -> u64 {
+    (window & EPOCH_MASK) << (2 * BITS) | previous << BITS | current
+}
