@@ -30,6 +30,8 @@ pub trait Policy {
 /// before anything depends on it, and an attempt to log in counts against the limit of its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
+    /// Has to see the end of every request.
+    Watch,
     /// Gives the request a name, so that every refusal can be found again.
     Name,
     /// Answers questions that browsers ask without credentials (Fetch, "CORS-preflight fetch").
@@ -98,6 +100,7 @@ impl Chain {
 
     /// Judges a request. After [`Flow::Ask`] it is called again with the same pass, and goes on where it was.
     pub fn request(&self, visit: &mut Visit<'_>) -> Flow {
+        visit.pass.client = Some(*visit.client);
         for (index, step) in self.steps.iter().enumerate().skip(visit.pass.entered) {
             visit.pass.entered = index + 1;
             let flow = step.link.request(visit);
@@ -140,3 +143,6 @@ impl Chain {
         self.steps.get(..count).unwrap_or(&self.steps).iter().rev()
     }
 }
+
+#[cfg(test)]
+mod tests;

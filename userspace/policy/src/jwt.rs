@@ -19,7 +19,7 @@ pub use claims::{ClaimPath, Claims};
 pub use key::{Key, KeyError};
 pub use keyset::{KeySet, Origin};
 pub use refusal::Refusal;
-pub use rules::{ClaimRule, ClaimTest, Rules, Wanted};
+pub use rules::{ClaimRule, ClaimTest, Rules};
 pub use tokens::Tokens;
 pub use verifier::Verifier;
 

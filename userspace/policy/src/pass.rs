@@ -1,6 +1,7 @@
 //! What one request carries from policy to policy, and from its way in to its way out. Reused, so it allocates
 //! only until it has grown to what a connection needs.
-use crate::Identity;
+use crate::verdicts::Ban;
+use crate::{Client, Identity};
 use std::ops::Range;
 use weir_wire::Reason;
 
@@ -19,6 +20,9 @@ pub struct Pass {
     text: Vec<u8>,
     request_id: Text,
     captures: Vec<(Text, Text)>,
+    pub(crate) client: Option<Client>,
+    ban: Option<Ban>,
+    body_max: Option<u64>,
 }
 
 /// One thing that a request has done wrong.
@@ -66,6 +70,7 @@ impl Pass {
     /// Forgets the request and keeps the memory.
     pub fn clear(&mut self) {
         (self.entered, self.asked, self.request_id) = (0, false, Text::default());
+        (self.client, self.ban, self.body_max) = (None, None, None);
         self.identity = Identity::default();
         self.offences.clear();
         self.notes.clear();
@@ -132,6 +137,40 @@ impl Pass {
     /// The notes of one policy, in order.
     pub fn notes(&self, policy: u64) -> impl Iterator<Item = &Note> {
         self.notes.iter().filter(move |(owner, _)| *owner == policy).map(|(_, note)| note)
+    }
+
+    /// How many notes there are, so that those of an attempt that came to nothing can be dropped.
+    pub(crate) fn mark(&self) -> usize {
+        self.notes.len()
+    }
+
+    /// Drops the notes between two marks.
+    pub(crate) fn drop_notes(&mut self, from: usize, to: usize) {
+        self.notes.drain(from.min(to)..to.min(self.notes.len()));
+    }
+
+    /// The largest body that a policy lets this request have. The exchange counts it while it streams.
+    pub fn body_max(&self) -> Option<u64> {
+        self.body_max
+    }
+
+    /// Narrows the limit of the body.
+    pub(crate) fn limit_body(&mut self, bytes_max: u64) {
+        self.body_max = Some(self.body_max.unwrap_or(u64::MAX).min(bytes_max));
+    }
+
+    /// Records what the proxy itself found wrong with the request, before its chain is finished.
+    pub fn record(&mut self, reason: Reason) {
+        self.offences.push(Offence { reason, step: usize::MAX, enforced: true });
+    }
+
+    /// The ban that this request has led to, once.
+    pub fn take_ban(&mut self) -> Option<Ban> {
+        self.ban.take()
+    }
+
+    pub(crate) fn ban(&mut self, ban: Ban) {
+        self.ban = Some(ban);
     }
 
     pub(crate) fn offend(&mut self, offence: Offence) {

@@ -44,9 +44,7 @@ impl Place {
             Place::Cookie(name) => {
                 let others = request.head.every(Name::Cookie).flat_map(cookies);
                 join(others.filter(|pair| value_of(pair, name).is_none()), b"; ", scratch);
-                if scratch.is_empty() {
-                    request.head.remove("cookie");
-                } else if request.head.set("Cookie", scratch).is_err() {
+                if scratch.is_empty() || request.head.set("Cookie", scratch).is_err() {
                     request.head.remove("cookie");
                 }
             }

@@ -11,7 +11,6 @@ use weir_wire::Reason;
 mod fields;
 mod key;
 mod limit;
-mod table;
 
 pub use fields::Family;
 use key::Key;
@@ -130,7 +129,7 @@ impl Policy for RateLimit {
             let number = u32::try_from(place << 8 | index).unwrap_or_default();
             match limit.take(key, visit.now) {
                 Taken::Passed(quota) => {
-                    visit.pass.note(self.id, Note::Quota(Quota { index: number, ..quota }))
+                    visit.pass.note(self.id, Note::Quota(Quota { index: number, ..quota }));
                 }
                 Taken::Over(quota) => {
                     visit.pass.note(self.id, Note::Quota(Quota { index: number, ..quota }));

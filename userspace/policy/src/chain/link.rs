@@ -40,4 +40,4 @@ macro_rules! links {
     };
 }
 
-links! { Acl IpList RateLimit }
+links! { Acl AnyOf Bearer Cors Headers IpList KeyAuth RateLimit RequestId SizeLimit Verdicts }

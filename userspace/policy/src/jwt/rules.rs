@@ -2,6 +2,7 @@
 use super::claims::numeric_date;
 use super::json::{Document, Value};
 use super::{ClaimPath, Claims, Refusal};
+use regex_automata::meta::Regex;
 
 /// The rules for one issuer.
 #[derive(Clone, Debug)]
@@ -48,54 +49,43 @@ pub struct ClaimRule {
     pub test: ClaimTest,
 }
 
-/// What a claim must be.
+/// What a claim must be. Numbers and truth values are compared as they are written.
 #[derive(Clone, Debug)]
 pub enum ClaimTest {
-    /// One of these values, exactly.
-    OneOf(Vec<Wanted>),
-    /// A list, or words separated by spaces (RFC 8693, section 4.2), with all of these.
-    Contains(Vec<Wanted>),
-}
-
-/// A value of the configuration. The text `1` is not the number 1.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Wanted {
-    /// A string.
-    Text(Box<str>),
-    /// A number.
-    Number(f64),
-    /// A truth value.
-    Truth(bool),
-}
-
-impl Wanted {
-    fn is(&self, value: Value<'_>) -> bool {
-        match self {
-            Wanted::Text(wanted) => value.text() == Some(wanted.as_bytes()),
-            Wanted::Number(wanted) => {
-                value.number().and_then(|text| text.parse::<f64>().ok()) == Some(*wanted)
-            }
-            Wanted::Truth(wanted) => value.truth() == Some(*wanted),
-        }
-    }
-
-    fn is_in(&self, value: Value<'_>) -> bool {
-        let is_word = |wanted: &str| {
-            value
-                .text()
-                .is_some_and(|words| words.split(|&byte| byte == b' ').any(|word| word == wanted.as_bytes()))
-        };
-        value.items().any(|item| self.is(item)) || matches!(self, Wanted::Text(wanted) if is_word(wanted))
-    }
+    /// One of these texts, exactly.
+    Equals(Vec<Box<str>>),
+    /// A list with this text in it, or words separated by spaces (RFC 8693, section 4.2) of which it is one.
+    Contains(Box<str>),
+    /// A text that begins so.
+    Prefix(Box<str>),
+    /// A text that ends so.
+    Suffix(Box<str>),
+    /// A text in which this is found; searched in time linear in the text.
+    Regex(Box<Regex>),
+    /// There, or not there.
+    Present(bool),
+    /// The test inside fails, also for want of a claim.
+    Not(Box<ClaimTest>),
 }
 
 impl ClaimTest {
-    fn passes(&self, value: Value<'_>) -> bool {
+    pub(super) fn passes(&self, claim: Option<Value<'_>>) -> bool {
+        let text = claim.and_then(Value::scalar);
         match self {
-            ClaimTest::OneOf(wanted) => wanted.iter().any(|wanted| wanted.is(value)),
-            ClaimTest::Contains(wanted) => wanted.iter().all(|wanted| wanted.is_in(value)),
+            ClaimTest::Equals(wanted) => wanted.iter().any(|wanted| text == Some(wanted.as_bytes())),
+            ClaimTest::Contains(wanted) => claim.is_some_and(|claim| contains(claim, wanted.as_bytes())),
+            ClaimTest::Prefix(wanted) => text.is_some_and(|text| text.starts_with(wanted.as_bytes())),
+            ClaimTest::Suffix(wanted) => text.is_some_and(|text| text.ends_with(wanted.as_bytes())),
+            ClaimTest::Regex(wanted) => text.is_some_and(|text| wanted.is_match(text)),
+            ClaimTest::Present(wanted) => claim.is_some() == *wanted,
+            ClaimTest::Not(inner) => !inner.passes(claim),
         }
     }
+}
+
+fn contains(claim: Value<'_>, wanted: &[u8]) -> bool {
+    let is_word = |text: &[u8]| text.split(|&byte| byte == b' ').any(|word| word == wanted);
+    claim.items().any(|item| item.scalar() == Some(wanted)) || claim.text().is_some_and(is_word)
 }
 
 impl Rules {
@@ -109,9 +99,8 @@ impl Rules {
         self.issuer(claims)?;
         self.audience(claims)?;
         let claims = Claims { document, from_s, until_s };
-        let broken =
-            |rule: &&ClaimRule| !claims.find(&rule.path).is_some_and(|value| rule.test.passes(value));
-        match self.claims.iter().position(|rule| broken(&rule)) {
+        let broken = |rule: &ClaimRule| !rule.test.passes(claims.find(&rule.path));
+        match self.claims.iter().position(broken) {
             Some(index) => Err(Refusal::Claim(u16::try_from(index).unwrap_or(u16::MAX))),
             None => Ok(claims),
         }

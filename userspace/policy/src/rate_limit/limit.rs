@@ -1,6 +1,6 @@
 //! One limit: how many requests a key may make, counted in one of three ways. Each state is one 64-bit number,
 //! changed by compare-and-swap, so that no two requests ever pass on the same one.
-use super::table::{Counter, Table};
+use crate::table::{Counter, Table};
 use crate::{Now, Quota};
 use std::sync::atomic::Ordering;
 

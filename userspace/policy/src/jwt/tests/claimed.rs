@@ -67,34 +67,34 @@ fn audience_is_one_of_ours() {
 }
 
 #[test]
-fn further_claims_are_compared_by_type() {
+fn further_claims_are_tested() {
     let rule = |path: &str, test: ClaimTest| Rules {
         needs_expiry: false,
         claims: vec![ClaimRule { path: ClaimPath::new(path), test }],
         ..Rules::default()
     };
-    let text = |text: &str| Wanted::Text(text.into());
-    let is_read = rule("scope", ClaimTest::Contains(vec![text("read"), text("a:b")]));
-    for claims in [r#"{"scope":"a:b read write"}"#, r#"{"scope":["read","a:b"]}"#] {
-        check(&is_read, claims, Ok(()));
-    }
-    for claims in [
-        r#"{"scope":"reads a:b"}"#,
-        r#"{"scope":"read"}"#,
-        r#"{"scope":["read a:b"]}"#,
-        r#"{"scope":1}"#,
-        "{}",
-    ] {
-        check(&is_read, claims, Err(Refusal::Claim(0)));
-    }
-    let tenant = rule("realm.tenant", ClaimTest::OneOf(vec![text("1"), Wanted::Truth(true)]));
-    check(&tenant, r#"{"realm":{"tenant":"1"}}"#, Ok(()));
-    check(&tenant, r#"{"realm.tenant":true}"#, Ok(()));
-    check(&tenant, r#"{"realm":{"tenant":1}}"#, Err(Refusal::Claim(0)));
-    check(&tenant, r#"{"realm":{"tenant":"true"}}"#, Err(Refusal::Claim(0)));
-    let level = rule("level", ClaimTest::OneOf(vec![Wanted::Number(2.0)]));
-    check(&level, r#"{"level":2}"#, Ok(()));
-    check(&level, r#"{"level":"2"}"#, Err(Refusal::Claim(0)));
+    let each = |rules: Rules, good: &[&str], bad: &[&str]| {
+        good.iter().for_each(|claims| check(&rules, claims, Ok(())));
+        bad.iter().for_each(|claims| check(&rules, claims, Err(Refusal::Claim(0))));
+    };
+    each(
+        rule("scope", ClaimTest::Contains("read".into())),
+        &[r#"{"scope":"a:b read write"}"#, r#"{"scope":["x","read"]}"#, r#"{"scope":"read"}"#],
+        &[r#"{"scope":"reads a:b"}"#, r#"{"scope":["read x"]}"#, r#"{"scope":1}"#, r#"{"scope":null}"#, "{}"],
+    );
+    let equals = ClaimTest::Equals(vec!["1".into(), "true".into()]);
+    each(
+        rule("realm.tenant", equals.clone()),
+        &[r#"{"realm":{"tenant":"1"}}"#, r#"{"realm.tenant":true}"#, r#"{"realm":{"tenant":1}}"#],
+        &[r#"{"realm":{"tenant":"12"}}"#, r#"{"realm":["1"]}"#, r#"{"realm":{"tenant":["1"]}}"#, "{}"],
+    );
+    each(rule("a", ClaimTest::Not(Box::new(equals))), &[r#"{"a":2}"#, "{}"], &[r#"{"a":1}"#]);
+    each(rule("a", ClaimTest::Prefix("x-".into())), &[r#"{"a":"x-1"}"#], &[r#"{"a":"ax-"}"#, "{}"]);
+    each(rule("a", ClaimTest::Suffix("-x".into())), &[r#"{"a":"1-x"}"#], &[r#"{"a":"-x1"}"#, "{}"]);
+    each(rule("a", ClaimTest::Present(true)), &[r#"{"a":null}"#], &["{}"]);
+    each(rule("a", ClaimTest::Present(false)), &["{}"], &[r#"{"a":1}"#]);
+    let regex = regex_automata::meta::Regex::new("^[a-c]+$").unwrap();
+    each(rule("a", ClaimTest::Regex(Box::new(regex))), &[r#"{"a":"abc"}"#], &[r#"{"a":"abcd"}"#, "{}"]);
 }
 
 #[test]

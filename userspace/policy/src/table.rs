@@ -20,20 +20,20 @@ struct Bucket {
 
 /// Counters by key. A counter of 0 has counted nothing.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(crate) struct Table {
     buckets: Box<[Bucket]>,
     evicted: AtomicU64,
 }
 
 /// What the table needs to know about a counter's content.
-pub(super) trait Counter {
+pub(crate) trait Counter {
     /// How much it still counts at this moment; 0 if it says nothing any more.
     fn weight(&self, value: u64) -> u64;
 }
 
 impl Table {
     /// A table for this many keys. Its memory is claimed from the system only where it is used.
-    pub(super) fn new(keys_max: usize) -> Table {
+    pub(crate) fn new(keys_max: usize) -> Table {
         // Room for a half more keeps four ways enough for nearly all keys.
         let buckets = (keys_max + keys_max / 2).div_ceil(WAYS).next_power_of_two();
         let buckets = <[Bucket]>::new_box_zeroed_with_elems(buckets).unwrap_or_default();
@@ -41,20 +41,19 @@ impl Table {
     }
 
     /// How many keys were forgotten while they still counted.
-    pub(super) fn evicted(&self) -> u64 {
+    pub(crate) fn evicted(&self) -> u64 {
         self.evicted.load(Ordering::Relaxed)
     }
 
     /// The counter of a key, which must not be 0. Nothing only if others claim every place at this very moment.
-    pub(super) fn counter(&self, key: u64, counter: &impl Counter) -> Option<&AtomicU64> {
+    pub(crate) fn counter(&self, key: u64, counter: &impl Counter) -> Option<&AtomicU64> {
         let index = usize::try_from(key >> 8).unwrap_or_default() & self.buckets.len().saturating_sub(1);
         let bucket = self.buckets.get(index)?;
         (0..TRIES).find_map(|_| bucket.find(key).or_else(|| bucket.claim(key, counter, &self.evicted)))
     }
 
     /// The counter of a key, if it has one.
-    #[cfg(test)]
-    pub(super) fn find(&self, key: u64) -> Option<&AtomicU64> {
+    pub(crate) fn find(&self, key: u64) -> Option<&AtomicU64> {
         let index = usize::try_from(key >> 8).unwrap_or_default() & self.buckets.len().saturating_sub(1);
         self.buckets.get(index)?.find(key)
     }

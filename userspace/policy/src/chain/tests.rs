@@ -1,0 +1,98 @@
+//! The order of policies, on the way in and out.
+use super::*;
+use crate::scene::{Scene, sent};
+use crate::{Acl, Edits, Headers, IpList, Reply, Template, Way};
+use weir_message::Response;
+use weir_schema::value::Leaf;
+use weir_wire::Reason;
+
+fn step(rule: &str, link: Link) -> Arc<Step> {
+    Arc::new(Step { rule: rule.into(), link, observe: false })
+}
+
+fn observed(rule: &str, link: Link) -> Arc<Step> {
+    Arc::new(Step { rule: rule.into(), link, observe: true })
+}
+
+fn marks(mark: &str) -> Link {
+    let text = || {
+        vec![(
+            Way::Append,
+            "X-Mark".into(),
+            Template::compile(&weir_schema::value::Template::parse(mark).unwrap()),
+        )]
+    };
+    let edits = || Edits { texts: text(), ..Edits::default() };
+    Link::Headers(Arc::new(Headers { request: edits(), response: edits() }))
+}
+
+fn denies_all() -> Link {
+    Link::IpList(Arc::new(IpList::new(&[], &["::/0".parse().unwrap()])))
+}
+
+fn denies_strangers() -> Link {
+    Link::Acl(Arc::new(Acl { allow: vec!["members".into()], deny: Vec::new() }))
+}
+
+fn leave(chain: &Chain, scene: &mut Scene) -> String {
+    let mut response = Response::default();
+    response.begin(200);
+    chain.response(&mut Leave {
+        request: &scene.request,
+        response: &mut response,
+        client: &scene.client,
+        route: "r",
+        now: scene.now,
+        worker: &mut scene.worker,
+        pass: &mut scene.pass,
+    });
+    sent(&response, "X-Mark")
+}
+
+#[test]
+fn out_is_the_reverse_of_in() {
+    let chain = Chain::new(vec![step("1", marks("a")), step("2", marks("b")), step("3", marks("c"))]);
+    let mut scene = Scene::get(&[]);
+    assert!(matches!(chain.request(&mut scene.visit()), Flow::Next));
+    let asked: Vec<_> = scene.request.head.values("X-Mark").map(String::from_utf8_lossy).collect();
+    assert_eq!(asked, ["a", "b", "c"]);
+    assert_eq!(leave(&chain, &mut scene), "c, b, a");
+}
+
+#[test]
+fn only_those_who_have_seen_the_request_see_the_answer() {
+    let chain = Chain::new(vec![step("edit", marks("a")), step("acl", denies_strangers())]);
+    let names: Vec<_> = chain.steps().iter().map(|step| &*step.rule).collect();
+    assert_eq!(names, ["acl", "edit"], "ranked, whatever was written");
+    let mut scene = Scene::get(&[]);
+    let flow = chain.request(&mut scene.visit());
+    assert!(matches!(flow, Flow::Reply(Reply { status: 403, reason: Some(Reason::Denied), .. })));
+    assert_eq!((scene.pass.entered(), leave(&chain, &mut scene)), (1, String::new()));
+    let [offence] = scene.pass.offences() else { panic!("one offence") };
+    assert_eq!((chain.rule(offence.step), offence.enforced), ("acl", true));
+}
+
+#[test]
+fn b11_observing_hides_no_rule_that_is_enforced() {
+    let chain = Chain::new(vec![
+        observed("looks", denies_all()),
+        step("acts", denies_all()),
+        step("edit", marks("a")),
+    ]);
+    let mut scene = Scene::get(&[]);
+    assert!(matches!(chain.request(&mut scene.visit()), Flow::Reply(_)));
+    let seen: Vec<_> =
+        scene.pass.offences().iter().map(|offence| (chain.rule(offence.step), offence.enforced)).collect();
+    assert_eq!(seen, [("looks", false), ("acts", true)]);
+    let chain = Chain::new(vec![observed("looks", denies_all()), step("edit", marks("a"))]);
+    scene.pass.clear();
+    assert!(matches!(chain.request(&mut scene.visit()), Flow::Next));
+    assert_eq!(leave(&chain, &mut scene), "a");
+}
+
+#[test]
+fn b10_ranks_put_limits_by_address_before_logins() {
+    use Rank::{Address, Answer, Edit, Login, Member, Name, Preflight, Quota, Rate, Watch};
+    let ranks = [Watch, Name, Preflight, Address, Rate, Login, Member, Quota, Edit, Answer];
+    assert!(ranks.is_sorted());
+}

@@ -1,0 +1,159 @@
+//! Tells browsers which pages of other origins may use what is here (Fetch, "CORS protocol").
+use crate::id::fresh_id;
+use crate::{Flow, Leave, Note, Policy, Rank, Reply, Visit};
+use weir_message::{Head, Method, Name};
+
+/// Origins that are allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origins {
+    /// All.
+    Any,
+    /// These; `https://*.example.com` stands for every host below that one.
+    Some(Vec<Box<str>>),
+}
+
+/// Tells browsers what pages of other origins may do.
+#[derive(Debug)]
+pub struct Cors {
+    id: u64,
+    /// Which origins.
+    pub origins: Origins,
+    /// Methods, as in `Access-Control-Allow-Methods`.
+    pub methods: Box<str>,
+    /// Request fields, as in `Access-Control-Allow-Headers`; nothing allows those that are asked for.
+    pub headers: Option<Box<str>>,
+    /// Answer fields that a page may read, as in `Access-Control-Expose-Headers`.
+    pub expose: Option<Box<str>>,
+    /// Cookies and other credentials may be sent along.
+    pub credentials: bool,
+    /// How long browsers may remember the answer to a preflight.
+    pub max_age_s: Option<u64>,
+    /// Pages of the internet may reach this host in a private network.
+    pub private_network: bool,
+    /// Preflights go on to the upstream.
+    pub run_on_preflight: bool,
+}
+
+impl Cors {
+    /// Allows these origins to read.
+    pub fn new(origins: Origins) -> Cors {
+        Cors {
+            id: fresh_id(),
+            origins,
+            methods: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".into(),
+            headers: None,
+            expose: None,
+            credentials: false,
+            max_age_s: None,
+            private_network: false,
+            run_on_preflight: false,
+        }
+    }
+
+    pub(crate) fn rank(&self) -> Rank {
+        Rank::Preflight
+    }
+
+    fn allows(&self, origin: &[u8]) -> bool {
+        match &self.origins {
+            Origins::Any => true,
+            Origins::Some(list) => list.iter().any(|allowed| matches(allowed.as_bytes(), origin)),
+        }
+    }
+
+    /// With one answer for everybody there is nothing to vary by.
+    fn is_public(&self) -> bool {
+        self.origins == Origins::Any && !self.credentials
+    }
+
+    fn write(&self, origin: &[u8], head: &mut Head) -> Result<(), weir_message::Error> {
+        let allowed = if self.is_public() { b"*" } else { origin };
+        head.set("Access-Control-Allow-Origin", allowed)?;
+        if self.credentials {
+            head.set("Access-Control-Allow-Credentials", b"true")?;
+        }
+        Ok(())
+    }
+
+    fn write_preflight(&self, leave: &mut Leave<'_>) -> Result<(), weir_message::Error> {
+        let (asked, head) = (&leave.request.head, &mut leave.response.head);
+        head.set("Access-Control-Allow-Methods", self.methods.as_bytes())?;
+        let headers = self.headers.as_deref().map(str::as_bytes);
+        if let Some(headers) = headers.or_else(|| asked.value("Access-Control-Request-Headers")) {
+            head.set("Access-Control-Allow-Headers", headers)?;
+        }
+        if let Some(max_age_s) = self.max_age_s {
+            head.set("Access-Control-Max-Age", crate::decimal::Decimal::new(max_age_s).text())?;
+        }
+        if self.private_network && asked.value("Access-Control-Request-Private-Network") == Some(b"true") {
+            head.set("Access-Control-Allow-Private-Network", b"true")?;
+        }
+        head.append("Vary", b"Access-Control-Request-Method, Access-Control-Request-Headers")
+    }
+}
+
+/// Origins are compared byte by byte (RFC 6454, section 6.2: serialised in lower case).
+fn matches(allowed: &[u8], origin: &[u8]) -> bool {
+    let Some(star) = allowed.windows(5).position(|part| part == b"://*.") else { return allowed == origin };
+    let (Some(scheme), Some(domain)) = (allowed.get(..star + 3), allowed.get(star + 4..)) else {
+        return false;
+    };
+    let host = origin.strip_prefix(scheme).and_then(|host| host.strip_suffix(domain));
+    host.is_some_and(|host| {
+        !host.is_empty() && host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(byte))
+    })
+}
+
+/// `OPTIONS` with `Origin` and `Access-Control-Request-Method` is a preflight, and never has credentials.
+fn is_preflight(request: &weir_message::Request) -> bool {
+    request.method == Method::Options && request.head.value("Access-Control-Request-Method").is_some()
+}
+
+const PREFLIGHT: u64 = 1;
+
+impl Policy for Cors {
+    fn request(&self, visit: &mut Visit<'_>) -> Flow {
+        let Some(origin) = visit.request.head.known(Name::Origin) else { return Flow::Next };
+        if self.allows(origin) {
+            let origin = visit.pass.keep(origin);
+            visit.pass.note(self.id, Note::Text(origin));
+        }
+        if !is_preflight(visit.request) || self.run_on_preflight {
+            return Flow::Next;
+        }
+        visit.pass.note(self.id, Note::Number(PREFLIGHT));
+        Flow::Reply(Reply::answer(204, None))
+    }
+
+    fn response(&self, leave: &mut Leave<'_>) {
+        let mut origin = None;
+        let mut answers_preflight = false;
+        for note in leave.pass.notes(self.id) {
+            match note {
+                Note::Text(text) => origin = Some(leave.pass.text(text)),
+                _ => answers_preflight = true,
+            }
+        }
+        // What is said here is said for the upstream too: two answers would be none.
+        let head = &mut leave.response.head;
+        if !self.run_on_preflight || origin.is_none() {
+            head.remove("Access-Control-Allow-Origin");
+            head.remove("Access-Control-Allow-Credentials");
+        }
+        let mut written = origin.map_or(Ok(()), |origin| self.write(origin, head));
+        if !self.is_public() {
+            written = written.and(head.append("Vary", b"Origin"));
+        }
+        let is_allowed = origin.is_some();
+        if let (Some(expose), true, false) = (&self.expose, is_allowed, answers_preflight) {
+            written = written.and(head.set("Access-Control-Expose-Headers", expose.as_bytes()));
+        }
+        if is_allowed && answers_preflight {
+            written = written.and(self.write_preflight(leave));
+        }
+        debug_assert!(written.is_ok(), "what came in as a field can go out as one");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,43 @@
+//! What all policies share that ask who somebody is: the fields that name the sender to the upstream.
+use crate::Visit;
+use weir_message::Field;
+
+/// Prefixes of fields that only we may send to an upstream.
+const OURS: [&[u8]; 3] = [b"x-consumer-", b"x-credential-", b"x-anonymous-"];
+
+/// Takes away what the client has sent under names by which upstreams know who somebody is.
+pub(crate) fn strip_identity(visit: &mut Visit<'_>) {
+    let is_ours = |field: Field<'_>| {
+        field.name.len() > 10
+            && matches!(field.name.first(), Some(b'x' | b'X'))
+            && OURS.iter().any(|prefix| {
+                field
+                    .name
+                    .split_at_checked(prefix.len())
+                    .is_some_and(|(start, _)| start.eq_ignore_ascii_case(prefix))
+            })
+    };
+    if visit.request.head.iter().any(is_ours) {
+        visit.request.head.remove_where(is_ours);
+    }
+}
+
+/// Tells the upstream who it is. What cannot be a field's value is left out.
+pub(crate) fn write_identity(visit: &mut Visit<'_>) {
+    let Some(consumer) = &visit.pass.identity.consumer else { return };
+    let head = &mut visit.request.head;
+    let _unwritable = head.append("X-Consumer-Username", consumer.name.as_bytes());
+    if let Some((first, rest)) = consumer.groups.split_first() {
+        let groups = &mut visit.worker.scratch;
+        groups.clear();
+        groups.extend_from_slice(first.as_bytes());
+        for group in rest {
+            groups.extend_from_slice(b", ");
+            groups.extend_from_slice(group.as_bytes());
+        }
+        let _unwritable = head.append("X-Consumer-Groups", groups);
+    }
+    if !visit.pass.identity.authenticated {
+        let _unwritable = head.append("X-Anonymous-Consumer", b"true");
+    }
+}

@@ -1,0 +1,137 @@
+//! Gives every request a name that logs, error bodies and bans have in common.
+use crate::{Flow, Leave, Policy, Rank, Visit};
+use weir_message::Request;
+
+/// Whose ids are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Nobody's.
+    Never,
+    /// Those that come through a trusted proxy.
+    Proxies,
+    /// Everybody's.
+    Always,
+}
+
+/// Gives every request an id.
+#[derive(Clone, Debug)]
+pub struct RequestId {
+    /// The field that carries it.
+    pub header: Box<str>,
+    /// Whose ids are kept, if they are well-formed.
+    pub trust: Trust,
+    /// The client is told.
+    pub echo: bool,
+}
+
+impl RequestId {
+    /// The longest id that is kept.
+    pub const BYTES_MAX: usize = 128;
+
+    pub(crate) fn rank(&self) -> Rank {
+        Rank::Name
+    }
+
+    /// The one well-formed id that the request brings along.
+    fn sent<'r>(&self, request: &'r Request) -> Option<&'r [u8]> {
+        let mut values = request.head.values(&self.header);
+        let (first, second) = (values.next()?, values.next());
+        (second.is_none() && is_well_formed(first)).then_some(first)
+    }
+}
+
+/// What needs no escaping in a log, a URL or a field.
+fn is_well_formed(id: &[u8]) -> bool {
+    (1..=RequestId::BYTES_MAX).contains(&id.len())
+        && id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/+=@".contains(byte))
+}
+
+/// A UUID of version 7 (RFC 9562, section 5.7): milliseconds, then chance.
+fn uuid(wall_ms: u64, random: [u64; 2]) -> [u8; 36] {
+    let high = wall_ms << 16 | 0x7000 | random[0] & 0x0fff;
+    let low = 1 << 63 | random[1] >> 2;
+    let mut bits = u128::from(high) << 64 | u128::from(low);
+    let mut text = [b'-'; 36];
+    for (place, letter) in text.iter_mut().enumerate().rev() {
+        if !matches!(place, 8 | 13 | 18 | 23) {
+            *letter = b"0123456789abcdef".get((bits & 15) as usize).copied().unwrap_or(b'0');
+            bits >>= 4;
+        }
+    }
+    text
+}
+
+impl Policy for RequestId {
+    fn request(&self, visit: &mut Visit<'_>) -> Flow {
+        let is_trusted = match self.trust {
+            Trust::Never => false,
+            Trust::Proxies => visit.client.is_behind_proxy(),
+            Trust::Always => true,
+        };
+        if let Some(id) = self.sent(visit.request).filter(|_| is_trusted) {
+            visit.pass.set_request_id(id);
+            return Flow::Next;
+        }
+        let id = uuid(visit.now.wall_ms, [visit.worker.random(), visit.worker.random()]);
+        visit.pass.set_request_id(&id);
+        let _always_writable = visit.request.head.set(&self.header, &id);
+        Flow::Next
+    }
+
+    fn response(&self, leave: &mut Leave<'_>) {
+        if self.echo {
+            let _always_writable = leave.response.head.set(&self.header, leave.pass.request_id());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Client;
+    use crate::scene::{Scene, sent};
+
+    fn policy(trust: Trust) -> RequestId {
+        RequestId { header: "X-Request-ID".into(), trust, echo: true }
+    }
+
+    #[test]
+    fn b28_ids_are_kept_from_those_who_are_trusted() {
+        let proxied = Client { socket: "::1".parse().unwrap(), address: "::2".parse().unwrap() };
+        let direct = Client { socket: proxied.address, ..proxied };
+        let long = "x".repeat(129);
+        for (trust, client, sent, kept) in [
+            (Trust::Proxies, proxied, "abc-1", true),
+            (Trust::Proxies, direct, "abc-1", false),
+            (Trust::Always, direct, "abc-1", true),
+            (Trust::Never, proxied, "abc-1", false),
+            (Trust::Always, direct, "a b", false),
+            (Trust::Always, direct, "a\"b", false),
+            (Trust::Always, direct, "", false),
+            (Trust::Always, direct, &long, false),
+        ] {
+            let mut scene = Scene::get(&[("x-request-id", sent)]);
+            scene.client = client;
+            assert_eq!(scene.status(&policy(trust)), 0);
+            assert_eq!(scene.pass.request_id() == sent.as_bytes(), kept, "{trust:?} {sent:?}");
+            assert_eq!(scene.field("X-Request-ID").unwrap().as_bytes(), scene.pass.request_id());
+        }
+    }
+
+    #[test]
+    fn new_ids_are_uuids_and_differ() {
+        let mut seen = std::collections::HashSet::new();
+        let mut scene = Scene::get(&[]);
+        for _ in 0..1_000 {
+            scene.status(&policy(Trust::Never));
+            let id = String::from_utf8(scene.pass.request_id().to_vec()).unwrap();
+            assert!(
+                id.len() == 36 && id.starts_with("018bcfe5-6800-7") && b"89ab".contains(&id.as_bytes()[19]),
+                "{id}"
+            );
+            assert!(seen.insert(id));
+        }
+        let id = scene.field("X-Request-ID").unwrap();
+        assert_eq!(sent(&scene.answer(&policy(Trust::Never), 200, &[]), "X-Request-ID"), id);
+    }
+}
