@@ -275,7 +275,7 @@ fn tiers_hold_for_whom_they_are_meant() {
     ];
     let policy = RateLimit::new(vec![Part::Consumer], tiers, Family::X, 64);
     assert_eq!(policy.rank(), Rank::Quota);
-    let mut count = |name: &str, groups: &[&str]| {
+    let count = |name: &str, groups: &[&str]| {
         let mut scene = Scene::get(&[]);
         let groups = groups.iter().map(|&group| group.into()).collect();
         let consumer = Arc::new(Consumer { name: name.into(), groups });
