@@ -7,7 +7,8 @@ pub struct Config {
     pub submissions: u32,
     /// Completion entries. More completions than this in one turn wait in the kernel, none is lost.
     pub completions: u32,
-    /// Receive buffers in the pool, at most 32,768. Untouched buffers cost no memory.
+    /// Receive buffers in the pool, at most 32,768. Untouched buffers cost no memory. Streams that wait to send what they
+    /// received hold up to two each: with fewer than that, they wait for each other until their deadlines.
     pub buffers_max: u16,
     /// Bytes of one receive buffer.
     pub buffer_bytes: u32,
@@ -34,7 +35,7 @@ impl Default for Config {
         Config {
             submissions: 256,
             completions: 4096,
-            buffers_max: 1024,
+            buffers_max: 4096,
             buffer_bytes: 16 * 1024,
             recv_queue_max: 8,
             accept_queue_max: 256,

@@ -5,7 +5,7 @@ use crate::op::accept::{Accepting, Acceptor};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::os::fd::{IntoRawFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -37,7 +37,7 @@ impl Listener {
     /// # Errors
     /// What `socket(2)`, `bind(2)` and `listen(2)` say.
     pub fn bind(address: SocketAddr, listen: Listen) -> io::Result<Listener> {
-        Self::from_fd(open(address, listen)?)
+        Listener::at(&address.into(), listen)
     }
 
     /// Listens on a unix socket; the path must not exist.
@@ -45,10 +45,13 @@ impl Listener {
     /// # Errors
     /// What `socket(2)`, `bind(2)` and `listen(2)` say.
     pub fn bind_unix(path: impl AsRef<Path>, backlog: i32) -> io::Result<Listener> {
-        let socket = Socket::new(Domain::UNIX, Type::STREAM.cloexec(), None)?;
-        socket.bind(&SockAddr::unix(path)?)?;
-        socket.listen(backlog)?;
-        Self::from_fd(socket.into())
+        Listener::at(&SockAddr::unix(path)?, Listen { backlog, ..Listen::default() })
+    }
+
+    fn at(address: &SockAddr, listen: Listen) -> io::Result<Listener> {
+        let hub = here::hub();
+        let fd = hub.driver.borrow_mut().listen(address, listen)?;
+        Ok(Listener { acceptor: Acceptor::new(hub, fd) })
     }
 
     /// Takes over a socket that listens already.
@@ -70,15 +73,8 @@ impl Listener {
     /// # Errors
     /// If it is not a TCP listener.
     pub fn local(&self) -> io::Result<SocketAddr> {
-        let address = SockRef::from(self).local_addr()?;
-        address.as_socket().ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, "not an IP address"))
-    }
-}
-
-impl AsFd for Listener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: the acceptor owns the descriptor and closes it only on drop.
-        unsafe { BorrowedFd::borrow_raw(self.acceptor.fd) }
+        let (local, _) = self.acceptor.hub.driver.borrow().names(self.acceptor.fd)?;
+        local.as_socket().ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, "not an IP address"))
     }
 }
 
@@ -88,14 +84,16 @@ impl Drop for Listener {
     }
 }
 
-/// Opens a TCP listening socket outside any reactor, so that a port that is taken is known before workers start.
+/// Opens a listening socket outside any reactor, so that a port that is taken is known before workers start.
 ///
 /// # Errors
 /// What `socket(2)`, `setsockopt(2)`, `bind(2)` and `listen(2)` say.
-pub fn open(address: SocketAddr, listen: Listen) -> io::Result<OwnedFd> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM.cloexec(), None)?;
-    socket.set_reuse_address(true)?;
-    socket.set_tcp_nodelay(true)?;
+pub fn open(address: &SockAddr, listen: Listen) -> io::Result<OwnedFd> {
+    let socket = Socket::new(Domain::from(i32::from(address.family())), Type::STREAM.cloexec(), None)?;
+    if !address.is_unix() {
+        socket.set_reuse_address(true)?;
+        socket.set_tcp_nodelay(true)?;
+    }
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -105,7 +103,7 @@ pub fn open(address: SocketAddr, listen: Listen) -> io::Result<OwnedFd> {
     if let Some(cpu) = listen.cpu {
         crate::steer::prefer_cpu(&socket, cpu)?;
     }
-    socket.bind(&address.into())?;
+    socket.bind(address)?;
     socket.listen(listen.backlog)?;
     Ok(socket.into())
 }

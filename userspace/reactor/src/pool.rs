@@ -40,6 +40,8 @@ struct State {
     /// How many buffers shall lie in the ring.
     depth: u16,
     tail: u16,
+    /// Where the simulated kernel reads the ring.
+    head: u16,
     /// Receives that found no buffer.
     waiters: VecDeque<Waker>,
     live: u16,
@@ -65,8 +67,9 @@ impl Pool {
             meta: vec![Meta::default(); usize::from(buffers)],
             free: (0..buffers).rev().collect(),
             provided: 0,
-            depth: DEPTH.min(buffers),
+            depth: DEPTH.min(buffers.div_ceil(2)),
             tail: 0,
+            head: 0,
             waiters: VecDeque::new(),
             live: 0,
             live_max: 0,
@@ -122,6 +125,27 @@ impl Pool {
         unsafe { AtomicU16::from_ptr(self.ring.at(TAIL).cast()) }
     }
 
+    /// Takes the next buffer out of the ring, as the kernel does.
+    pub(crate) fn draw(&self) -> Option<Bid> {
+        let mut state = self.state.borrow_mut();
+        let head = state.head;
+        if head == self.tail().load(Ordering::Acquire) {
+            return None;
+        }
+        state.head = head.wrapping_add(1);
+        let place = usize::from(head & (self.entries - 1));
+        let entry = self.ring.at(place * size_of::<BufRingEntry>()).cast::<BufRingEntry>();
+        // SAFETY: the place lies within the ring's mapping, aligned, and was written before the tail passed it.
+        Some(unsafe { &*entry }.bid())
+    }
+
+    /// Writes into a drawn buffer, as the kernel does.
+    pub(crate) fn write(&self, bid: Bid, bytes: &[u8]) {
+        debug_assert!(bytes.len() <= self.buffer_bytes as usize);
+        // SAFETY: a drawn buffer belongs to the (simulated) kernel until its completion; the length is checked above.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.at(bid), bytes.len()) }
+    }
+
     /// The kernel has put `bytes` into a buffer, which is out from now on with one share.
     pub(crate) fn filled(&self, bid: Bid, bytes: u32) {
         let mut state = self.state.borrow_mut();
@@ -172,11 +196,18 @@ impl Pool {
         }
     }
 
-    /// A receive found the ring empty: give the kernel more at a time, if there is more.
+    /// A receive found the ring empty: give the kernel more at a time. Half of the pool at most, because one stream's
+    /// burst can take all that lies in the ring.
     pub(crate) fn deepen(&self) {
         let mut state = self.state.borrow_mut();
-        let all = u16::try_from(state.meta.len()).unwrap_or(u16::MAX);
-        state.depth = state.depth.saturating_mul(2).min(all);
+        let half = u16::try_from(state.meta.len().div_ceil(2)).unwrap_or(u16::MAX);
+        state.depth = state.depth.saturating_mul(2).min(half);
+    }
+
+    /// Whether less than a quarter is left: then a receive takes one buffer at a time.
+    pub(crate) fn is_scarce(&self) -> bool {
+        let state = self.state.borrow();
+        usize::from(state.live) * 4 > state.meta.len() * 3
     }
 
     /// Whether a receive armed now can find a buffer.
@@ -232,8 +263,7 @@ mod tests {
         pool.deepen();
         pool.deepen();
         pool.refill();
-        assert_eq!(pool.state.borrow().provided, 200);
-        assert!(pool.take().is_none(), "all are in the ring");
+        assert_eq!(pool.state.borrow().provided, 100, "half stays out of one burst's reach");
         assert!(pool.has_any());
     }
 

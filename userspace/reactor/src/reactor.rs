@@ -50,21 +50,26 @@ impl Reactor {
         let pool = Pool::new(config.buffers_max, config.buffer_bytes)
             .map_err(|source| Error::System { what: "cannot map the buffers", source })?;
         let ring = probe::open(&config, &pool)?;
-        Reactor::with(config, Driver::Ring(ring), pool)
+        Reactor::with(config, pool, |_| Driver::Ring(ring))
     }
 
-    pub(crate) fn with(config: Config, driver: Driver, pool: Pool) -> Result<Reactor, Error> {
+    pub(crate) fn with(
+        config: Config,
+        pool: Pool,
+        driver: impl FnOnce(Rc<Pool>) -> Driver,
+    ) -> Result<Reactor, Error> {
+        let pool = Rc::new(pool);
         let system = |source| Error::System { what: "cannot make the worker's eventfd", source };
         let (id, inbox) = Inbox::open(config.jobs_max).map_err(system)?;
         let now = Instant::now();
         let hub = Hub {
             id,
-            driver: RefCell::new(driver),
+            driver: RefCell::new(driver(Rc::clone(&pool))),
             slots: RefCell::new(Slots::default()),
             tasks: RefCell::new(Tasks::default()),
             wheel: RefCell::new(Wheel::default()),
             staging: RefCell::new(Staging::default()),
-            pool: Rc::new(pool),
+            pool,
             inbox,
             tally: Tally::default(),
             epoch: now,
@@ -107,6 +112,15 @@ impl Reactor {
         self.hub.counters()
     }
 
+    /// In a simulation, a number that two runs share only if they were the same.
+    #[must_use]
+    pub fn trace(&self) -> Option<u64> {
+        match &*self.hub.driver.borrow() {
+            Driver::Ring(_) => None,
+            Driver::Sim(kernel) => Some(kernel.trace()),
+        }
+    }
+
     /// Polls each task that is ready now, once.
     fn poll_ready<F: Future>(&self, mut main: Pin<&mut F>) -> Option<F::Output> {
         let hub = &*self.hub;
@@ -131,7 +145,7 @@ impl Reactor {
     fn until_next_timer(&self) -> Option<Duration> {
         let tick = self.hub.wheel.borrow().next()?;
         let at = self.hub.epoch + Duration::from_millis(tick);
-        Some(at.saturating_duration_since(Instant::now()))
+        Some(at.saturating_duration_since(self.hub.driver.borrow().now(self.hub.epoch)))
     }
 
     /// Submits, waits, and deals with everything that has happened meanwhile.
@@ -146,7 +160,7 @@ impl Reactor {
         }
         hub.staging.borrow_mut().reset();
         add(&hub.tally.completions, done.len() as u64);
-        hub.now.set(Instant::now());
+        hub.now.set(hub.driver.borrow().now(hub.epoch));
         for completion in done.drain(..) {
             hub.complete(completion);
         }

@@ -2,8 +2,10 @@
 
 use crate::hub::Hub;
 use crate::op::recv::Inflow;
+use socket2::SockRef;
 use std::cell::RefCell;
-use std::os::fd::{BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
 pub(crate) struct Socket {
@@ -22,7 +24,17 @@ impl Socket {
         Rc::new(Socket { hub, fd, inflow: RefCell::default() })
     }
 
-    pub(crate) fn borrow(&self) -> BorrowedFd<'_> {
+    /// The system's socket behind this one.
+    pub(crate) fn option(&self) -> io::Result<SockRef<'_>> {
+        if !self.hub.driver.borrow().is_real() {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "a simulated socket"));
+        }
+        Ok(SockRef::from(self))
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
         // SAFETY: self owns the descriptor and closes it only on drop.
         unsafe { BorrowedFd::borrow_raw(self.fd) }
     }

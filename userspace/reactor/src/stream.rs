@@ -9,7 +9,7 @@ use crate::op::send_zc::SendingZeroCopy;
 use crate::op::shutdown::ShuttingDown;
 use crate::owned::{Owned, OwnedList};
 use crate::socket::Socket;
-use socket2::{Domain, SockAddr, SockRef, Type};
+use socket2::{SockAddr, SockRef};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -44,9 +44,7 @@ impl Stream {
     /// # Errors
     /// What `socket(2)` and `connect(2)` say.
     pub async fn connect(to: SocketAddr) -> io::Result<Stream> {
-        let socket = socket2::Socket::new(Domain::for_address(to), Type::STREAM.cloexec(), None)?;
-        socket.set_tcp_nodelay(true)?;
-        connect(socket, to.into()).await
+        connect(to.into(), None).await
     }
 
     /// Connects over TCP from a local address.
@@ -54,10 +52,7 @@ impl Stream {
     /// # Errors
     /// What `socket(2)`, `bind(2)` and `connect(2)` say.
     pub async fn connect_from(from: SocketAddr, to: SocketAddr) -> io::Result<Stream> {
-        let socket = socket2::Socket::new(Domain::for_address(to), Type::STREAM.cloexec(), None)?;
-        socket.set_tcp_nodelay(true)?;
-        socket.bind(&from.into())?;
-        connect(socket, to.into()).await
+        connect(to.into(), Some(from.into())).await
     }
 
     /// Connects to a unix socket.
@@ -65,8 +60,7 @@ impl Stream {
     /// # Errors
     /// What `socket(2)` and `connect(2)` say.
     pub async fn connect_unix(path: impl AsRef<Path>) -> io::Result<Stream> {
-        let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM.cloexec(), None)?;
-        connect(socket, SockAddr::unix(path)?).await
+        connect(SockAddr::unix(path)?, None).await
     }
 
     /// Takes over a connected socket.
@@ -114,7 +108,9 @@ impl Stream {
     /// # Errors
     /// If the connection is gone, or is not over TCP.
     pub fn peer(&self) -> io::Result<SocketAddr> {
-        self.option().peer_addr()?.as_socket().ok_or_else(not_inet)
+        let socket = self.socket();
+        let (_, remote) = socket.hub.driver.borrow().names(socket.fd)?;
+        remote.as_ref().and_then(SockAddr::as_socket).ok_or_else(not_inet)
     }
 
     /// The local address.
@@ -122,13 +118,16 @@ impl Stream {
     /// # Errors
     /// If the connection is not over TCP.
     pub fn local(&self) -> io::Result<SocketAddr> {
-        self.option().local_addr()?.as_socket().ok_or_else(not_inet)
+        let socket = self.socket();
+        socket.hub.driver.borrow().names(socket.fd)?.0.as_socket().ok_or_else(not_inet)
     }
 
-    /// The socket, for options that this type does not name.
-    #[must_use]
-    pub fn option(&self) -> SockRef<'_> {
-        SockRef::from(self)
+    /// The system's socket, for options that this type does not name.
+    ///
+    /// # Errors
+    /// In a simulation, where there is none.
+    pub fn option(&self) -> io::Result<SockRef<'_>> {
+        self.socket().option()
     }
 
     /// Makes the close abortive: the peer gets a reset instead of a farewell.
@@ -136,13 +135,12 @@ impl Stream {
     /// # Errors
     /// What `setsockopt(2)` says.
     pub fn reset_on_close(&self) -> io::Result<()> {
-        self.option().set_linger(Some(std::time::Duration::ZERO))
+        let socket = self.socket();
+        socket.hub.driver.borrow_mut().reset_on_close(socket.fd)
     }
-}
 
-impl std::os::fd::AsFd for Stream {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.send.socket.borrow()
+    pub(crate) fn socket(&self) -> &Rc<Socket> {
+        &self.send.socket
     }
 }
 
@@ -181,9 +179,11 @@ impl SendHalf {
     }
 }
 
-async fn connect(socket: socket2::Socket, address: SockAddr) -> io::Result<Stream> {
-    let socket = Socket::new(here::hub(), socket.into());
-    Connecting::new(Rc::clone(&socket), address).await?;
+async fn connect(to: SockAddr, from: Option<SockAddr>) -> io::Result<Stream> {
+    let hub = here::hub();
+    let fd = hub.driver.borrow_mut().socket(&to, from.as_ref())?;
+    let socket = Socket::of_raw(hub, fd);
+    Connecting::new(Rc::clone(&socket), to).await?;
     Ok(Stream::new(socket))
 }
 

@@ -95,7 +95,7 @@ impl Socket {
         }
         if inflow.armed.is_none() {
             if pool.has_any() {
-                inflow.armed = Some(self.arm(inflow.bulk)?);
+                inflow.armed = Some(self.arm(inflow.bulk || pool.is_scarce())?);
             } else {
                 pool.wait(cx.waker().clone());
             }
@@ -103,10 +103,10 @@ impl Socket {
         Poll::Pending
     }
 
-    fn arm(self: &Rc<Self>, bulk: bool) -> io::Result<Key> {
+    fn arm(self: &Rc<Self>, one: bool) -> io::Result<Key> {
         add(&self.hub.tally.recv_arms, 1);
         let fd = self.fd;
-        let request = if bulk { Request::RecvOne { fd } } else { Request::RecvMany { fd } };
+        let request = if one { Request::RecvOne { fd } } else { Request::RecvMany { fd } };
         self.hub.start(request, Slot::new(Kind::Recv, Hold::Socket(Rc::clone(self))))
     }
 
@@ -133,7 +133,9 @@ impl Socket {
                 0 => inflow.end = Some(End::Shut),
                 libc::ENOBUFS => {
                     add(&hub.tally.buffers_exhausted, 1);
-                    hub.pool.deepen();
+                    if inflow.queued < hub.config.recv_queue_max {
+                        hub.pool.deepen();
+                    }
                 }
                 // Paused by ourselves or by the kernel: the next read arms it again.
                 libc::ECANCELED | libc::EINTR | libc::EAGAIN => {}
