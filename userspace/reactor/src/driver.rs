@@ -1,7 +1,7 @@
 //! Where requests go and completions come from: the kernel's ring, or the simulator's network.
 
 use crate::counters::Tally;
-use crate::listener::{Listen, open};
+use crate::listener::{Listen, open_at};
 use crate::request::Request;
 use crate::ring::{Completion, Ring};
 use crate::sim::kernel::Kernel;
@@ -73,7 +73,7 @@ impl Driver {
 
     pub(crate) fn listen(&mut self, address: &SockAddr, listen: Listen) -> io::Result<RawFd> {
         match self {
-            Driver::Ring(_) => open(address, listen).map(OwnedFd::into_raw_fd),
+            Driver::Ring(_) => open_at(address, listen).map(OwnedFd::into_raw_fd),
             Driver::Sim(kernel) => kernel.listen(address, listen.backlog),
         }
     }

@@ -84,11 +84,15 @@ impl Drop for Listener {
     }
 }
 
-/// Opens a listening socket outside any reactor, so that a port that is taken is known before workers start.
+/// Opens a TCP listening socket outside any reactor, so that a port that is taken is known before workers start.
 ///
 /// # Errors
 /// What `socket(2)`, `setsockopt(2)`, `bind(2)` and `listen(2)` say.
-pub fn open(address: &SockAddr, listen: Listen) -> io::Result<OwnedFd> {
+pub fn open(address: SocketAddr, listen: Listen) -> io::Result<OwnedFd> {
+    open_at(&address.into(), listen)
+}
+
+pub(crate) fn open_at(address: &SockAddr, listen: Listen) -> io::Result<OwnedFd> {
     let socket = Socket::new(Domain::from(i32::from(address.family())), Type::STREAM.cloexec(), None)?;
     if !address.is_unix() {
         socket.set_reuse_address(true)?;
