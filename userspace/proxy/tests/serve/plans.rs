@@ -155,7 +155,7 @@ fn upstream(id: UpstreamId, targets: &[SocketAddr]) -> Upstream {
             backoff: Duration::from_millis(1),
             backoff_max: Duration::from_millis(1),
         },
-        keep_alive: KeepAlive { connections_max: 8, idle: Duration::from_secs(10), requests_max: 1000 },
+        keep_alive: KeepAlive { connections_max: 8, idle: Duration::from_secs(10), requests_max: 1_000_000 },
         slow_start: Duration::ZERO,
         proxy_protocol: None,
     }
