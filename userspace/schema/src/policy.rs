@@ -2,9 +2,16 @@
 //!
 //! A new kind is a file in `policy/`, a line in `Policy` and one in the list of modules.
 
+mod acl;
+mod any_of;
+mod cors;
 mod headers;
+mod ip_list;
 mod jwt;
+mod key_auth;
 mod rate_limit;
+mod request_id;
+mod size_limit;
 mod verdicts;
 
 use crate::node::{Kind, Node};
@@ -14,9 +21,16 @@ use crate::shape::Shape;
 use crate::shown::Shown;
 use crate::value::{Name, Value};
 
+pub use acl::Acl;
+pub use any_of::AnyOf;
+pub use cors::Cors;
 pub use headers::{HeaderEdits, Headers};
+pub use ip_list::IpList;
 pub use jwt::{Jwt, JwtAlgorithm, JwtKey};
+pub use key_auth::KeyAuth;
 pub use rate_limit::{Algorithm, LimitHeaders, OnStoreError, RateLimit, Windows};
+pub use request_id::{RequestId, Trust};
+pub use size_limit::SizeLimit;
 pub use verdicts::{REASONS, Verdicts};
 
 choice! {
@@ -24,6 +38,20 @@ choice! {
     pub enum Policy "a policy" {
         /// Lets only requests with a valid token pass.
         Jwt(Box<Jwt>) = "jwt",
+        /// Lets only requests with a known API key pass.
+        KeyAuth(Box<KeyAuth>) = "key_auth",
+        /// Lets a request pass that shows one of several credentials.
+        AnyOf(Box<AnyOf>) = "any_of",
+        /// Lets in only some groups, or keeps some out.
+        Acl(Box<Acl>) = "acl",
+        /// Lets in only some networks, or keeps some out.
+        IpList(Box<IpList>) = "ip_list",
+        /// Tells browsers what pages of other origins may do.
+        Cors(Box<Cors>) = "cors",
+        /// Gives every request a name.
+        RequestId(Box<RequestId>) = "request_id",
+        /// Refuses requests that are larger than wanted.
+        SizeLimit(Box<SizeLimit>) = "size_limit",
         /// Lets only so many requests pass.
         RateLimit(Box<RateLimit>) = "rate_limit",
         /// Changes headers.

@@ -7,7 +7,9 @@ use crate::diagnostic::Diagnostic;
 use crate::reader::Reader;
 use crate::section::{section, words};
 use crate::span::{At, Span};
-use crate::value::{Checked, HeaderName, Map, Material, Secret, TextMatch, Url};
+use crate::value::{Checked, HeaderName, Map, Material, Name, Secret, Size, TextMatch, Url};
+
+use super::key_auth::{anonymous, carriers, realm};
 
 section! {
     /// Lets only requests with a valid token pass (RFC 7519, RFC 8725).
@@ -42,6 +44,16 @@ section! {
         pub consumer_claim: At<String> = "sub".to_owned(),
         /// Let requests without a token pass, as nobody; a wrong token is refused all the same.
         pub optional: At<bool> = false,
+        /// The consumer that requests without a token stand for, with `optional`.
+        pub anonymous: Option<At<Name>>,
+        /// The claim that lists groups, for `acl` and for limits by group.
+        pub groups_claim: Option<At<String>>,
+        /// Types accepted (`typ`) where a token has one.
+        pub types: Vec<At<String>>,
+        /// Let tokens pass that never expire.
+        pub allow_no_expiry: At<bool> = false,
+        /// The largest token.
+        pub token_max: At<Size> = Size::kib(8),
         /// The realm in challenges.
         pub realm: At<String> = "weir".to_owned(),
         /// Verified tokens remembered; each until it expires.
@@ -51,6 +63,9 @@ section! {
 
 impl Checked for Jwt {
     fn check(&self, span: Span, reader: &mut Reader<'_>) {
+        carriers(&self.from, reader);
+        realm(&self.realm, reader);
+        anonymous(self.anonymous.as_ref(), &self.optional, reader);
         let keys = self.keys.first().map(|key| key.span);
         let discovery = Some(&self.discovery).filter(|found| found.value).map(|found| found.span);
         let sources = [

@@ -21,6 +21,8 @@ section! {
         pub algorithm: At<Algorithm> = Algorithm::Sliding,
         /// Other windows for consumers in a group; of several the most generous.
         pub groups: Map<Windows>,
+        /// Other windows for single consumers, by name; before those of their groups.
+        pub consumers: Map<Windows>,
         /// Which headers tell the client.
         pub headers: At<LimitHeaders> = LimitHeaders::Ietf,
         /// `observe` counts what it would refuse, and passes it.

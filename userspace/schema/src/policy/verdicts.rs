@@ -30,13 +30,12 @@ section! {
 pub const REASONS: &[&str] = &[
     "bad_framing",
     "bad_token",
-    "bad_key",
     "over_limit",
     "h2_abuse",
     "handshake_abuse",
     "denied",
-    "slow",
-    "not_found",
+    "slow_client",
+    "too_large",
 ];
 
 impl Checked for Verdicts {
