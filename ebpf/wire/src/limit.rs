@@ -62,11 +62,13 @@ impl Limit {
         self.cost != 0
     }
 
-    /// What `units` cost, in nanoseconds.
+    /// What `units` cost, in nanoseconds. Whole nanoseconds and fraction are multiplied apart, so that the bytes of a
+    /// large frame do not overflow at a rate of one in an hour.
     #[must_use]
     #[inline(always)]
     pub const fn price_ns(&self, units: u64) -> u64 {
-        self.cost.wrapping_mul(units) >> FRACTION_BITS
+        let fraction = (self.cost & ((1 << FRACTION_BITS) - 1)).wrapping_mul(units) >> FRACTION_BITS;
+        (self.cost >> FRACTION_BITS).wrapping_mul(units).wrapping_add(fraction)
     }
 
     /// The new theoretical arrival after admitting something of this price, or `None` if it must be refused.
@@ -130,6 +132,12 @@ mod tests {
     fn one_a_minute_can_be_said() {
         let limit = Limit::new(NonZeroU64::MIN, 60 * SECOND_NS, 1);
         assert_eq!(admitted(limit, SECOND_NS, 1, 120), 2);
+    }
+
+    #[test]
+    fn bytes_by_the_hour() {
+        let limit = Limit::new(NonZeroU64::MIN, 3600 * SECOND_NS, 100_000);
+        assert_eq!(admitted(limit, 0, 65_000, 5), 1);
     }
 
     #[test]
