@@ -113,7 +113,15 @@ pub(crate) fn format() -> Result<()> {
 pub(crate) fn clippy(packages: &[String]) -> Result<()> {
     crate::component::require("clippy", "cargo-clippy")?;
     let mut clippy = crate::shell::command("clippy");
-    clippy.args(packages).args(["--all-targets", "--locked", "--quiet", "--", "-D", "warnings"]);
+    clippy.args(packages).args([
+        "--all-targets",
+        "--keep-going",
+        "--locked",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+    ]);
     crate::shell::run(clippy.current_dir(crate::root::folder()))
 }
 

@@ -69,12 +69,23 @@ pub(super) const STATUSES: Rule = Rule {
     name: "status-owner",
     explain: "in proxy, only fault.rs maps an error to a status of 4xx or 5xx: errors are typed where they arise and \
               become a reply in one file, so two ways to the same mistake cannot answer differently. Policies choose \
-              their own reply; that is their job.",
+              their own reply, that is their job, and comparing a status is not choosing one.",
     check: |tree| {
         let code = tree.code().filter(|(path, _)| {
             path.starts_with("userspace/proxy/src/") && !is_module(path, "userspace/proxy/src/fault")
         });
-        each(code, is_status, "return a Fault; proxy::fault gives it the status")
+        let mut findings = Vec::new();
+        for (path, source) in code {
+            let tokens = source.tokens();
+            for (at, token) in tokens.iter().enumerate().filter(|(_, token)| is_status(token)) {
+                let before = tokens.get(at.saturating_sub(2)..at).unwrap_or_default();
+                if !is_comparison(before) {
+                    let what = format!("{}: return a Fault; proxy::fault gives it the status", token.text);
+                    findings.push(Finding::new(path, token.line, what));
+                }
+            }
+        }
+        findings
     },
 };
 
@@ -142,6 +153,15 @@ fn is_metric(text: &str) -> bool {
     })
 }
 
+/// Whether two tokens end in an operator that compares: who asks for a status does not choose one.
+fn is_comparison(before: &[Token]) -> bool {
+    match before {
+        [.., last] if matches!(last.text.as_str(), "<" | ">") => true,
+        [first, last] => last.text == "=" && matches!(first.text.as_str(), "<" | ">" | "=" | "!"),
+        _ => false,
+    }
+}
+
 fn is_status(token: &Token) -> bool {
     let digits = token.text.trim_end_matches("u16").trim_end_matches('_');
     STATUS.contains(&digits)
@@ -203,6 +223,7 @@ mod tests {
         check(&STATUSES, "userspace/proxy/src/h1.rs", "const A: u16 = 502;", true);
         check(&STATUSES, "userspace/proxy/src/h1.rs", "const A: u16 = 431_u16;", true);
         check(&STATUSES, "userspace/proxy/src/h1.rs", "const A: u64 = 500;", false);
+        check(&STATUSES, "userspace/proxy/src/h1.rs", "fn a(b: u16) -> bool { b >= 400 && b != 404 }", false);
         check(&STATUSES, "userspace/policy/src/limit.rs", "const A: u16 = 429;", false);
     }
 }
