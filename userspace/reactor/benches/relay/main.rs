@@ -1,0 +1,112 @@
+//! CPU time per round trip of an echo and of a byte relay, on this reactor and on others, in one interleaved run.
+//!
+//! Each contestant is a child process pinned to the first core. This process, on the second core, is client and origin:
+//! it keeps all connections open and drives one contestant after the other for a short window, many rounds over, so
+//! that noise of the machine falls on all alike. The measure is the child's `schedstat`, all threads.
+//!
+//! `relay [--rounds N] [--window MS] [--connections N] [--bytes N] [--json FILE]`
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a bench stops where it fails and prints what it finds"
+)]
+
+mod bare;
+mod drive;
+mod others;
+mod ours;
+mod table;
+
+use drive::Contestant;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// What a contestant does with what it receives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Echo,
+    Relay(SocketAddr),
+}
+
+/// All contestants; the first is the floor.
+const NAMES: [&str; 5] = ["bare", "weir", "tokio", "tokio-uring", "tokio-uring-default"];
+
+struct Options {
+    rounds: usize,
+    window: Duration,
+    connections: usize,
+    bytes: usize,
+    json: Option<String>,
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    if arguments.first().is_some_and(|a| a == "serve") {
+        let mode = arguments.get(2).map_or(Mode::Echo, |origin| Mode::Relay(origin.parse().unwrap()));
+        serve(&arguments[1], mode);
+    }
+    let options = options(&arguments);
+    drive::pin(1);
+    let mut rows = Vec::new();
+    for relay in [false, true] {
+        rows.extend(run(&options, relay));
+    }
+    if let Some(path) = &options.json {
+        std::fs::write(path, table::json(&rows)).unwrap();
+    }
+}
+
+fn options(arguments: &[String]) -> Options {
+    let value = |name: &str| {
+        let at = arguments.iter().position(|a| a == name)?;
+        arguments.get(at + 1).cloned()
+    };
+    let number = |name, default| value(name).map_or(default, |v| v.parse().unwrap());
+    Options {
+        rounds: number("--rounds", 15),
+        window: Duration::from_millis(number("--window", 200) as u64),
+        connections: number("--connections", 64),
+        bytes: number("--bytes", 100),
+        json: value("--json"),
+    }
+}
+
+fn serve(name: &str, mode: Mode) -> ! {
+    drive::pin(0);
+    match name {
+        "bare" => bare::serve(mode),
+        "weir" => ours::serve(mode),
+        "tokio" => others::tokio(mode),
+        "tokio-uring" => others::tokio_uring(mode, true),
+        "tokio-uring-default" => others::tokio_uring(mode, false),
+        other => panic!("no contestant is called {other}"),
+    }
+    std::process::exit(1);
+}
+
+fn run(options: &Options, relay: bool) -> Vec<table::Row> {
+    let work = if relay { "relay" } else { "echo" };
+    println!("\n{work}: {} connections, {} bytes", options.connections, options.bytes);
+    let mut drive = drive::Drive::new(options.bytes);
+    let mut contestants: Vec<Contestant> =
+        NAMES.iter().map(|name| Contestant::start(name, relay, &mut drive, options.connections)).collect();
+    let mut samples = vec![Vec::new(); contestants.len()];
+    for contestant in &mut contestants {
+        drive.measure(contestant, options.window);
+    }
+    for _ in 0..options.rounds {
+        for (contestant, samples) in contestants.iter_mut().zip(&mut samples) {
+            samples.push(drive.measure(contestant, options.window));
+        }
+    }
+    let rows = table::rows(work, &NAMES, &samples);
+    table::print(&rows);
+    rows
+}
