@@ -48,6 +48,6 @@ pub use op::shutdown::ShuttingDown;
 pub use owned::{Owned, OwnedList};
 pub use pump::pump;
 pub use reactor::{Reactor, counters, spawn};
-pub use steer::prefer_cpu;
+pub use steer::{Balance, prefer_cpu};
 pub use stream::{RecvHalf, SendHalf, Stream};
 pub use time::{Deadline, Elapsed, Sleep, Yield, deadline, now, sleep, sleep_until, yield_now};

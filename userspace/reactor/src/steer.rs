@@ -1,7 +1,10 @@
-//! Steering: which worker's listener gets a connection.
+//! Steering: which worker gets a connection. The kernel prefers the listener of the core on which the packets arrive;
+//! where that leaves one worker with too much, the worker itself passes fresh connections on.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Makes a listener of a shared port the first choice for connections whose packets arrive on `cpu`.
 ///
@@ -21,4 +24,62 @@ pub fn prefer_cpu(socket: &impl AsFd, cpu: u32) -> io::Result<()> {
         )
     };
     if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// How many connections more than the idlest worker one may have before it passes fresh ones on.
+const SLACK: u32 = 8;
+
+/// The workers' loads, as each tells the others. One writer per number, on a cache line of its own.
+#[derive(Clone)]
+pub struct Balance(Arc<[Load]>);
+
+#[derive(Default)]
+#[repr(align(64))]
+struct Load(AtomicU32);
+
+impl Balance {
+    /// For so many workers.
+    #[must_use]
+    pub fn new(workers: usize) -> Balance {
+        Balance((0..workers).map(|_| Load::default()).collect())
+    }
+
+    /// Tells the others what this worker has: connections, or whatever weighs.
+    pub fn tell(&self, worker: usize, load: u32) {
+        if let Some(own) = self.0.get(worker) {
+            own.0.store(load, Ordering::Relaxed);
+        }
+    }
+
+    /// Who should serve a connection that came to `worker`: itself, unless it has a quarter more than the idlest one,
+    /// and [`SLACK`] on top. Locality is worth more than evenness below that.
+    #[must_use]
+    pub fn pick(&self, worker: usize) -> usize {
+        let load = |l: &Load| l.0.load(Ordering::Relaxed);
+        let own = self.0.get(worker).map_or(0, load);
+        let idlest = self.0.iter().map(load).enumerate().min_by_key(|(_, load)| *load);
+        match idlest {
+            Some((other, least)) if own > least + least / 4 + SLACK => other,
+            _ => worker,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_clear_excess_is_passed_on() {
+        let check = |loads: [u32; 3], expect: usize| {
+            let balance = Balance::new(3);
+            loads.iter().enumerate().for_each(|(worker, load)| balance.tell(worker, *load));
+            assert_eq!(balance.pick(0), expect, "{loads:?}");
+        };
+        check([0, 0, 0], 0);
+        check([8, 0, 0], 0);
+        check([9, 3, 0], 2);
+        check([133, 100, 200], 0);
+        check([134, 100, 200], 1);
+    }
 }

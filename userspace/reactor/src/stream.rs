@@ -139,6 +139,14 @@ impl Stream {
         socket.hub.driver.borrow_mut().reset_on_close(socket.fd)
     }
 
+    /// Gives a connection on which nothing was received yet to another worker, which takes it with [`Stream::from_fd`].
+    ///
+    /// # Errors
+    /// What `fcntl(2)` says, or that a simulated socket cannot leave its world.
+    pub fn hand_over(self) -> io::Result<OwnedFd> {
+        Ok(self.option()?.try_clone()?.into())
+    }
+
     pub(crate) fn socket(&self) -> &Rc<Socket> {
         &self.send.socket
     }
