@@ -11,8 +11,12 @@ use crate::span::Span;
 
 /// Values deeper than this are refused; the deepest key of the schema is at 9.
 const DEPTH_MAX: usize = 64;
-/// Values beyond this number are refused; an alias counts as all it stands for.
+/// Values beyond this number are refused.
 const NODES_MAX: usize = 20_000_000;
+/// Values that aliases stand for, beyond which they are refused.
+const COPIES_MAX: usize = 1_000_000;
+/// Mappings up to this size are searched from the beginning for a key.
+const SEARCHED_MAX: usize = 16;
 
 /// Reads one document. What cannot be read is reported; `None` if nothing can be made of the text.
 pub(crate) fn parse(text: &str, file: u16, report: &mut Report) -> Option<Node> {
@@ -49,6 +53,7 @@ struct Tree {
     stack: Vec<Open>,
     anchors: HashMap<usize, Node>,
     count: usize,
+    copied: usize,
     documents: usize,
 }
 
@@ -75,15 +80,27 @@ impl Tree {
                 return self.put(node, anchor, report);
             }
             Event::Alias(anchor) => {
-                let node = self.anchors.get(&anchor).cloned().map(|node| Node { span, ..node });
-                let node = node.ok_or_else(|| {
-                    Diagnostic::new(Code::NotUsed, span, "an alias cannot stand inside what it names")
-                })?;
+                let node = self.alias(anchor, span)?;
                 return self.put(node, 0, report);
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// A copy of what an alias names; many small ones can name a great deal, so copies are counted before they are made.
+    fn alias(&mut self, anchor: usize, span: Span) -> Result<Node, Diagnostic> {
+        let inside = || Diagnostic::new(Code::NotUsed, span, "an alias cannot stand inside what it names");
+        let node = self.anchors.get(&anchor).ok_or_else(inside)?;
+        self.copied = self.copied.saturating_add(size(node));
+        if self.copied > COPIES_MAX {
+            return Err(Diagnostic::new(
+                Code::TooLarge,
+                span,
+                format!("aliases stand for more than {COPIES_MAX} values"),
+            ));
+        }
+        Ok(Node { span, ..node.clone() })
     }
 
     fn document(&mut self, span: Span) -> Result<(), Diagnostic> {
@@ -107,7 +124,7 @@ impl Tree {
 
     /// Hangs a finished node where it belongs: as key, value, item or root.
     fn put(&mut self, node: Node, anchor: usize, report: &mut Report) -> Result<(), Diagnostic> {
-        self.count = self.count.saturating_add(if self.anchors.is_empty() { 1 } else { size(&node) });
+        self.count = self.count.saturating_add(1);
         if self.count > NODES_MAX {
             return Err(Diagnostic::new(
                 Code::TooLarge,
@@ -126,7 +143,7 @@ impl Tree {
             Kind::List(items) => items.push(node),
             Kind::Map(entries) => match parent.key.take() {
                 None => parent.key = Some(key(node)?),
-                Some(key) if parent.seen.insert(key.text.clone()) => entries.push((key, node)),
+                Some(key) if is_new(&key, entries, &mut parent.seen) => entries.push((key, node)),
                 Some(key) => report.push(duplicate(&key, entries)),
             },
             Kind::Null | Kind::Scalar(_) => {}
@@ -145,6 +162,17 @@ fn place(file: u16, mark: &Marker, len: usize) -> Span {
     let line = u32::try_from(mark.line()).unwrap_or(u32::MAX);
     let column = u32::try_from(mark.col().saturating_add(1)).unwrap_or(u32::MAX);
     Span { file, len: u16::try_from(len.max(1)).unwrap_or(u16::MAX), line, column }
+}
+
+/// Small mappings are searched; large ones have their keys in a set as well.
+fn is_new(key: &Key, entries: &[(Key, Node)], seen: &mut HashSet<String>) -> bool {
+    if entries.len() < SEARCHED_MAX {
+        return !entries.iter().any(|(known, _)| known.text == key.text);
+    }
+    if seen.is_empty() {
+        seen.extend(entries.iter().map(|(known, _)| known.text.clone()));
+    }
+    seen.insert(key.text.clone())
 }
 
 fn size(node: &Node) -> usize {

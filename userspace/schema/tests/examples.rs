@@ -1,5 +1,5 @@
 //! Every example is read without a word of complaint, stands in its one form, and survives being rendered and read again.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on says where")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -96,4 +96,65 @@ fn the_schema_for_editors_is_current() {
     }
     let found = fs::read_to_string(&path).unwrap_or_default();
     assert!(found == text, "config/schema.json is not current; WEIR_BLESS=1 writes it");
+}
+
+/// Every key that the schema reaches from a definition, policies apart: they have examples of their own.
+fn keys(
+    schema: &serde_json::Value,
+    node: &serde_json::Value,
+    seen: &mut Vec<String>,
+    found: &mut Vec<String>,
+) {
+    match node {
+        serde_json::Value::Array(items) => items.iter().for_each(|item| keys(schema, item, seen, found)),
+        serde_json::Value::Object(entries) => {
+            if let Some(name) = entries.get("$ref").and_then(|name| name.as_str()?.rsplit('/').next()) {
+                if name != "Policy" && !seen.iter().any(|known| known == name) {
+                    seen.push(name.to_owned());
+                    keys(schema, &schema["definitions"][name], seen, found);
+                }
+                return;
+            }
+            if let Some(properties) = entries.get("properties").and_then(|properties| properties.as_object())
+            {
+                found.extend(properties.keys().cloned());
+            }
+            entries
+                .iter()
+                .filter(|(key, _)| *key != "definitions")
+                .for_each(|(_, value)| keys(schema, value, seen, found));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_reference_shows_every_key() {
+    let schema = weir_schema::json_schema();
+    let mut found = Vec::new();
+    keys(&schema, &schema["allOf"], &mut Vec::new(), &mut found);
+    found.sort();
+    found.dedup();
+    assert!(found.len() > 150, "only {} keys", found.len());
+    let text = fs::read_to_string(config().join("weir.yaml")).unwrap();
+    // Tests on texts and words that stand alone are shown by name in a comment.
+    let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let missing: Vec<_> = found.iter().filter(|key| !words.contains(&key.as_str())).collect();
+    assert!(missing.is_empty(), "config/weir.yaml does not show {missing:?}");
+}
+
+#[test]
+fn formatting_changes_no_configuration() {
+    for path in examples() {
+        let text = fs::read_to_string(&path).unwrap();
+        // Spread out as a careless hand would have it.
+        let careless = text
+            .replace("{ ", "{")
+            .replace(": {", ":   {")
+            .replace("\n  - ", "\n\n\n  - ")
+            .replace("\n", "   \n");
+        let (before, _) = read("careless.yaml", &careless);
+        let (after, _) = read("formatted.yaml", &fmt::format(&careless).unwrap());
+        assert_eq!(before, after, "{}", path.display());
+    }
 }

@@ -1,5 +1,7 @@
 //! Formatting: what changes, what stays, and that meaning never does.
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn check(text: &str, expect: &str) {
@@ -61,4 +63,109 @@ fn nothing_stays_nothing() {
 fn what_is_not_yaml_is_refused() {
     assert!(format("a: [\n").unwrap_err().has_errors());
     assert!(format("a: 1\na: 2\n").unwrap_err().has_errors());
+}
+
+/// A value to be written in some style.
+#[derive(Clone, Debug)]
+enum Tree {
+    Scalar(String),
+    List(Vec<Tree>),
+    Map(Vec<(String, Tree)>),
+}
+
+fn tree() -> impl Strategy<Value = Tree> {
+    let scalar = "[ -~äß\\n]{0,12}".prop_map(Tree::Scalar);
+    scalar.prop_recursive(4, 40, 5, |inner| {
+        let list = prop::collection::vec(inner.clone(), 0..5).prop_map(Tree::List);
+        let map = prop::collection::btree_map("[a-z_:*#-]{1,8}", inner, 0..5);
+        prop_oneof![list, map.prop_map(|map| Tree::Map(map.into_iter().collect()))]
+    })
+}
+
+fn quoted(text: &str) -> String {
+    let plain = !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    if plain && text != "null" { text.to_owned() } else { serde_json::to_string(text).unwrap() }
+}
+
+/// Writes a tree; `style` is used up bit by bit to choose between block and flow, and where comments and blank lines stand.
+fn written(tree: &Tree, indent: usize, style: &mut u64, text: &mut String) {
+    let mut chance = || {
+        *style = style.rotate_right(1) ^ 0x9e37;
+        *style & 1 == 1
+    };
+    let flow = chance() && indent > 0;
+    let (comment, blank) = (chance(), chance());
+    let note = *style;
+    let open = |text: &mut String| {
+        if blank {
+            text.push('\n');
+        }
+        if comment {
+            text.push_str(&format!("{:indent$}# note {note}\n", ""));
+        }
+    };
+    match tree {
+        Tree::Scalar(scalar) => text.push_str(&format!(" {}\n", quoted(scalar))),
+        Tree::List(items) if items.is_empty() => text.push_str(" []\n"),
+        Tree::Map(entries) if entries.is_empty() => text.push_str(" {}\n"),
+        tree if flow => text.push_str(&format!(" {}  # end\n", in_flow(tree))),
+        Tree::List(items) => {
+            text.push('\n');
+            for item in items {
+                open(text);
+                text.push_str(&format!("{:indent$}-", ""));
+                written(item, indent + 3, style, text);
+            }
+        }
+        Tree::Map(entries) => {
+            text.push('\n');
+            for (key, value) in entries {
+                open(text);
+                text.push_str(&format!("{:indent$}{}:", "", quoted(key)));
+                written(value, indent + 1, style, text);
+            }
+        }
+    }
+}
+
+fn in_flow(tree: &Tree) -> String {
+    match tree {
+        Tree::Scalar(scalar) => quoted(scalar),
+        Tree::List(items) => format!("[{}]", items.iter().map(in_flow).collect::<Vec<_>>().join(",")),
+        Tree::Map(entries) => {
+            let entry = |(key, value): &(String, Tree)| format!("{}: {}", quoted(key), in_flow(value));
+            format!("{{{}}}", entries.iter().map(entry).collect::<Vec<_>>().join(" , "))
+        }
+    }
+}
+
+fn matches(tree: &Tree, node: &Node) -> bool {
+    match (tree, &node.kind) {
+        (Tree::Scalar(text), Kind::Scalar(scalar)) => *text == scalar.text,
+        (Tree::List(items), Kind::List(nodes)) => {
+            items.len() == nodes.len() && items.iter().zip(nodes).all(|(a, b)| matches(a, b))
+        }
+        (Tree::Map(entries), Kind::Map(nodes)) => {
+            let same = |((name, tree), (key, node)): (&(String, Tree), &(crate::node::Key, Node))| {
+                *name == key.text && matches(tree, node)
+            };
+            entries.len() == nodes.len() && entries.iter().zip(nodes).all(same)
+        }
+        _ => false,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn formatting_keeps_every_value_and_is_stable(tree in tree(), style in any::<u64>()) {
+        let mut text = String::new();
+        written(&tree, 0, &mut style.clone(), &mut text);
+        let formatted = format(&text).map_err(|report| TestCaseError::fail(format!("{report:?}\n{text}")))?;
+        let mut report = Report::default();
+        let node = yaml::parse(&formatted, 0, &mut report).unwrap();
+        prop_assert!(matches(&tree, &node), "\n{}\nbecame\n{}", text, formatted);
+        prop_assert_eq!(format(&formatted).unwrap(), formatted.clone(), "\n{}\nonce\n{}", text, formatted);
+    }
 }

@@ -15,6 +15,7 @@ pub(super) fn write(root: &Collection) -> String {
                 writer.anchored(entry);
                 writer.entries(collection, 0);
             }
+            Some(Item::Scalar(text)) if text.is_empty() && entry.anchor.is_none() => {}
             _ => writer.value(entry, String::new(), 0),
         }
     }
@@ -104,10 +105,14 @@ impl Writer {
         let dash = start.trim_start() == "-";
         let plain =
             collection.entries.first().is_some_and(|first| first.before.is_empty() && first.anchor.is_none());
-        if !(dash && plain && entry.trailing.is_none()) {
+        if !(dash && plain) {
             self.line(start, entry.trailing.clone());
             self.entries(collection, inner);
             return;
+        }
+        // Behind a dash the line has no end of its own, so its comment goes above.
+        if let Some(comment) = &entry.trailing {
+            self.line(format!("{:indent$}{comment}", ""), None);
         }
         let at = self.lines.len();
         self.entries(collection, inner);
