@@ -2,8 +2,8 @@
 use crate::{
     client::is_trusted,
     desk::Desk,
-    h1, hello,
-    line::Line,
+    h1, h2, hello,
+    line::{Line, Open},
     proxy_protocol::{self, Header},
     snapshot::Snapshot,
     stream::Stream,
@@ -15,6 +15,7 @@ use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use weir_message::Scheme;
 use weir_meter::Count;
 use weir_plan::listener::{Listener, ProxyProtocol, Service, Tunnel};
@@ -27,6 +28,7 @@ pub(crate) async fn run(desk: Rc<Desk>, name: Arc<str>, stream: weir_reactor::St
     let socket = stream.peer().unwrap_or(nowhere);
     let local = stream.local().unwrap_or(nowhere);
     let snapshot = desk.snapshot();
+    let open = Rc::new(Open(Rc::clone(&desk)));
     let mut line = Line {
         desk,
         listener: name,
@@ -38,6 +40,7 @@ pub(crate) async fn run(desk: Rc<Desk>, name: Arc<str>, stream: weir_reactor::St
         watch: Watch::new(),
         requests: Cell::new(0),
         number: Cell::new(None),
+        open,
     };
     let Some(listener) = snapshot.listener(&line.listener).cloned() else { return };
     let mut early = None;
@@ -91,7 +94,7 @@ async fn serve(
     early: Option<Buf>,
 ) {
     let Some(tls) = &listener.tls else {
-        return h1::server::run(&line, Stream::Plain(stream), snapshot, early).await;
+        return serve_plain(line, snapshot, listener, stream, early).await;
     };
     let shaking = Tls::accept(stream, Arc::clone(&tls.config), early);
     let Ok(Ok(session)) = line.watch.limit(tls.handshake_timeout, shaking).await else {
@@ -101,7 +104,51 @@ async fn serve(
     line.desk.block.add(Count::TlsDone, 1);
     line.scheme = Scheme::Https;
     line.server_name = session.server_name();
-    h1::server::run(&line, Stream::Tls(Box::new(session)), snapshot, None).await;
+    if session.is_h2() {
+        h2::run(line, Stream::Tls(Box::new(session)), snapshot, None).await;
+    } else {
+        h1::server::run(&line, Stream::Tls(Box::new(session)), snapshot, None).await;
+    }
+}
+
+/// Without TLS, HTTP/2 is spoken by clients that know it is, and they say so with their first bytes.
+async fn serve_plain(
+    line: Line,
+    snapshot: Rc<Snapshot>,
+    listener: &Listener,
+    stream: weir_reactor::Stream,
+    mut early: Option<Buf>,
+) {
+    let http2 = match &listener.service {
+        Service::Http(protocols) | Service::Redirect(protocols, _) => protocols.http2,
+        Service::Tunnel(_) => false,
+    };
+    if http2 {
+        let peeked = line.watch.limit(listener.limits.idle_timeout, peek(&stream, early.take())).await;
+        let Ok(Some((begins, bytes))) = peeked else { return };
+        if begins {
+            return h2::run(line, Stream::Plain(stream), snapshot, Some(bytes)).await;
+        }
+        early = Some(bytes);
+    }
+    h1::server::run(&line, Stream::Plain(stream), snapshot, early).await;
+}
+
+/// Receives until it is certain whether the client speaks HTTP/2.
+async fn peek(stream: &weir_reactor::Stream, early: Option<Buf>) -> Option<(bool, Buf)> {
+    let mut bytes = match early {
+        Some(early) => early,
+        None => stream.recv().await.ok()??,
+    };
+    loop {
+        if let Poll::Ready(begins) = h2::is_preface(&bytes) {
+            return Some((begins, bytes));
+        }
+        let mut longer = Buf::take()?;
+        longer.append(&bytes);
+        longer.append(&stream.recv().await.ok()??);
+        bytes = longer;
+    }
 }
 
 /// Bytes to an upstream, chosen by the server name of a TLS hello that is passed on unread.

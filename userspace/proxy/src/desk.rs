@@ -44,6 +44,7 @@ pub(crate) struct Scratch {
     pub(crate) request: Request,
     pub(crate) response: Response,
     pub(crate) trailers: Head,
+    pub(crate) trailers_up: Head,
     pub(crate) pass: Pass,
     pub(crate) body: Vec<u8>,
 }

@@ -53,6 +53,7 @@ struct Exchange<'a, S, K> {
     request: &'a mut Request,
     response: &'a mut Response,
     trailers: &'a mut Head,
+    trailers_up: &'a mut Head,
     pass: &'a mut Pass,
     body: &'a mut Vec<u8>,
     source: &'a mut S,
@@ -81,7 +82,7 @@ pub(crate) async fn run<S: Source, K: Sink>(
     (source, sink): (&mut S, &mut K),
     head: Result<(), Fault>,
 ) -> Ends {
-    let Scratch { request, response, trailers, pass, body } = scratch;
+    let Scratch { request, response, trailers, trailers_up, pass, body } = scratch;
     pass.clear();
     let keep = head.is_ok() && request.persistent && line.requests.get() < listener.limits.requests_max;
     let record = Record { seat: Seat::OTHER, status: 0, begun: now(), upstream_ns: None, keep };
@@ -93,6 +94,7 @@ pub(crate) async fn run<S: Source, K: Sink>(
         request,
         response,
         trailers,
+        trailers_up,
         pass,
         body,
         source,

@@ -1,6 +1,7 @@
 //! What an exchange knows of an HTTP version: one half that receives and one that sends.
 use crate::{fault::Broken, stream::Stream};
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use weir_message::{Head, Response, h1::Delivery};
 use weir_reactor::Buf;
 
@@ -16,7 +17,7 @@ pub(crate) trait Source {
     fn is_done(&self) -> bool;
 
     /// The trailers of a body that is done, as far as they may be passed on.
-    fn trailers(&mut self, head: &mut Head) -> Result<(), Broken>;
+    async fn trailers(&mut self, head: &mut Head) -> Result<(), Broken>;
 
     /// What came after the request, for protocols that take the connection over.
     fn take_rest(&mut self) -> Option<Buf>;
@@ -45,6 +46,11 @@ pub(crate) trait Sink {
     /// Ends the answer.
     async fn end(&mut self, trailers: Option<&Head>) -> Result<(), Broken>;
 
-    /// The connection itself, for protocols that take it over after a 101.
+    /// The connection itself, for protocols that take it over after a 101; none where it is shared.
     fn stream(&self) -> Option<Rc<Stream>>;
+
+    /// Ready when the client has given up on the answer. Where that cannot be known, never.
+    fn poll_gone(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use weir_message::Scheme;
 
 /// What is known about a connection before its first request.
@@ -31,6 +31,7 @@ pub(crate) struct Line {
     pub(crate) requests: Cell<u32>,
     /// Its number on the worker's roll, once it has one.
     pub(crate) number: Cell<Option<usize>>,
+    pub(crate) open: Rc<Open>,
 }
 
 impl Line {
@@ -44,18 +45,48 @@ impl Line {
             if self.desk.is_draining() {
                 return Poll::Ready(None);
             }
-            if self.number.get().is_none() {
-                self.number.set(Some(self.desk.enlist(cx.waker())));
-            }
+            self.enlist(cx.waker());
             Poll::Pending
         })
         .await
+    }
+
+    /// Has this connection's task woken when the worker begins to drain.
+    pub(crate) fn enlist(&self, waker: &Waker) {
+        if self.number.get().is_none() {
+            self.number.set(Some(self.desk.enlist(waker)));
+        }
+    }
+
+    /// The same connection for one of its streams, with time limits of its own.
+    pub(crate) fn branch(&self) -> Line {
+        Line {
+            desk: Rc::clone(&self.desk),
+            listener: Arc::clone(&self.listener),
+            socket: self.socket,
+            peer: self.peer,
+            local: self.local,
+            scheme: self.scheme,
+            server_name: self.server_name.clone(),
+            watch: Watch::new(),
+            requests: Cell::new(0),
+            number: Cell::new(None),
+            open: Rc::clone(&self.open),
+        }
+    }
+}
+
+/// Counts a connection as open until the last of its parts is gone.
+pub(crate) struct Open(pub(crate) Rc<Desk>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.closed();
     }
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
-        self.desk.closed();
         if let Some(number) = self.number.get() {
             self.desk.delist(number);
         }

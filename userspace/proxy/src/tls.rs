@@ -66,6 +66,16 @@ impl Tls {
         }
     }
 
+    /// Whether both sides agreed on HTTP/2.
+    pub(crate) fn is_h2(&self) -> bool {
+        self.session.borrow().alpn_protocol() == Some(b"h2")
+    }
+
+    /// The transport, the session, and ciphertext that the session has not seen.
+    pub(crate) fn into_parts(self) -> (Stream, Connection, Option<Buf>) {
+        (self.stream, self.session.into_inner(), self.cipher_in.into_inner())
+    }
+
     /// The server name that the client asked for.
     pub(crate) fn server_name(&self) -> Option<Box<str>> {
         match &*self.session.borrow() {

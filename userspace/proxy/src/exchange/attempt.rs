@@ -169,7 +169,8 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
             return onward.run(inflow, timeouts, terms.wants_upgrade, &progress).await;
         }
         let bounds = pump::Bounds { body_max, idle: timeouts.idle };
-        let upload = pump::upload(&mut *self.source, outflow, watch, bounds, &progress);
+        let out = (outflow, &mut *self.trailers_up);
+        let upload = pump::upload(&mut *self.source, out, watch, bounds, &progress);
         let answer = onward.run(inflow, timeouts, terms.wants_upgrade, &progress);
         pump::both(upload, answer).await
     }

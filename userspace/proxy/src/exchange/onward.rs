@@ -7,6 +7,9 @@ use crate::{
     half::Sink,
     line::Line,
 };
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 use weir_message::{Head, Name, Request, Response, Version, h1::Delivery, hop};
 use weir_plan::limit::Timeouts;
@@ -77,11 +80,16 @@ impl<K: Sink> Onward<'_, K> {
         first_byte: Duration,
         progress: &pump::Progress,
     ) -> Result<(), Fault> {
-        let mut reading = std::pin::pin!(inflow.response(self.request.method, self.response));
+        let mut reading = pin!(inflow.response(self.request.method, self.response));
+        let sink = &mut *self.sink;
         loop {
             let (seen, done) = (progress.moved.get(), progress.done.get());
-            match self.line.watch.limit(first_byte, &mut reading).await {
-                Ok(read) => return read.map_err(Broken::of_upstream),
+            let read_or_gone = poll_fn(|cx| match reading.as_mut().poll(cx) {
+                Poll::Ready(read) => Poll::Ready(read.map_err(Broken::of_upstream)),
+                Poll::Pending => sink.poll_gone(cx).map(|()| Err(Fault::ClientGone)),
+            });
+            match self.line.watch.limit(first_byte, read_or_gone).await {
+                Ok(read) => return read,
                 Err(_) if !done || progress.moved.get() > seen => {}
                 Err(_) => return Err(Fault::UpstreamSlow),
             }

@@ -41,7 +41,7 @@ impl Progress {
 /// A failure of the upstream's connection ends it without an error: the answer may be on its way nevertheless.
 pub(super) async fn upload<S: Source>(
     source: &mut S,
-    out: &mut Outflow,
+    (out, trailers): (&mut Outflow, &mut Head),
     watch: &Watch,
     bounds: Bounds,
     progress: &Progress,
@@ -60,7 +60,13 @@ pub(super) async fn upload<S: Source>(
         }
         progress.moved.set(now());
     }
-    if out.end(None).await.is_ok() {
+    watch
+        .limit(bounds.idle, source.trailers(trailers))
+        .await
+        .unwrap_or(Err(Broken::Slow))
+        .map_err(Broken::of_client)?;
+    let trailers = Some(&*trailers).filter(|trailers| !trailers.is_empty());
+    if out.end(trailers).await.is_ok() {
         progress.done.set(true);
         progress.moved.set(now());
     }
@@ -83,7 +89,7 @@ pub(super) async fn download<K: Sink>(
         let more = inflow.is_ready();
         to_client(watch, idle, sink.chunk(data, more)).await?;
     }
-    inflow.trailers(trailers).map_err(|error| error.of_upstream())?;
+    Source::trailers(inflow, trailers).await.map_err(Broken::of_upstream)?;
     let trailers = Some(&*trailers).filter(|trailers| !trailers.is_empty());
     to_client(watch, idle, sink.end(trailers)).await
 }

@@ -35,7 +35,7 @@ impl Source for Inflow {
         Inflow::is_done(self)
     }
 
-    fn trailers(&mut self, head: &mut Head) -> Result<(), Broken> {
+    async fn trailers(&mut self, head: &mut Head) -> Result<(), Broken> {
         Ok(Inflow::trailers(self, head)?)
     }
 

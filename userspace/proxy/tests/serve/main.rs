@@ -17,6 +17,7 @@
 mod bodies;
 mod client;
 mod framing;
+mod http2;
 mod origin;
 mod plans;
 mod rig;
@@ -31,7 +32,8 @@ fn main() {
     if let Some(reason) = &missing {
         eprintln!("ignored, because {reason}");
     }
-    let tests = routes::TESTS.iter().chain(bodies::TESTS).chain(framing::TESTS).chain(tls::TESTS);
+    let tests =
+        routes::TESTS.iter().chain(bodies::TESTS).chain(framing::TESTS).chain(tls::TESTS).chain(http2::TESTS);
     let trials = tests.map(|(name, test)| {
         let run = move || -> Result<(), Failed> {
             test();

@@ -1,0 +1,197 @@
+//! HTTP/2 with clients: prior knowledge and TLS, bodies, trailers, many streams, and clients that misbehave.
+use crate::Test;
+use crate::client::Client;
+use crate::origin::{Act, Origin, ok};
+use crate::plans::{Draft, respond};
+use crate::rig::Rig;
+use bytes::Bytes;
+use std::future::Future;
+use std::net::SocketAddr;
+use weir_plan::listener::{Protocols, Service};
+
+pub const TESTS: &[Test] = &[
+    ("h2_requests_reach_the_origin", requests),
+    ("h2_bodies_and_trailers", bodies),
+    ("h2_many_streams_at_once", many),
+    ("h2_and_http_1_share_a_listener", shared),
+    ("h2_large_answers_wait_for_the_window", large),
+    ("c1_rapid_reset_is_stopped", rapid_reset),
+    ("b55_h2_is_told_to_go", draining),
+];
+
+fn both(mut draft: Draft) -> Rig {
+    draft.listener.service = Service::Http(Protocols { http1: true, http2: true });
+    Rig::new(draft.finish())
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let local = tokio::task::LocalSet::new();
+    runtime.block_on(local.run_until(async {
+        tokio::time::timeout(std::time::Duration::from_secs(20), future).await.expect("a deadline")
+    }))
+}
+
+type Requests = h2::client::SendRequest<Bytes>;
+
+async fn connect(address: SocketAddr) -> Requests {
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let (requests, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::task::spawn_local(async move {
+        let _ = connection.await;
+    });
+    requests
+}
+
+fn get(path: &str) -> http::Request<()> {
+    http::Request::get(format!("http://a.example{path}")).header("x-a", "1").body(()).unwrap()
+}
+
+async fn body(answer: &mut http::Response<h2::RecvStream>) -> Vec<u8> {
+    let mut all = Vec::new();
+    while let Some(data) = answer.body_mut().data().await {
+        let data = data.unwrap();
+        let _ = answer.body_mut().flow_control().release_capacity(data.len());
+        all.extend_from_slice(&data);
+    }
+    all
+}
+
+async fn fetch(requests: &Requests, request: http::Request<()>) -> (u16, Vec<u8>) {
+    let mut ready = requests.clone().ready().await.unwrap();
+    let (answer, _) = ready.send_request(request, true).unwrap();
+    let mut answer = answer.await.unwrap();
+    (answer.status().as_u16(), body(&mut answer).await)
+}
+
+fn requests() {
+    let origin = Origin::fixed();
+    let rig = both(Draft::to(origin.address));
+    block_on(async {
+        let requests = connect(rig.address).await;
+        let mut request = get("/x/../y?z");
+        request.headers_mut().append("cookie", "a=b".parse().unwrap());
+        request.headers_mut().append("cookie", "c=d".parse().unwrap());
+        assert_eq!(fetch(&requests, request).await, (200, b"hello".to_vec()));
+        assert_eq!(fetch(&requests, get("/%2f")).await.0, 400);
+    });
+    assert_eq!(
+        origin.seen(),
+        ["GET /y?z HTTP/1.1\r\nx-a: 1\r\ncookie: a=b; c=d\r\nHost: a.example\r\nVia: 1.1 weir\r\n\r\n"]
+    );
+}
+
+fn bodies() {
+    let origin = Origin::new(|_, _| {
+        Act::Send(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nGrpc-Status: 0\r\n\r\n"
+                .to_vec(),
+        )
+    });
+    let rig = both(Draft::to(origin.address));
+    block_on(async {
+        let requests = connect(rig.address).await;
+        let request = http::Request::post("http://a.example/").body(()).unwrap();
+        let mut ready = requests.clone().ready().await.unwrap();
+        let (answer, mut upload) = ready.send_request(request, false).unwrap();
+        upload.send_data(Bytes::from_static(b"hel"), false).unwrap();
+        upload.send_data(Bytes::from_static(b"lo"), true).unwrap();
+        let mut answer = answer.await.unwrap();
+        assert!(answer.headers().get("transfer-encoding").is_none());
+        assert_eq!(body(&mut answer).await, b"abc");
+        let trailers = answer.body_mut().trailers().await.unwrap().unwrap();
+        assert_eq!(trailers["grpc-status"], "0");
+    });
+    let seen = origin.seen().remove(0);
+    let (_, sent) = seen.split_once("\r\n\r\n").unwrap();
+    assert!(sent == "5\r\nhello\r\n0\r\n\r\n" || sent == "3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n", "{seen}");
+}
+
+fn many() {
+    let origin = Origin::new(|_, message| {
+        let path = message.split(|byte| *byte == b' ').nth(1).unwrap();
+        Act::Send(ok(std::str::from_utf8(path).unwrap()))
+    });
+    let rig = both(Draft::to(origin.address));
+    block_on(async {
+        let requests = connect(rig.address).await;
+        let mut tasks = Vec::new();
+        for at in 0..90 {
+            let requests = requests.clone();
+            tasks.push(tokio::task::spawn_local(async move {
+                let path = format!("/{at}");
+                assert_eq!(fetch(&requests, get(&path)).await, (200, path.into_bytes()));
+            }));
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    assert_eq!(origin.seen().len(), 90);
+}
+
+fn shared() {
+    let mut draft = Draft::default();
+    draft.route("/*", |_| respond(200, "made here"));
+    let rig = both(draft);
+    let mut client = Client::new(rig.address);
+    client.send("G");
+    client.send("ET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(client.answer().ends_with("made here"));
+    block_on(async {
+        let requests = connect(rig.address).await;
+        assert_eq!(fetch(&requests, get("/")).await, (200, b"made here".to_vec()));
+    });
+}
+
+fn large() {
+    let origin = Origin::new(|_, _| Act::Send(ok(&"x".repeat(2_000_000))));
+    let rig = both(Draft::to(origin.address));
+    block_on(async {
+        let requests = connect(rig.address).await;
+        let (one, two) = (fetch(&requests, get("/1")), fetch(&requests, get("/2")));
+        let (one, two) = futures_join(one, two).await;
+        assert_eq!((one.1.len(), two.1.len()), (2_000_000, 2_000_000));
+    });
+}
+
+async fn futures_join<A: 'static, B: 'static>(
+    one: impl Future<Output = A>,
+    two: impl Future<Output = B>,
+) -> (A, B) {
+    tokio::join!(one, two)
+}
+
+/// C1: streams that are opened and reset at once. The connection must be ended long before ten thousand of them.
+fn rapid_reset() {
+    let origin = Origin::fixed();
+    let rig = both(Draft::to(origin.address));
+    let stopped = block_on(async {
+        let requests = connect(rig.address).await;
+        for at in 0..10_000 {
+            let Ok(mut ready) = requests.clone().ready().await else { return at };
+            let Ok((answer, mut upload)) = ready.send_request(get("/"), false) else { return at };
+            upload.send_reset(h2::Reason::CANCEL);
+            drop(answer);
+            tokio::task::yield_now().await;
+        }
+        10_000
+    });
+    assert!(stopped < 10_000, "never stopped");
+    // Others are served as before.
+    let mut client = Client::new(rig.address);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(client.answer().ends_with("hello"));
+}
+
+fn draining() {
+    let origin = Origin::fixed();
+    let mut rig = both(Draft::to(origin.address));
+    block_on(async {
+        let requests = connect(rig.address).await;
+        fetch(&requests, get("/")).await;
+        rig.drain();
+        let again = async { requests.clone().ready().await?.send_request(get("/"), true)?.0.await };
+        assert!(again.await.is_err());
+    });
+}
