@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod balance;
+mod compile;
 pub mod hash;
 pub mod host;
 pub mod id;
@@ -15,4 +16,5 @@ pub mod shield;
 pub mod tls;
 pub mod upstream;
 
+pub use compile::{Files, Outcome, Outside, compile};
 pub use plan::Plan;

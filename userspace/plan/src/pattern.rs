@@ -1,11 +1,13 @@
 //! Regular expressions as tables: what they cost is known when the plan is compiled, and searching allocates nothing.
 
+use std::fmt;
+
 use regex_automata::dfa::{Automaton, dense};
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 
 /// A regular expression over bytes, searched for anywhere unless it is anchored by itself.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Pattern {
     text: Box<str>,
     dfa: dense::DFA<Vec<u32>>,
@@ -62,6 +64,12 @@ impl Pattern {
         let certain = if quantified { end.saturating_sub(1) } else { end };
         let literal = rest.get(..certain).unwrap_or("");
         literal.rfind('/').and_then(|slash| rest.get(..slash)).unwrap_or("")
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pattern({:?})", self.text)
     }
 }
 

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use rustls::server::ProducesTickets;
+use weir_schema::Config;
+
 use crate::id::{ListenerId, UpstreamId};
 use crate::limit::Limits;
 use crate::listener::Listener;
 use crate::router::Router;
 use crate::shield::Shield;
+use crate::tls::CertificateRecord;
 use crate::upstream::Upstream;
 
 /// The whole configuration as meant: nothing in it changes. A reload makes another one, and workers take it between
@@ -23,6 +27,14 @@ pub struct Plan {
     pub limits: Limits,
     /// What the kernel obeys.
     pub shield: Shield,
+    /// The shield belongs on the interfaces with a default route, which `shield` cannot name.
+    pub shield_by_default_route: bool,
+    /// Every certificate that a listener presents.
+    pub certificates: Vec<CertificateRecord>,
+    /// The keys of session tickets; none if none are issued.
+    pub tickets: Option<Arc<dyn ProducesTickets>>,
+    /// What all this was compiled from.
+    pub written: Arc<Config>,
 }
 
 impl Plan {

@@ -70,14 +70,15 @@ pub struct Found<'r> {
 }
 
 impl Router {
-    /// Builds the router. The place of a rule is the id of its route.
+    /// Builds the router. The id of a rule's route is its place among the rules.
     ///
     /// # Errors
     /// Each regular expression that cannot be compiled: the rule, the path in it, and why.
     pub fn new(rules: Vec<Rule>) -> Result<Self, Vec<Fault>> {
         let mut entries = Vec::with_capacity(rules.len());
         let mut faults = Vec::new();
-        for (id, rule) in (0..).map(RouteId).zip(&rules) {
+        for rule in &rules {
+            let id = rule.route.id;
             for (path, made) in entry::of_rule(id, rule) {
                 match made {
                     Ok(entry) => entries.push(entry),

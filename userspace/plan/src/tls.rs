@@ -1,17 +1,43 @@
 //! TLS as meant: configurations ready to use, on the side of clients and on that of upstreams.
 
+mod certificates;
+mod tickets;
+mod trusting;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{ServerName, UnixTime};
+
+pub use certificates::Certificates;
+pub use tickets::tickets;
+pub(crate) use trusting::Trusting;
 
 /// TLS that ends at a listener.
 #[derive(Debug)]
 pub struct DownTls {
     /// For every connection; it chooses the certificate, the protocol and the session by itself.
     pub config: Arc<rustls::ServerConfig>,
+    /// The certificates that it chooses from.
+    pub certificates: Arc<Certificates>,
     /// How long a handshake may take.
     pub handshake_timeout: Duration,
+}
+
+impl DownTls {
+    /// The handshake must be refused with `unrecognized_name` (RFC 6066, section 3). rustls itself would say
+    /// `access_denied`, so whoever reads the hello asks first.
+    #[must_use]
+    pub fn refuses(&self, sni: Option<&str>) -> bool {
+        self.certificates.is_strict() && !sni.is_some_and(|name| self.certificates.covers(name))
+    }
+
+    /// A request for this host belongs on another connection: its name has another certificate than the one shown
+    /// (RFC 9110, section 15.5.20: 421).
+    #[must_use]
+    pub fn misdirects(&self, sni: Option<&str>, host: &str) -> bool {
+        sni.is_some_and(|name| name != host && !self.certificates.are_one(name, host))
+    }
 }
 
 /// TLS towards an upstream.
@@ -21,4 +47,21 @@ pub struct UpTls {
     pub config: Arc<rustls::ClientConfig>,
     /// The name each target must prove, in the order of `Upstream::targets`; it is also asked for by SNI.
     pub names: Vec<ServerName<'static>>,
+}
+
+/// A certificate that a listener presents, for warnings, metrics and the difference of two plans.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateRecord {
+    /// Where it comes from: a path, or `(PEM)`.
+    pub source: String,
+    /// The names it is presented for.
+    pub names: Vec<String>,
+    /// The kind of its key.
+    pub algorithm: &'static str,
+    /// From when on it counts.
+    pub not_before: UnixTime,
+    /// Until when it counts.
+    pub not_after: UnixTime,
+    /// The hash of its bytes, to tell it from another of the same name.
+    pub digest: u64,
 }

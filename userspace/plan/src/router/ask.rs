@@ -3,6 +3,9 @@
 use std::net::Ipv6Addr;
 
 use weir_message::{Name, Request};
+use weir_policy::Identity;
+use weir_policy::jwt::ClaimPath;
+use weir_policy::jwt::json::Value;
 
 use crate::id::ListenerId;
 
@@ -17,6 +20,8 @@ pub struct Ask<'a> {
     pub client: Ipv6Addr,
     /// The server name asked for in TLS, in lower case.
     pub sni: Option<&'a str>,
+    /// Who sent it, as far as the listener's policies have found out.
+    pub identity: Option<&'a Identity>,
 }
 
 impl<'a> Ask<'a> {
@@ -37,6 +42,13 @@ impl<'a> Ask<'a> {
             unescaped_is(own, name.as_bytes()).then_some(value)
         })
     }
+}
+
+/// The values of a claim: the elements of a list, else the claim itself.
+pub(super) fn claims<'a>(identity: Option<&'a Identity>, path: &ClaimPath) -> impl Iterator<Item = &'a [u8]> {
+    let claims = identity.and_then(|identity| identity.claims.as_deref());
+    let value = claims.and_then(|claims| claims.find(path));
+    value.into_iter().flat_map(|value| value.items().chain([value])).filter_map(Value::scalar)
 }
 
 fn cut(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {

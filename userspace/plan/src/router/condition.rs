@@ -3,9 +3,10 @@
 use std::fmt;
 
 use ipnet::IpNet;
+use weir_policy::jwt::ClaimPath;
 use weir_schema::value::HostPattern;
 
-use super::{Ask, Tests};
+use super::{Ask, Test, Tests, ask};
 use crate::host;
 use crate::id::ListenerId;
 
@@ -26,6 +27,8 @@ pub struct Conditions {
     pub query: Tests,
     /// Cookies.
     pub cookies: Tests,
+    /// Claims of the token that the listener's policies have verified.
+    pub claims: Vec<(ClaimPath, Test)>,
 }
 
 /// The first condition that did not hold.
@@ -45,6 +48,8 @@ pub enum Miss<'a> {
     Query(&'a str),
     /// This cookie fails its test.
     Cookie(&'a str),
+    /// This claim fails its test.
+    Claim(&'a str),
 }
 
 impl Conditions {
@@ -53,7 +58,8 @@ impl Conditions {
     pub fn count(&self) -> usize {
         let lists = [self.listeners.len(), self.methods.len(), self.sources.len(), self.sni.len()];
         let lists = lists.into_iter().filter(|len| *len > 0).count();
-        lists + self.headers.0.len() + self.query.0.len() + self.cookies.0.len()
+        let texts = [self.headers.0.len(), self.query.0.len(), self.cookies.0.len(), self.claims.len()];
+        lists + texts.into_iter().sum::<usize>()
     }
 
     /// The first that does not hold.
@@ -93,6 +99,11 @@ impl Conditions {
                 return Some(Miss::Cookie(name));
             }
         }
+        for (path, test) in &self.claims {
+            if !test.holds(&|| ask::claims(ask.identity, path)) {
+                return Some(Miss::Claim(path.as_str()));
+            }
+        }
         None
     }
 
@@ -117,6 +128,7 @@ impl fmt::Display for Miss<'_> {
             Self::Header(name) => write!(f, "the header `{name}` does not fit"),
             Self::Query(name) => write!(f, "the parameter `{name}` does not fit"),
             Self::Cookie(name) => write!(f, "the cookie `{name}` does not fit"),
+            Self::Claim(name) => write!(f, "the claim `{name}` does not fit"),
         }
     }
 }

@@ -16,6 +16,8 @@ pub enum Test {
     Suffix(Box<[u8]>),
     /// It holds this.
     Contains(Box<[u8]>),
+    /// One of its words is this.
+    Word(Box<[u8]>),
     /// This is found in it.
     Pattern(Box<Pattern>),
     /// It is there, or it is not.
@@ -46,6 +48,18 @@ impl Test {
         })
     }
 
+    /// Compiles a test on a claim, of which `contains` means a whole word or element.
+    ///
+    /// # Errors
+    /// Why a regular expression in it cannot be compiled.
+    pub fn of_claim(written: &TextMatch) -> Result<Self, String> {
+        Ok(match &written.0 {
+            TextTest::Contains(text) => Self::Word(text.as_bytes().into()),
+            TextTest::Not(inner) => Self::Not(Box::new(Self::of_claim(inner)?)),
+            _ => Self::new(written)?,
+        })
+    }
+
     /// Whether it holds for what is there: of several values of one name, one that passes is enough.
     pub(super) fn holds<'v, V: Iterator<Item = &'v [u8]>>(&self, values: &impl Fn() -> V) -> bool {
         match self {
@@ -70,6 +84,7 @@ impl Test {
             Self::Prefix(text) => value.starts_with(text),
             Self::Suffix(text) => value.ends_with(text),
             Self::Contains(text) => text.is_empty() || value.windows(text.len()).any(|part| *part == **text),
+            Self::Word(text) => value.split(|byte| *byte == b' ').any(|word| *word == **text),
             Self::Pattern(pattern) => pattern.is_in(value),
             Self::Present(present) => *present,
             Self::Not(inner) => !inner.passes(value),

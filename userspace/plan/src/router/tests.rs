@@ -58,7 +58,7 @@ fn request(method: &str, host: &str, target: &str, fields: &[(&str, &str)]) -> R
 }
 
 fn ask(request: &Request) -> Ask<'_> {
-    Ask { request, listener: ListenerId(0), client: Ipv6Addr::LOCALHOST, sni: None }
+    Ask { request, listener: ListenerId(0), client: Ipv6Addr::LOCALHOST, sni: None, identity: None }
 }
 
 fn found<'r>(router: &'r Router, ask: &Ask<'_>) -> &'r str {

@@ -1,0 +1,115 @@
+//! From the configuration as written to the plan: names resolved, tables built, keys opened.
+//!
+//! What lies outside the files comes through [`Outside`], so that the same input always gives the same plan. Everything
+//! that is wrong is reported at once, as the schema does it.
+
+mod limit;
+mod listener;
+mod route;
+mod shadow;
+mod shield;
+mod tls;
+mod upstream;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rustls::pki_types::{CertificateDer, UnixTime};
+use weir_schema::value::Name;
+use weir_schema::{At, Code, Config, Diagnostic, Report, Span};
+
+use crate::plan::Plan;
+use crate::upstream::Upstream;
+
+/// Files that the configuration names, opened by whoever may open files.
+pub trait Files {
+    /// The bytes of a file.
+    ///
+    /// # Errors
+    /// Why it cannot be read, in words.
+    fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+
+    /// The authorities that this system believes.
+    ///
+    /// # Errors
+    /// Why they cannot be found, in words.
+    fn roots(&self) -> Result<Vec<CertificateDer<'static>>, String>;
+}
+
+/// What a plan needs beside the configuration.
+pub struct Outside<'a> {
+    /// Certificates, keys, pages.
+    pub files: &'a dyn Files,
+    /// The time, for what expires.
+    pub now: UnixTime,
+    /// The plan in force, of which the new one keeps what clients hold: the keys of their session tickets.
+    pub before: Option<&'a Plan>,
+}
+
+/// What came of a configuration.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The plan, unless there are errors.
+    pub plan: Option<Plan>,
+    /// Everything there is to say.
+    pub report: Report,
+}
+
+/// Compiles a configuration that the schema has read without an error.
+#[must_use]
+pub fn compile(config: &Arc<Config>, outside: &Outside<'_>) -> Outcome {
+    let mut build = Build::new(config, outside);
+    let upstreams = upstream::all(&mut build);
+    let listeners = listener::all(&mut build);
+    let router = route::router(&mut build);
+    let (shield, shield_by_default_route) = shield::shield(&mut build);
+    let limits = limit::limits(&config.limits);
+    let Build { mut report, tls, .. } = build;
+    report.sort();
+    let router = router.filter(|_| !report.has_errors());
+    let plan = router.map(|router| Plan {
+        listeners,
+        router,
+        upstreams,
+        limits,
+        shield,
+        shield_by_default_route,
+        certificates: tls.records,
+        tickets: tls.tickets,
+        written: Arc::clone(config),
+    });
+    Outcome { plan, report }
+}
+
+/// What the parts of a compilation share.
+struct Build<'a> {
+    config: &'a Config,
+    outside: &'a Outside<'a>,
+    report: Report,
+    upstreams: HashMap<&'a str, Arc<Upstream>>,
+    tls: tls::Store,
+}
+
+impl<'a> Build<'a> {
+    fn new(config: &'a Config, outside: &'a Outside<'a>) -> Self {
+        let mut report = Report::default();
+        let tls = tls::Store::new(config, outside, &mut report);
+        Self { config, outside, report, upstreams: HashMap::new(), tls }
+    }
+
+    fn error(&mut self, code: Code, span: Span, message: impl Into<String>) {
+        self.report.push(Diagnostic::new(code, span, message));
+    }
+
+    /// The upstream of this name. That it exists the schema has checked.
+    fn upstream(&mut self, name: &At<Name>) -> Option<Arc<Upstream>> {
+        let found = self.upstreams.get(name.value.as_str()).cloned();
+        if found.is_none() {
+            self.error(Code::NoUpstream, name.span, format!("there is no upstream `{}`", name.value.0));
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! Listeners as meant.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use weir_schema::listener as written;
+use weir_schema::redirect as written_redirect;
+use weir_schema::value::{self, Cidr, Leaf};
+use weir_schema::{At, Code};
+
+use super::{Build, limit, tls};
+use crate::host::HostMap;
+use crate::id::ListenerId;
+use crate::listener::{Bind, Forwarded, Listener, Protocols, ProxyProtocol, Service, Tunnel};
+use crate::route::Redirect;
+
+/// Every listener in the order written.
+pub(super) fn all(build: &mut Build<'_>) -> Vec<Arc<Listener>> {
+    let config = build.config;
+    let listeners = (0..).map(ListenerId).zip(&config.listeners);
+    listeners.map(|(id, written)| Arc::new(one(id, written, build))).collect()
+}
+
+fn one(id: ListenerId, written: &At<written::Listener>, build: &mut Build<'_>) -> Listener {
+    let protocols = protocols(written);
+    let service = match (&written.tcp, &written.redirect) {
+        (Some(tcp), _) => Service::Tunnel(tunnel(tcp, build)),
+        (None, Some(redirect)) => Service::Redirect(protocols, self::redirect(redirect)),
+        (None, None) => Service::Http(protocols),
+    };
+    let http = !matches!(service, Service::Tunnel(_));
+    Listener {
+        id,
+        name: name(written).into(),
+        binds: written.bind.iter().map(|bind| self::bind(&bind.value)).collect(),
+        proxy_protocol: written.proxy_protocol.as_ref().map(|proxy| ProxyProtocol {
+            from: networks(&proxy.from),
+            header_timeout: proxy.header_timeout.value,
+        }),
+        tls: written.tls.as_ref().and_then(|tls| tls::down(tls, http.then_some(protocols), build)),
+        trusted_proxies: networks(&written.trusted_proxies),
+        forwarded: forwarded(written.forwarded.value),
+        limits: limit::exchange(&written.limits),
+        service,
+    }
+}
+
+/// What a listener is called: by its name, else by its first address.
+pub(crate) fn name(written: &written::Listener) -> String {
+    let first = || written.bind.first().map(|bind| bind.spell()).unwrap_or_default();
+    written.name.as_ref().map_or_else(first, |name| name.value.0.clone())
+}
+
+fn bind(written: &value::Bind) -> Bind {
+    match written {
+        value::Bind::Ip(address) => Bind::Ip(*address),
+        value::Bind::Any(port) => Bind::Any(*port),
+        value::Bind::Unix(path) => Bind::Unix(PathBuf::from(path)),
+    }
+}
+
+fn protocols(written: &written::Listener) -> Protocols {
+    let named = |protocol| written.protocols.iter().any(|own| own.value == protocol);
+    let silent = written.protocols.is_empty();
+    Protocols {
+        http1: silent || named(written::Protocol::Http1),
+        http2: silent && written.tls.is_some() || named(written::Protocol::H2),
+    }
+}
+
+fn forwarded(written: written::Forwarded) -> Forwarded {
+    let (x_forwarded, rfc7239) = match written {
+        written::Forwarded::XForwarded => (true, false),
+        written::Forwarded::Rfc7239 => (false, true),
+        written::Forwarded::Both => (true, true),
+        written::Forwarded::Off => (false, false),
+    };
+    Forwarded { x_forwarded, rfc7239 }
+}
+
+pub(super) fn networks(written: &[At<Cidr>]) -> Vec<ipnet::IpNet> {
+    written.iter().map(|cidr| cidr.value.0).collect()
+}
+
+pub(super) fn redirect(written: &written_redirect::Redirect) -> Redirect {
+    Redirect { to: written.to.value.clone(), status: written.status.value.0 }
+}
+
+fn tunnel(written: &At<written::Tcp>, build: &mut Build<'_>) -> Tunnel {
+    let mut by_name = HostMap::default();
+    for (name, upstream) in written.sni.iter() {
+        match value::HostPattern::parse(name) {
+            Ok(pattern) => {
+                if let Some(upstream) = build.upstream(upstream) {
+                    by_name.entry(&pattern, || upstream);
+                }
+            }
+            Err(_) => build.error(Code::Host, name.span, format!("`{}` is not a server name", name.value)),
+        }
+    }
+    Tunnel {
+        by_name,
+        upstream: written.upstream.as_ref().and_then(|name| build.upstream(name)),
+        idle_timeout: written.idle_timeout.value,
+    }
+}

@@ -1,0 +1,173 @@
+//! Whole configurations, compiled.
+
+mod tls;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::{CertificateDer, UnixTime};
+use weir_schema::lookup::Fixed;
+use weir_schema::{Config, Report, Sources};
+
+use super::{Files, Outside, compile};
+use crate::balance::Balance;
+use crate::listener::{Bind, Protocols, Service};
+use crate::route::Action;
+use crate::shield::{Mode, PortAction};
+use crate::{Outcome, Plan};
+
+/// Files by path.
+#[derive(Default)]
+pub(crate) struct Given {
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+    pub(crate) roots: Vec<CertificateDer<'static>>,
+}
+
+impl Files for Given {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.files.get(path).cloned().ok_or_else(|| "there is no such file".to_owned())
+    }
+
+    fn roots(&self) -> Result<Vec<CertificateDer<'static>>, String> {
+        Ok(self.roots.clone())
+    }
+}
+
+pub(crate) const NOW: u64 = 1_800_000_000;
+
+pub(crate) fn read(text: &str) -> Arc<Config> {
+    let sources = Sources::one("weir.yaml", format!("version: 1\nshield: {{ mode: off }}\n{text}"));
+    let outcome = weir_schema::parse(&sources, &Fixed::default());
+    match outcome.into_result() {
+        Ok((config, _)) => Arc::new(config),
+        Err(report) => panic!("{text}\n{report:#?}"),
+    }
+}
+
+pub(crate) fn compiled(text: &str, files: &Given) -> Outcome {
+    let now = UnixTime::since_unix_epoch(Duration::from_secs(NOW));
+    compile(&read(text), &Outside { files, now, before: None })
+}
+
+pub(crate) fn plan(text: &str) -> Plan {
+    let outcome = compiled(text, &Given::default());
+    outcome.plan.unwrap_or_else(|| panic!("{:#?}", outcome.report))
+}
+
+/// Each diagnostic as its code, line, column and message.
+fn told(report: &Report) -> Vec<String> {
+    let tell = |found: &weir_schema::Diagnostic| {
+        let (line, column) = (found.span.line - 2, found.span.column);
+        format!("{} {line}:{column} {}", found.code.as_str(), found.message)
+    };
+    report.iter().map(tell).collect()
+}
+
+#[track_caller]
+fn check(text: &str, expect: &[&str]) {
+    assert_eq!(told(&compiled(text, &Given::default()).report), expect, "{text}");
+}
+
+const REST: &str = "listeners: [ { bind: ':80' } ]\nupstreams: { a: { targets: [ 10.0.0.1:80 ] } }\n";
+
+#[test]
+fn a_plain_file_becomes_a_plan() {
+    let plan = plan(
+        "listeners: [ { name: edge, bind: [ ':80', 'unix:/run/x' ] }, { bind: ':81', protocols: h2 } ]
+routes: [ { match: api.example.com/v1/*, upstream: a, timeouts: { connect: 1s } } ]
+upstreams: { a: { targets: [ { address: '10.0.0.1:80', weight: 2 }, 'b.internal:81' ], balance: { maglev: [ header X-User, ip ] } } }
+",
+    );
+    let [edge, second] = plan.listeners.as_slice() else { panic!() };
+    assert_eq!((&*edge.name, &*second.name), ("edge", ":81"));
+    assert_eq!(edge.binds, [Bind::Any(80), Bind::Unix("/run/x".into())]);
+    assert!(matches!(edge.service, Service::Http(Protocols { http1: true, http2: false })));
+    assert!(matches!(second.service, Service::Http(Protocols { http1: false, http2: true })));
+    let route = &plan.router.rules()[0].route;
+    let Action::Upstream(upstream) = &route.action else { panic!() };
+    assert!(Arc::ptr_eq(upstream, &plan.upstreams[0]));
+    assert_eq!(route.timeouts(upstream).connect, Duration::from_secs(1));
+    assert_eq!((&*route.name, &*upstream.name), ("api.example.com/v1/*", "a"));
+    assert_eq!((&*upstream.targets[1].name, upstream.targets[0].weight), ("b.internal:81", 2));
+    assert!(matches!(upstream.balance, Balance::Maglev(..)));
+    assert!(plan.shield.interfaces.is_empty() && !plan.shield_by_default_route);
+}
+
+#[test]
+fn faults_are_told_at_their_place_and_all_at_once() {
+    check(
+        &format!(
+            "{REST}routes: [ {{ match: /x, respond: {{ file: /no }} }}, {{ match: {{ path: '~^/(' }}, upstream: a }} ]"
+        ),
+        &[
+            "E0302 3:41 `/no` cannot be read: there is no such file",
+            "E0210 3:67 this expression cannot be used: unclosed group",
+        ],
+    );
+    check(
+        &format!("{REST}routes: [ {{ match: {{ path: [ /a, '~^/(' ] }}, upstream: a }} ]"),
+        &["E0210 3:34 this expression cannot be used: unclosed group"],
+    );
+    check(
+        &format!(
+            "{REST}routes: [ {{ match: {{ path: /a/{{x}} }}, upstream: a, rewrite: {{ path: '/{{path.y}}' }} }} ]"
+        ),
+        &["E0213 3:71 no part of the path is called `y` here"],
+    );
+    check(
+        &format!("{REST}routes: [ {{ match: {{ path: /ä }}, upstream: a }} ]"),
+        &["E0209 3:27 no request has this path: target"],
+    );
+}
+
+#[test]
+fn routes_that_never_match_are_told() {
+    let shadowed = |routes: &str, expect: &[&str]| check(&format!("{REST}routes:\n{routes}"), expect);
+    shadowed("- { match: /a, upstream: a }\n- { match: /b, upstream: a }\n", &[]);
+    shadowed(
+        "- { match: /a, upstream: a }\n- { name: second, match: /a, upstream: a }\n",
+        &["W0603 5:26 the route `second` can never match"],
+    );
+    shadowed(
+        "- { match: { path: '/{x}' }, upstream: a }\n- { match: { path: [ '/{y}', /b ] }, upstream: a }\n",
+        &[],
+    );
+    shadowed(
+        "- { match: { path: '/{x}' }, upstream: a }\n- { match: { path: '/{y}' }, upstream: a }\n",
+        &["W0603 5:12 the route `/{y}` can never match"],
+    );
+    // The one with a condition comes first, whatever the order in the file.
+    shadowed("- { match: /a, upstream: a }\n- { match: { path: /a, methods: GET }, upstream: a }\n", &[]);
+    shadowed(
+        "- { match: { path: /a, methods: GET }, upstream: a }\n- { match: { path: /a, methods: GET }, upstream: a }\n",
+        &["W0603 5:12 the route `/a` can never match"],
+    );
+    shadowed(
+        "- { match: a.com/x/y, upstream: a }\n- { match: '*.com/x/*', priority: 1, upstream: a }\n",
+        &["W0603 4:12 the route `a.com/x/y` can never match"],
+    );
+    shadowed("- { match: a.com/xy, upstream: a }\n- { match: '*.com/x/*', priority: 1, upstream: a }\n", &[]);
+}
+
+#[test]
+fn the_shield_protects_what_listeners_hold() {
+    let text = "version: 1
+shield: { per_source: { icmp: 30/m }, deny: { cidrs: 203.0.113.0/24, mode: observe }, closed: [ tcp/9900 ] }
+listeners: [ { bind: [ ':80', '127.0.0.1:80' ] }, { bind: ':443' } ]
+routes: [ { match: /*, respond: { body: hi } } ]
+";
+    let outcome = weir_schema::parse(&Sources::one("weir.yaml", text), &Fixed::default());
+    let config = Arc::new(outcome.into_result().unwrap().0);
+    let now = UnixTime::since_unix_epoch(Duration::from_secs(NOW));
+    let outcome = compile(&config, &Outside { files: &Given::default(), now, before: None });
+    let codes: Vec<_> = outcome.report.iter().map(|found| found.code.as_str()).collect();
+    assert_eq!(codes, ["W0605"], "30/m is 1/s in the kernel");
+    let plan = outcome.plan.unwrap();
+    assert!(plan.shield_by_default_route);
+    let ports: Vec<_> = plan.shield.ports.iter().map(|rule| (*rule.ports.start(), rule.action)).collect();
+    assert_eq!(ports, [(80, PortAction::Protect), (443, PortAction::Protect), (9900, PortAction::Drop)]);
+    assert_eq!((plan.shield.stages.deny, plan.shield.stages.bans), (Mode::Observe, Mode::Enforce));
+    assert_eq!(plan.shield.limits.source.rates.icmp.unwrap().per_second, 1);
+    assert_eq!(plan.shield.limits.source.rates.new_connections.unwrap().burst, 400);
+}

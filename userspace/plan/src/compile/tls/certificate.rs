@@ -1,0 +1,127 @@
+//! One certificate with its key: opened, checked against each other and against the clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::UnixTime;
+use rustls::sign::CertifiedKey;
+use rustls::{Error, InconsistentKeys};
+use weir_schema::tls as written;
+use weir_schema::value::{HostPattern, Leaf};
+use weir_schema::{Code, Diagnostic};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::FromDer;
+
+use super::{Open, Pair};
+use crate::hash::digest;
+use crate::tls::CertificateRecord;
+
+impl Open<'_> {
+    /// Opens a pair and notes it in `records`, once however many listeners name it.
+    pub(super) fn pair(
+        &mut self,
+        certificate: &written::Certificate,
+        provider: &Arc<CryptoProvider>,
+        records: &mut Vec<CertificateRecord>,
+    ) -> Option<Pair> {
+        let chain = self.chain(&certificate.certificate)?;
+        let secret = self.private_key(&certificate.key)?;
+        let span = certificate.certificate.span;
+        let key = match CertifiedKey::from_der(chain, secret, provider) {
+            Ok(key) => key,
+            Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+                let found = Diagnostic::new(Code::Material, span, "this certificate belongs to another key");
+                self.report.push(found.also(certificate.key.span, "this key"));
+                return None;
+            }
+            Err(error) => {
+                self.error(Code::Material, span, format!("this certificate cannot be used: {error}"));
+                return None;
+            }
+        };
+        let mut record = self.record(certificate, &key)?;
+        let names: Vec<HostPattern> = if certificate.hosts.is_empty() {
+            record.names.iter().filter_map(|name| HostPattern::parse(name).ok()).collect()
+        } else {
+            record.names = certificate.hosts.iter().map(|host| host.value.spell()).collect();
+            certificate.hosts.iter().map(|host| host.value.clone()).collect()
+        };
+        self.warn_of_expiry(certificate, &record);
+        if !records.contains(&record) {
+            records.push(record);
+        }
+        Some(Pair { key: Arc::new(key), names })
+    }
+
+    /// What the certificate says about itself.
+    fn record(
+        &mut self,
+        certificate: &written::Certificate,
+        key: &CertifiedKey,
+    ) -> Option<CertificateRecord> {
+        let der = key.cert.first()?;
+        let material = &certificate.certificate;
+        let parsed = match X509Certificate::from_der(der) {
+            Ok((_, parsed)) => parsed,
+            Err(error) => {
+                self.error(
+                    Code::Material,
+                    material.span,
+                    format!("this certificate cannot be read: {error}"),
+                );
+                return None;
+            }
+        };
+        let alternatives = parsed.subject_alternative_name().ok().flatten();
+        let names = alternatives.iter().flat_map(|names| &names.value.general_names);
+        let time = |seconds: i64| {
+            UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+        };
+        Some(CertificateRecord {
+            source: material.value.spell(),
+            names: names.filter_map(host_name).collect(),
+            algorithm: match key.key.algorithm() {
+                rustls::SignatureAlgorithm::ECDSA => "ecdsa",
+                rustls::SignatureAlgorithm::ED25519 => "ed25519",
+                rustls::SignatureAlgorithm::RSA => "rsa",
+                _ => "other",
+            },
+            not_before: time(parsed.validity().not_before.timestamp()),
+            not_after: time(parsed.validity().not_after.timestamp()),
+            digest: digest(der),
+        })
+    }
+
+    fn warn_of_expiry(&mut self, certificate: &written::Certificate, record: &CertificateRecord) {
+        let (now, start, end) =
+            (self.outside.now.as_secs(), record.not_before.as_secs(), record.not_after.as_secs());
+        let message = if now >= end {
+            format!("this certificate expired {} ago", span_in_words(now.saturating_sub(end)))
+        } else if start > now {
+            format!("this certificate counts only in {}", span_in_words(start.saturating_sub(now)))
+        } else if end.saturating_sub(now) <= self.config.tls.expiry_warning.value.as_secs() {
+            format!("this certificate expires in {}", span_in_words(end.saturating_sub(now)))
+        } else {
+            return;
+        };
+        let found = Diagnostic::new(Code::Expiring, certificate.certificate.span, message);
+        self.report.push(found.hint("Renew it; `weir reload` takes the new one."));
+    }
+}
+
+fn host_name(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+        _ => None,
+    }
+}
+
+fn span_in_words(seconds: u64) -> String {
+    match seconds / 86_400 {
+        0 => format!("{} hours", seconds / 3_600),
+        1 => "1 day".to_owned(),
+        days => format!("{days} days"),
+    }
+}
