@@ -111,9 +111,9 @@ fn faults_are_told_at_their_place_and_all_at_once() {
     );
     check(
         &format!(
-            "{REST}routes: [ {{ match: {{ path: /a/{{x}} }}, upstream: a, rewrite: {{ path: '/{{path.y}}' }} }} ]"
+            "{REST}routes: [ {{ match: {{ path: '/a/{{x}}' }}, upstream: a, rewrite: {{ path: '/{{path.y}}' }} }} ]"
         ),
-        &["E0213 3:71 no part of the path is called `y` here"],
+        &["E0213 3:70 no part of the path is called `y` here"],
     );
     check(
         &format!("{REST}routes: [ {{ match: {{ path: /ä }}, upstream: a }} ]"),
