@@ -18,6 +18,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use weir_schema::value::Name;
 use weir_schema::{At, Code, Config, Diagnostic, Report, Span};
 
+use crate::chains::Chains;
 use crate::plan::Plan;
 use crate::upstream::Upstream;
 
@@ -76,7 +77,8 @@ pub fn compile(config: &Arc<Config>, outside: &Outside<'_>) -> Outcome {
         shield_by_default_route,
         certificates: tls.records,
         tickets: tls.tickets,
-        written: Arc::clone(config),
+        chains: Chains::default(),
+        written: Some(Arc::clone(config)),
     });
     Outcome { plan, report }
 }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod balance;
+pub mod chains;
 mod compile;
 pub mod hash;
 pub mod host;

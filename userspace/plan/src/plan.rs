@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustls::server::ProducesTickets;
 use weir_schema::Config;
 
+use crate::chains::Chains;
 use crate::id::{ListenerId, UpstreamId};
 use crate::limit::Limits;
 use crate::listener::Listener;
@@ -33,8 +34,10 @@ pub struct Plan {
     pub certificates: Vec<CertificateRecord>,
     /// The keys of session tickets; none if none are issued.
     pub tickets: Option<Arc<dyn ProducesTickets>>,
-    /// What all this was compiled from.
-    pub written: Arc<Config>,
+    /// The policies of each route and listener.
+    pub chains: Chains,
+    /// What all this was compiled from; none if a program made it.
+    pub written: Option<Arc<Config>>,
 }
 
 impl Plan {

@@ -67,6 +67,9 @@ pub struct Found<'r> {
     pub route: &'r Arc<Route>,
     /// What matched.
     pub entry: &'r Entry,
+    /// A route that asks for claims might be meant instead, or this one asks for them itself: once the policies of this
+    /// one have verified a token, ask again.
+    pub wants_claims: bool,
 }
 
 impl Router {
@@ -105,27 +108,38 @@ impl Router {
         }
     }
 
-    /// The route that answers.
+    /// The route that answers. As long as nobody has verified a token, a route that asks for claims may be the right one
+    /// or not: it is left out where another one holds, which then [`Found::wants_claims`].
     #[must_use]
     pub fn find(&self, ask: &Ask<'_>) -> Option<Found<'_>> {
-        let mut best = u32::MAX;
-        let holds = |place: u32| self.entry(place).is_some_and(|entry| self.holds(entry, ask));
+        let (mut best, mut unsure) = (u32::MAX, u32::MAX);
         for root in self.hosts.each(ask.request.host()) {
-            self.tree.search(*root, ask.request.path(), &mut best, &holds);
+            let mut holds = |place: u32| match self.miss(place, ask) {
+                None => true,
+                Some(Miss::Claim(_)) if ask.identity.is_none_or(|identity| identity.claims.is_none()) => {
+                    unsure = unsure.min(place);
+                    false
+                }
+                Some(_) => false,
+            };
+            self.tree.search(*root, ask.request.path(), &mut best, &mut holds);
         }
-        let entry = self.entry(best)?;
-        Some(Found { route: &self.rules.get(entry.route.index())?.route, entry })
+        let entry = self.entry(best).or_else(|| self.entry(unsure))?;
+        let route = &self.rules.get(entry.route.index())?.route;
+        Some(Found { route, entry, wants_claims: unsure < best })
     }
 
     fn entry(&self, place: u32) -> Option<&Entry> {
         self.entries.get(place as usize)
     }
 
-    /// Whether an entry holds whose host and segments the tree has found already.
-    fn holds(&self, entry: &Entry, ask: &Ask<'_>) -> bool {
-        let rule = self.rules.get(entry.route.index());
-        entry.pattern_holds(ask.request.path())
-            && rule.is_some_and(|rule| rule.conditions.miss(ask).is_none())
+    /// Why an entry does not hold whose host and segments the tree has found already.
+    fn miss(&self, place: u32, ask: &Ask<'_>) -> Option<Miss<'_>> {
+        let Some(entry) = self.entry(place) else { return Some(Miss::Path) };
+        if !entry.pattern_holds(ask.request.path()) {
+            return Some(Miss::Path);
+        }
+        self.rules.get(entry.route.index()).map_or(Some(Miss::Path), |rule| rule.conditions.miss(ask))
     }
 
     /// Every route with what it matches, by id.

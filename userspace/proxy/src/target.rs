@@ -80,7 +80,8 @@ fn hash(keys: &[HashKey], wish: &Wish<'_>) -> u64 {
 
 fn one(key: &HashKey, wish: &Wish<'_>) -> Option<u64> {
     let request = wish.request;
-    let ask = Ask { request, listener: ListenerId::default(), client: wish.client, sni: None };
+    let ask =
+        Ask { request, listener: ListenerId::default(), client: wish.client, sni: None, identity: None };
     match key {
         HashKey::Ip => Some(digest(&wish.client.octets())),
         HashKey::Consumer => {

@@ -59,7 +59,9 @@ fn keep_tickets(
     if rotation.value == Duration::ZERO {
         return None;
     }
-    let same = |plan: &&crate::Plan| plan.written.tls.ticket_rotation == *rotation;
+    let same = |plan: &&crate::Plan| {
+        plan.written.as_ref().is_some_and(|written| written.tls.ticket_rotation == *rotation)
+    };
     let kept = outside.before.filter(same).and_then(|plan| plan.tickets.clone());
     kept.or_else(|| match tickets(rotation.value) {
         Ok(tickets) => Some(tickets),

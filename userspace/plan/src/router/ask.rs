@@ -20,7 +20,7 @@ pub struct Ask<'a> {
     pub client: Ipv6Addr,
     /// The server name asked for in TLS, in lower case.
     pub sni: Option<&'a str>,
-    /// Who sent it, as far as the listener's policies have found out.
+    /// Who sent it, as far as policies have found out.
     pub identity: Option<&'a Identity>,
 }
 

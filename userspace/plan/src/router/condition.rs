@@ -27,13 +27,15 @@ pub struct Conditions {
     pub query: Tests,
     /// Cookies.
     pub cookies: Tests,
-    /// Claims of the token that the listener's policies have verified.
+    /// Claims of the token that policies have verified.
     pub claims: Vec<(ClaimPath, Test)>,
 }
 
 /// The first condition that did not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Miss<'a> {
+    /// It has another path.
+    Path,
     /// It arrived elsewhere.
     Listener,
     /// It has another method.
@@ -121,6 +123,7 @@ impl Conditions {
 impl fmt::Display for Miss<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Path => f.write_str("its path is another one"),
             Self::Listener => f.write_str("it is for other listeners"),
             Self::Method => f.write_str("it is for other methods"),
             Self::Source => f.write_str("the client is in none of its networks"),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use weir_message::{Request, Scheme, uri};
+use weir_policy::jwt::ClaimPath;
 use weir_schema::value::{HostPattern, Leaf, PathPattern, Segment, TextMatch, TextTest, Texts};
 
 use super::{Ask, Conditions, Router, Rule, Test, Tests};
@@ -158,6 +159,23 @@ fn conditions_must_all_hold_and_more_of_them_win() {
     check("PUT", "/a", &[], "10.1.2.3", 4);
     check("PUT", "/a", &[("Cookie", "a=b; sid=\"y\"")], "10.1.2.3", 4);
     check("PUT", "/a", &[("Cookie", "a=b;sid=xy")], "10.1.2.3", 0);
+}
+
+#[test]
+fn claims_are_asked_for_once_a_token_is_verified() {
+    let mut all = rules(&["/a", "/a", "/b"]);
+    for rule in [1, 2] {
+        all[rule].conditions.claims = vec![(ClaimPath::new("tier"), Test::Word(b"gold"[..].into()))];
+    }
+    let router = Router::new(all).unwrap();
+    let check = |path: &str, expect: Option<(u32, bool)>| {
+        let request = request("GET", "h", path, &[]);
+        let found = router.find(&ask(&request)).map(|found| (found.route.id.0, found.wants_claims));
+        assert_eq!(found, expect, "{path}");
+    };
+    check("/a", Some((0, true)));
+    check("/b", Some((2, true)));
+    check("/c", None);
 }
 
 #[test]

@@ -137,7 +137,7 @@ impl Tree {
     }
 
     /// Lowers `best` to the first entry under this root that matches the path and holds, if one comes before it.
-    pub(super) fn search(&self, root: Node, path: &str, best: &mut u32, holds: &dyn Fn(u32) -> bool) {
+    pub(super) fn search(&self, root: Node, path: &str, best: &mut u32, holds: &mut dyn FnMut(u32) -> bool) {
         match path.strip_prefix('/') {
             Some(rest) => self.walk(root, Some(rest), &mut Search { best, holds }),
             // `OPTIONS *` asks about the host as a whole: only what is below everything holds it.
@@ -189,5 +189,5 @@ impl Tree {
 
 struct Search<'a> {
     best: &'a mut u32,
-    holds: &'a dyn Fn(u32) -> bool,
+    holds: &'a mut dyn FnMut(u32) -> bool,
 }

@@ -13,7 +13,13 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
     pub(super) fn choose(&mut self) -> Result<&'a Route, Fault> {
         let snapshot = self.snapshot;
         let sni = self.line.server_name.as_deref();
-        let ask = Ask { request: self.request, listener: self.listener.id, client: self.client.address, sni };
+        let ask = Ask {
+            request: self.request,
+            listener: self.listener.id,
+            client: self.client.address,
+            sni,
+            identity: Some(&self.pass.identity),
+        };
         let found = snapshot.plan.router.find(&ask).ok_or(Fault::NoRoute)?;
         for (name, value) in found.entry.captures(self.request.path()) {
             self.pass.capture(name, value.as_bytes());

@@ -11,7 +11,7 @@ use weir_plan::route::{Action, Redirect, Respond, Rewrite, Route};
 use weir_plan::router::{Conditions, Router, Rule};
 use weir_plan::shield::Shield;
 use weir_plan::upstream::{Address, Breaker, Health, KeepAlive, Target, UpProtocol, Upstream};
-use weir_plan::{Plan, tls::DownTls};
+use weir_plan::{Plan, chains::Chains, tls::DownTls};
 use weir_schema::value::{Leaf, PathPattern, Template};
 
 /// A plan under construction.
@@ -88,7 +88,8 @@ impl Draft {
 
     pub fn tls(&mut self, config: Arc<rustls::ServerConfig>) {
         let handshake_timeout = Duration::from_millis(500);
-        self.listener.tls = Some(Arc::new(DownTls { config, handshake_timeout }));
+        self.listener.tls =
+            Some(Arc::new(DownTls { config, certificates: Arc::default(), handshake_timeout }));
     }
 
     pub fn finish(self) -> Plan {
@@ -106,6 +107,11 @@ impl Draft {
                 overload: 1.0,
             },
             shield: Shield::default(),
+            shield_by_default_route: false,
+            certificates: Vec::new(),
+            chains: Chains::default(),
+            tickets: None,
+            written: None,
         }
     }
 }
