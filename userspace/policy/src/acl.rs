@@ -1,5 +1,8 @@
 //! Lets in only some groups, or keeps some out.
+use crate::Build;
+use crate::library::texts;
 use crate::{Flow, Policy, Rank, Reply, Visit};
+use weir_schema::policy as written;
 use weir_wire::Reason;
 
 /// Groups that may pass and groups that may not; the second list wins.
@@ -12,6 +15,10 @@ pub struct Acl {
 }
 
 impl Acl {
+    pub(crate) fn compile(written: &written::Acl, _: &mut Build<'_>) -> Option<Acl> {
+        Some(Acl { allow: texts(&written.allow), deny: texts(&written.deny) })
+    }
+
     pub(crate) fn rank(&self) -> Rank {
         Rank::Member
     }

@@ -1,6 +1,10 @@
 //! Lets a request pass that satisfies one of several policies, asked in order.
+use crate::Build;
 use crate::id::fresh_id;
 use crate::{End, Flow, Leave, Link, Note, Policy, Rank, Visit};
+use crate::{Jwt, KeyAuth};
+use std::sync::Arc;
+use weir_schema::policy as written;
 
 /// What a policy says that found no credential: the least telling of all refusals.
 pub(crate) const NO_CREDENTIAL: &str = "no credential";
@@ -16,6 +20,17 @@ impl AnyOf {
     /// Asks in this order.
     pub fn new(links: Vec<Link>) -> AnyOf {
         AnyOf { id: fresh_id(), links }
+    }
+
+    pub(crate) fn compile(written: &written::AnyOf, build: &mut Build<'_>) -> Option<AnyOf> {
+        let jwts = written.jwt.iter().map(|jwt| Jwt::compile(&jwt.value, build).map(Arc::new).map(Link::Jwt));
+        let mut links: Vec<Link> = jwts.collect::<Option<_>>()?;
+        let keys = written
+            .key_auth
+            .iter()
+            .map(|key| KeyAuth::compile(&key.value, build).map(Arc::new).map(Link::KeyAuth));
+        links.extend(keys.collect::<Option<Vec<_>>>()?);
+        Some(AnyOf::new(links))
     }
 
     pub(crate) fn rank(&self) -> Rank {

@@ -1,5 +1,5 @@
 //! Who a request is from, once a credential has said so.
-use crate::jwt::{ClaimPath, Claims};
+use crate::jwt::{ClaimPath, ClaimRule, Claims};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -10,6 +10,8 @@ pub struct Consumer {
     pub name: Box<str>,
     /// The groups it is in.
     pub groups: Vec<Box<str>>,
+    /// What another system calls it.
+    pub custom_id: Option<Box<str>>,
 }
 
 impl Consumer {
@@ -23,6 +25,7 @@ impl Consumer {
 #[derive(Clone, Debug, Default)]
 pub struct Consumers {
     by_name: HashMap<Box<str>, Arc<Consumer>>,
+    by_claims: Vec<(Vec<ClaimRule>, Arc<Consumer>)>,
 }
 
 impl Consumers {
@@ -31,6 +34,19 @@ impl Consumers {
         let consumer = Arc::new(consumer);
         self.by_name.insert(consumer.name.clone(), Arc::clone(&consumer));
         consumer
+    }
+
+    /// Makes whoever has a token with these claims that consumer.
+    pub fn recognise(&mut self, claims: Vec<ClaimRule>, consumer: Arc<Consumer>) {
+        self.by_claims.push((claims, consumer));
+    }
+
+    /// The consumer whose claims a token has, all of them; of several the first.
+    pub fn find_by_claims(&self, claims: &Claims) -> Option<&Arc<Consumer>> {
+        self.by_claims
+            .iter()
+            .find(|(rules, _)| rules.iter().all(|rule| claims.meet(rule)))
+            .map(|(_, consumer)| consumer)
     }
 
     /// The consumer of that name.

@@ -1,7 +1,10 @@
 //! Tells browsers which pages of other origins may use what is here (Fetch, "CORS protocol").
+use crate::Build;
 use crate::id::fresh_id;
+use crate::library::texts;
 use crate::{Flow, Leave, Note, Policy, Rank, Reply, Visit};
 use weir_message::{Head, Method, Name};
+use weir_schema::policy as written;
 
 /// Origins that are allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +51,27 @@ impl Cors {
             private_network: false,
             run_on_preflight: false,
         }
+    }
+
+    pub(crate) fn compile(written: &written::Cors, _: &mut Build<'_>) -> Option<Cors> {
+        let origins: Vec<Box<str>> = texts(&written.origins);
+        let any = origins.iter().any(|origin| **origin == *"*");
+        let list = |texts: Vec<Box<str>>| (!texts.is_empty()).then(|| texts.join(", ").into_boxed_str());
+        let mut cors = Cors::new(if any { Origins::Any } else { Origins::Some(origins) });
+        if let Some(methods) =
+            list(written.methods.iter().map(|method| method.value.0.as_str().into()).collect())
+        {
+            cors.methods = methods;
+        }
+        Some(Cors {
+            headers: list(texts(&written.headers)),
+            expose: list(texts(&written.expose)),
+            credentials: written.credentials.value,
+            max_age_s: written.max_age.as_ref().map(|age| age.value.as_secs()),
+            private_network: written.private_network.value,
+            run_on_preflight: written.run_on_preflight.value,
+            ..cors
+        })
     }
 
     pub(crate) fn rank(&self) -> Rank {

@@ -1,7 +1,14 @@
 //! Changes fields on the way to the upstream and on the way back.
+use crate::Build;
+use crate::library::texts;
 use crate::template::Facts;
 use crate::{Flow, Leave, Policy, Rank, Template, Visit};
 use weir_message::Head;
+use weir_schema::policy as written;
+use weir_schema::{
+    At,
+    value::{self, HeaderName, Map},
+};
 
 /// What is done to both heads.
 #[derive(Clone, Debug, Default)]
@@ -35,12 +42,38 @@ pub enum Way {
 }
 
 impl Headers {
+    pub(crate) fn compile(written: &written::Headers, _: &mut Build<'_>) -> Option<Headers> {
+        let (request, response) = (Edits::compile(&written.request), Edits::compile(&written.response));
+        Some(Headers { request, response })
+    }
+
     pub(crate) fn rank(&self) -> Rank {
         Rank::Edit
     }
 }
 
 impl Edits {
+    fn compile(written: &written::HeaderEdits) -> Edits {
+        let each = |way: Way, map: &Map<value::Template>| -> Vec<(Way, Box<str>, Template)> {
+            map.iter()
+                .map(|(name, text)| (way, name.value.as_str().into(), Template::compile(&text.value)))
+                .collect()
+        };
+        let rename = |(old, new): (&At<String>, &At<HeaderName>)| {
+            (old.value.as_str().into(), new.value.0.as_str().into())
+        };
+        Edits {
+            remove: texts(&written.remove),
+            rename: written.rename.iter().map(rename).collect(),
+            texts: [
+                each(Way::Set, &written.set),
+                each(Way::Add, &written.add),
+                each(Way::Append, &written.append),
+            ]
+            .concat(),
+        }
+    }
+
     fn clean(&self, head: &mut Head) {
         for name in &self.remove {
             head.remove(name);

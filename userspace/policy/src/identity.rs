@@ -27,6 +27,9 @@ pub(crate) fn write_identity(visit: &mut Visit<'_>) {
     let Some(consumer) = &visit.pass.identity.consumer else { return };
     let head = &mut visit.request.head;
     let _unwritable = head.append("X-Consumer-Username", consumer.name.as_bytes());
+    if let Some(id) = &consumer.custom_id {
+        let _unwritable = head.append("X-Consumer-Custom-ID", id.as_bytes());
+    }
     if let Some((first, rest)) = consumer.groups.split_first() {
         let groups = &mut visit.worker.scratch;
         groups.clear();

@@ -1,7 +1,10 @@
 //! Lets in or keeps out by the resolved address of the client.
+use crate::Build;
 use crate::{Client, Flow, Policy, Rank, Reply, Visit};
 use ipnet::IpNet;
 use std::net::Ipv6Addr;
+use weir_schema::policy as written;
+use weir_schema::{At, value::Cidr};
 use weir_wire::Reason;
 
 /// Networks that may pass and networks that may not. The longest prefix decides; between equals, deny.
@@ -51,6 +54,13 @@ impl IpList {
     pub fn allows(&self, address: Ipv6Addr) -> bool {
         let after = self.starts.partition_point(|&start| start <= u128::from(address));
         after.checked_sub(1).and_then(|index| self.verdicts.get(index)).copied().unwrap_or(true)
+    }
+
+    pub(crate) fn compile(written: &written::IpList, build: &mut Build<'_>) -> Option<IpList> {
+        let networks = |list: &[At<Cidr>]| list.iter().map(|network| network.value.0).collect::<Vec<_>>();
+        build
+            .mode(written.mode.value)
+            .then(|| IpList::new(&networks(&written.allow), &networks(&written.deny)))
     }
 
     pub(crate) fn rank(&self) -> Rank {

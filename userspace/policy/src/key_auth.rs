@@ -1,4 +1,5 @@
 //! Lets only requests with a known API key pass.
+use crate::Build;
 use crate::id::fresh_id;
 use crate::identity::{strip_identity, write_identity};
 use crate::{Consumer, Flow, Leave, Note, Place, Policy, Rank, Reply, Visit};
@@ -7,6 +8,7 @@ use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use std::collections::HashMap;
 use std::sync::Arc;
 use weir_message::Request;
+use weir_schema::policy as written;
 use weir_wire::Reason;
 
 type Digest = [u8; SHA256_OUTPUT_LEN];
@@ -26,9 +28,10 @@ impl std::fmt::Debug for Credentials {
 
 impl Credentials {
     /// Adds a key as it is used, or as `sha256:` and 64 hexadecimal digits.
-    pub fn insert(&mut self, key: &str, consumer: Arc<Consumer>) {
+    /// Says whether nobody had it before.
+    pub fn insert(&mut self, key: &str, consumer: Arc<Consumer>) -> bool {
         let hashed = key.strip_prefix("sha256:").and_then(unhex);
-        self.by_digest.insert(hashed.unwrap_or_else(|| hash(key.as_bytes())), consumer);
+        self.by_digest.insert(hashed.unwrap_or_else(|| hash(key.as_bytes())), consumer).is_none()
     }
 
     fn find(&self, key: &[u8]) -> Option<&Arc<Consumer>> {
@@ -97,6 +100,15 @@ impl KeyAuth {
     #[must_use]
     pub fn realm(self, realm: &str) -> KeyAuth {
         KeyAuth { challenge: format!("Key realm=\"{realm}\"").into_bytes().into(), ..self }
+    }
+
+    pub(crate) fn compile(written: &written::KeyAuth, build: &mut Build<'_>) -> Option<KeyAuth> {
+        let from = written.from.iter().filter_map(|place| Place::compile(&place.value)).collect();
+        let policy = KeyAuth::new(Arc::clone(&build.credentials), from)
+            .forward(written.forward.value)
+            .realm(&written.realm);
+        let anonymous = build.anonymous(written.anonymous.as_ref())?;
+        Some(if written.optional.value { policy.anonymous(anonymous) } else { policy })
     }
 
     pub(crate) fn rank(&self) -> Rank {

@@ -1,5 +1,6 @@
 //! Where in a request something is looked for: a field, a cookie, a query parameter.
 use weir_message::{Name, Request};
+use weir_schema::value::HashKey;
 
 /// A place that a client can write to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,16 @@ pub enum Place {
 }
 
 impl Place {
+    /// The place that a key names, if it is one that a client writes to.
+    pub(crate) fn compile(written: &HashKey) -> Option<Place> {
+        match written {
+            HashKey::Header(name) => Some(Place::Header(name.as_str().into())),
+            HashKey::Cookie(name) => Some(Place::Cookie(name.as_str().into())),
+            HashKey::Query(name) => Some(Place::Query(name.as_str().into())),
+            _ => None,
+        }
+    }
+
     /// Everything that stands there. Two values are for the caller to judge.
     pub fn values<'r>(&'r self, request: &'r Request) -> impl Iterator<Item = &'r [u8]> {
         let (mut header, mut cookie, mut query) = (None, None, None);

@@ -8,6 +8,7 @@ use crate::id::fresh_id;
 use crate::{Flow, Leave, Note, Policy, Quota, Rank, Reply, Visit};
 use weir_wire::Reason;
 
+mod compile;
 mod fields;
 mod key;
 mod limit;

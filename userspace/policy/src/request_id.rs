@@ -1,6 +1,8 @@
 //! Gives every request a name that logs, error bodies and bans have in common.
+use crate::Build;
 use crate::{Flow, Leave, Policy, Rank, Visit};
 use weir_message::Request;
+use weir_schema::policy as written;
 
 /// Whose ids are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,15 @@ pub struct RequestId {
 impl RequestId {
     /// The longest id that is kept.
     pub const BYTES_MAX: usize = 128;
+
+    pub(crate) fn compile(written: &written::RequestId, _: &mut Build<'_>) -> Option<RequestId> {
+        let trust = match written.trust.value {
+            written::Trust::Never => Trust::Never,
+            written::Trust::Proxies => Trust::Proxies,
+            written::Trust::Always => Trust::Always,
+        };
+        Some(RequestId { header: written.header.value.0.as_str().into(), trust, echo: written.echo.value })
+    }
 
     pub(crate) fn rank(&self) -> Rank {
         Rank::Name

@@ -1,6 +1,9 @@
 //! Refuses requests that are larger than a route wants.
+use crate::Build;
 use crate::{Flow, Policy, Rank, Reply, Visit};
 use weir_message::Framing;
+use weir_schema::policy as written;
+use weir_schema::{At, value::Size};
 use weir_wire::Reason;
 
 /// Limits on the size of a request.
@@ -17,6 +20,16 @@ pub struct SizeLimit {
 }
 
 impl SizeLimit {
+    pub(crate) fn compile(written: &written::SizeLimit, build: &mut Build<'_>) -> Option<SizeLimit> {
+        let bytes = |size: &Option<At<Size>>| size.as_ref().map(|size| size.value.0);
+        build.mode(written.mode.value).then(|| SizeLimit {
+            body_max: bytes(&written.body),
+            head_max: bytes(&written.headers),
+            target_max: bytes(&written.target),
+            needs_length: written.require_length.value,
+        })
+    }
+
     pub(crate) fn rank(&self) -> Rank {
         Rank::Address
     }

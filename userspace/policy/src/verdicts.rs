@@ -3,8 +3,11 @@
 //! Only the address of a socket is ever scored, and not even that where a trusted proxy stands between: others
 //! would pay. How long a ban is, who is never banned and how many bans a minute there may be, is decided where
 //! bans are kept.
+use crate::Build;
 use crate::{End, Pass, Policy, Rank};
 use std::net::Ipv6Addr;
+use weir_schema::policy as written;
+use weir_schema::{At, shield::Mode};
 use weir_wire::Reason;
 
 mod scores;
@@ -56,6 +59,22 @@ impl Verdicts {
     pub fn new(weights: Weights, clients_max: usize) -> Verdicts {
         let scores = Scores::new(weights.half_life_ns, clients_max);
         Verdicts { weights, scores }
+    }
+
+    pub(crate) fn compile(written: &written::Verdicts, build: &mut Build<'_>) -> Option<Verdicts> {
+        let named = |name: &str| Reason::ALL.iter().copied().find(|reason| reason.as_str() == name);
+        let points = |(name, points): (&At<String>, &At<u32>)| Some((named(&name.value)?, points.value));
+        let weights = Weights {
+            points: written.score.iter().filter_map(points).collect(),
+            ban_at: written.ban_at.value,
+            half_life_ns: u64::try_from(written.half_life.value.as_nanos()).unwrap_or(u64::MAX),
+            credit: written.credit.value,
+            observe: written.mode.value == Mode::Observe,
+        };
+        // A policy that only observes must still see the end of requests, so the mode is not that of its step.
+        let works = build.mode(written.mode.value);
+        build.observe = false;
+        works.then(|| Verdicts::new(weights, Verdicts::CLIENTS))
     }
 
     pub(crate) fn rank(&self) -> Rank {

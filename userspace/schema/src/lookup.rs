@@ -53,7 +53,7 @@ impl Lookup for Fixed {
 pub struct Anything;
 
 /// Stands in for the text of any file; it looks like PEM, so it may be a key.
-const OFFLINE: &str = "-----BEGIN NOTHING-----";
+pub const OFFLINE: &str = "-----BEGIN NOTHING-----";
 
 impl Lookup for Anything {
     fn env(&self, name: &str) -> Option<String> {

@@ -1,7 +1,8 @@
 //! The enum of all policies: which one stands at a place is known by a tag, so no call goes through a table.
 use super::{Policy, Rank};
-use crate::{Client, End, Flow, Leave, Now, Visit};
+use crate::{Build, Client, End, Flow, Leave, Now, Visit};
 use std::sync::Arc;
+use weir_schema::policy as written;
 
 /// Declares the enum and hands each hook to the policy inside. A new policy is one word here.
 macro_rules! links {
@@ -17,6 +18,13 @@ macro_rules! links {
             /// When it is asked.
             pub fn rank(&self) -> Rank {
                 match self { $(Link::$name(policy) => policy.rank()),+ }
+            }
+
+            /// Compiles a policy as it is written. Nothing comes of one that is switched off, or wrong.
+            pub(crate) fn compile(policy: &written::Policy, build: &mut Build<'_>) -> Option<Link> {
+                match policy {
+                    $(written::Policy::$name(policy) => $name::compile(policy, build).map(Arc::new).map(Link::$name)),+
+                }
             }
         }
 
@@ -40,4 +48,4 @@ macro_rules! links {
     };
 }
 
-links! { Acl AnyOf Bearer Cors Headers IpList KeyAuth RateLimit RequestId SizeLimit Verdicts }
+links! { Acl AnyOf Cors Headers IpList Jwt KeyAuth RateLimit RequestId SizeLimit Verdicts }

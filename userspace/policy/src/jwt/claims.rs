@@ -1,4 +1,5 @@
 //! What a verified token says, and between which moments it may be believed.
+use super::ClaimRule;
 use super::json::{Document, Value};
 
 /// The claims of a verified token.
@@ -20,6 +21,11 @@ impl Claims {
     /// The text of a scalar claim at a place.
     pub fn text(&self, path: &ClaimPath) -> Option<&[u8]> {
         self.find(path).and_then(Value::scalar)
+    }
+
+    /// Whether a rule is met.
+    pub fn meet(&self, rule: &ClaimRule) -> bool {
+        rule.test.passes(self.find(&rule.path))
     }
 
     /// The second from which on the token is refused, leeway included.

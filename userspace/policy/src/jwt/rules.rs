@@ -1,7 +1,7 @@
 //! What an issuer's tokens have to say before they are believed (RFC 7519, section 4.1).
 use super::claims::numeric_date;
 use super::json::{Document, Value};
-use super::{ClaimPath, Claims, Refusal};
+use super::{Algorithm, ClaimPath, Claims, Refusal};
 use regex_automata::meta::Regex;
 
 /// The rules for one issuer.
@@ -13,6 +13,8 @@ pub struct Rules {
     pub audiences: Vec<Box<str>>,
     /// Accepted values of `typ`, when a token has one.
     pub types: Vec<Box<str>>,
+    /// Algorithms that are accepted of those that the keys allow; all when empty.
+    pub algorithms: Vec<Algorithm>,
     /// How far clocks may differ.
     pub leeway_s: u64,
     /// The longest time that a token may still have to live.
@@ -31,6 +33,7 @@ impl Default for Rules {
             issuers: Vec::new(),
             audiences: Vec::new(),
             types: vec!["JWT".into(), "at+jwt".into()],
+            algorithms: Vec::new(),
             leeway_s: 30,
             lifetime_max_s: None,
             needs_expiry: true,
@@ -99,7 +102,7 @@ impl Rules {
         self.issuer(claims)?;
         self.audience(claims)?;
         let claims = Claims { document, from_s, until_s };
-        let broken = |rule: &ClaimRule| !rule.test.passes(claims.find(&rule.path));
+        let broken = |rule: &ClaimRule| !claims.meet(rule);
         match self.claims.iter().position(broken) {
             Some(index) => Err(Refusal::Claim(u16::try_from(index).unwrap_or(u16::MAX))),
             None => Ok(claims),

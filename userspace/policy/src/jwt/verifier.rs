@@ -63,6 +63,10 @@ impl Verifier {
         let (header, signature) =
             tokens.header(self.id, compact.header, || Header::parse(compact.header, &self.rules.types))?;
         base64::decode(compact.signature, signature).ok_or(Refusal::Malformed)?;
+        let allowed = &self.rules.algorithms;
+        if !allowed.is_empty() && !allowed.contains(&header.algorithm) {
+            return Err(Refusal::Algorithm);
+        }
         let kid = header.kid();
         if keys.checks(kid, header.algorithm).any(|check| check.accepts(compact.signed, signature)) {
             return Ok(());

@@ -3,7 +3,8 @@ use super::*;
 use crate::scene::{Scene, sent};
 
 fn credentials() -> Arc<Credentials> {
-    let consumer = |name: &str| Arc::new(Consumer { name: name.into(), groups: vec!["g".into()] });
+    let consumer =
+        |name: &str| Arc::new(Consumer { name: name.into(), groups: vec!["g".into()], custom_id: None });
     let mut credentials = Credentials::default();
     credentials.insert("correct horse", consumer("a"));
     // SHA-256 of "abc" (FIPS 180-4, example B.1).
@@ -70,7 +71,7 @@ fn hidden_keys_do_not_reach_the_upstream() {
 
 #[test]
 fn anonymous_is_for_those_without_a_key() {
-    let guest = Arc::new(Consumer { name: "guest".into(), groups: Vec::new() });
+    let guest = Arc::new(Consumer { name: "guest".into(), groups: Vec::new(), custom_id: None });
     let policy = policy().anonymous(Some(guest));
     let mut scene = Scene::get(&[]);
     assert_eq!((scene.status(&policy), scene.field("X-Consumer-Username").as_deref()), (0, Some("guest")));

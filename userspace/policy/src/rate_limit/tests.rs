@@ -258,7 +258,8 @@ fn keys_tell_apart_what_they_should() {
     let mut known = HashSet::new();
     for name in ["a", "ao", ""] {
         let mut scene = from("192.0.2.1");
-        scene.pass.identity.consumer = Some(Arc::new(Consumer { name: name.into(), groups: Vec::new() }));
+        scene.pass.identity.consumer =
+            Some(Arc::new(Consumer { name: name.into(), groups: Vec::new(), custom_id: None }));
         known.insert(key_of(&both, &mut scene));
     }
     known.insert(key_of(&both, &mut from("192.0.2.1")));
@@ -278,7 +279,7 @@ fn tiers_hold_for_whom_they_are_meant() {
     let count = |name: &str, groups: &[&str]| {
         let mut scene = Scene::get(&[]);
         let groups = groups.iter().map(|&group| group.into()).collect();
-        let consumer = Arc::new(Consumer { name: name.into(), groups });
+        let consumer = Arc::new(Consumer { name: name.into(), groups, custom_id: None });
         (0..20)
             .filter(|_| {
                 scene.pass = crate::Pass::default();

@@ -1,7 +1,7 @@
 //! The policy `jwt`: lets only requests with a valid token pass.
+use super::{ClaimPath, ClaimTest, Claims, Refusal, Verifier};
 use crate::id::fresh_id;
 use crate::identity::{strip_identity, write_identity};
-use crate::jwt::{ClaimPath, ClaimTest, Claims, Refusal, Verifier};
 use crate::{Call, Consumer, Consumers, Flow, Leave, Note, Place, Policy, Rank, Reply, Visit};
 use std::sync::Arc;
 use weir_message::Name;
@@ -24,7 +24,7 @@ pub enum Source {
 
 /// Lets only requests with a valid token pass.
 #[derive(Debug)]
-pub struct Bearer {
+pub struct Jwt {
     /// Checks the tokens; shared with the control thread, which replaces its keys.
     pub verifier: Arc<Verifier>,
     /// Where the keys come from.
@@ -45,7 +45,7 @@ pub struct Bearer {
     pub optional: Option<Option<Arc<Consumer>>>,
     /// The realm in challenges, without quotes or backslashes.
     pub realm: Box<str>,
-    id: u64,
+    pub(super) id: u64,
 }
 
 /// What a challenge says, as a note from the way in to the way out.
@@ -61,10 +61,10 @@ enum Challenge {
     Insufficient(u16),
 }
 
-impl Bearer {
+impl Jwt {
     /// A policy with these keys, and otherwise as little as possible.
-    pub fn new(verifier: Arc<Verifier>, source: Source) -> Bearer {
-        Bearer {
+    pub fn new(verifier: Arc<Verifier>, source: Source) -> Jwt {
+        Jwt {
             verifier,
             source,
             from: Vec::new(),
@@ -102,8 +102,8 @@ impl Bearer {
             }
         }
         let identity = &mut visit.pass.identity;
-        identity.consumer =
-            claims.text(&self.consumer_claim).and_then(|name| self.consumers.find(name)).cloned();
+        let named = claims.text(&self.consumer_claim).and_then(|name| self.consumers.find(name));
+        identity.consumer = named.or_else(|| self.consumers.find_by_claims(&claims)).cloned();
         identity.groups.clone_from(&self.groups_claim);
         (identity.claims, identity.authenticated) = (Some(claims), true);
         write_identity(visit);
@@ -134,7 +134,7 @@ impl Bearer {
     }
 }
 
-impl Policy for Bearer {
+impl Policy for Jwt {
     fn request(&self, visit: &mut Visit<'_>) -> Flow {
         let (verdict, place) = match find(&self.from, visit.request) {
             Found::One(token, place) => {
@@ -200,7 +200,7 @@ impl Policy for Bearer {
     }
 }
 
-impl Bearer {
+impl Jwt {
     /// The scope that a token lacks, if it was a rule about scopes.
     fn scope(&self, rule: u16) -> &[u8] {
         let rule = self.verifier.rules().claims.get(usize::from(rule));

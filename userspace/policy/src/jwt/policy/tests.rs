@@ -30,27 +30,31 @@ fn good() -> String {
     token(r#"{"alg":"HS256"}"#, CLAIMS)
 }
 
-fn policy_with(rules: Rules) -> Bearer {
+fn policy_with(rules: Rules) -> Jwt {
     let keys = KeySet::new(vec![Key::from_secret(SECRET, None).unwrap()]);
     let mut consumers = Consumers::default();
-    consumers.insert(Consumer { name: "mobile".into(), groups: vec!["premium".into(), "eu".into()] });
-    Bearer {
+    consumers.insert(Consumer {
+        name: "mobile".into(),
+        groups: vec!["premium".into(), "eu".into()],
+        custom_id: None,
+    });
+    Jwt {
         to_headers: vec![
             ("X-Tenant".into(), ClaimPath::new("tenant")),
             ("X-Absent".into(), ClaimPath::new("absent")),
         ],
         consumers: Arc::new(consumers),
         groups_claim: Some(Arc::new(ClaimPath::new("roles"))),
-        ..Bearer::new(Arc::new(Verifier::new(rules, keys)), Source::Fixed)
+        ..Jwt::new(Arc::new(Verifier::new(rules, keys)), Source::Fixed)
     }
 }
 
-fn policy() -> Bearer {
+fn policy() -> Jwt {
     policy_with(Rules::default())
 }
 
 /// The status and the challenge that a client gets.
-fn verdict(policy: &Bearer, scene: &mut Scene) -> (u16, String) {
+fn verdict(policy: &Jwt, scene: &mut Scene) -> (u16, String) {
     match scene.status(policy) {
         0 => (0, sent(&scene.answer(policy, 200, &[]), "WWW-Authenticate")),
         status => (status, sent(&scene.answer(policy, status, &[]), "WWW-Authenticate")),
@@ -139,7 +143,7 @@ fn every_refusal_is_told_in_its_own_words() {
 
 #[test]
 fn b13_tokens_stand_where_they_are_looked_for() {
-    let from = |forward: bool| Bearer {
+    let from = |forward: bool| Jwt {
         from: vec![
             Place::Header("Authorization".into()),
             Place::Header("X-Token".into()),
@@ -171,15 +175,15 @@ fn b13_tokens_stand_where_they_are_looked_for() {
     assert_eq!(scene.status(&from(true)), 400, "two places, two tokens");
     let mut scene = Scene::get(&[("Authorization", &format!("Bearer {good}"))]);
     assert_eq!(
-        (scene.status(&Bearer { forward: false, ..self::policy() }), scene.field("Authorization")),
+        (scene.status(&Jwt { forward: false, ..self::policy() }), scene.field("Authorization")),
         (0, None)
     );
 }
 
 #[test]
 fn optional_means_without_a_token_not_with_a_wrong_one() {
-    let guest = Arc::new(Consumer { name: "guest".into(), groups: Vec::new() });
-    let policy = Bearer { optional: Some(Some(guest)), ..policy() };
+    let guest = Arc::new(Consumer { name: "guest".into(), groups: Vec::new(), custom_id: None });
+    let policy = Jwt { optional: Some(Some(guest)), ..policy() };
     let mut scene = Scene::get(&[("X-Consumer-Username", "root"), ("X-Tenant", "forged")]);
     assert_eq!(scene.status(&policy), 0);
     assert_eq!(
@@ -195,7 +199,7 @@ fn optional_means_without_a_token_not_with_a_wrong_one() {
 fn b15_an_unknown_key_is_asked_for_once() {
     let named = KeySet::new(vec![Key::from_secret(SECRET, None).unwrap().named(Some(b"new"))]);
     let old = KeySet::new(vec![Key::from_secret(&[1; 32], None).unwrap().named(Some(b"old"))]);
-    let policy = Bearer::new(
+    let policy = Jwt::new(
         Arc::new(Verifier::new(Rules::default(), old)),
         Source::Url("https://id.example/jwks".into()),
     );
