@@ -74,12 +74,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if let Some(name) = &arguments.explain {
         return explain(name);
     }
-    rules()?;
     if arguments.rules_only {
-        return Ok(());
+        return rules();
     }
-    format()?;
-    clippy(&["--workspace".to_owned()])
+    let parts = [rules(), format(), clippy(&["--workspace".to_owned()])];
+    let errors: Vec<String> =
+        parts.into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect();
+    if errors.is_empty() { Ok(()) } else { bail!("{}", errors.join("\n  and: ")) }
 }
 
 /// Checks every rule of the house.

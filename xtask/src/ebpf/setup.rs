@@ -109,7 +109,10 @@ fn fetch(folder: &Path, packages: &[String]) -> Result<()> {
     let download = || {
         println!("  apt-get download {}", packages.join(" "));
         let mut apt = Command::new("apt-get");
-        apt.arg("download").args(packages).current_dir(&debs).stdout(Stdio::null());
+        apt.args(["download", "-o", "APT::Sandbox::User=root"])
+            .args(packages)
+            .current_dir(&debs)
+            .stdout(Stdio::null());
         shell::run(&mut apt)
     };
     if download().is_err() {
