@@ -208,10 +208,8 @@ pub struct Limits {
     pub source: Scope,
     /// Per network of the source.
     pub network: Scope,
-    /// Per protected port, over all sources.
+    /// Per protected rule of ports, over all sources; only packets, bytes and new connections count here.
     pub port: Rates,
-    /// Buckets of each hashed table; a power of two. Each takes eight bytes.
-    pub buckets: u32,
 }
 
 /// Limits that hold for one group of sources.
@@ -246,7 +244,6 @@ impl Default for Limits {
             source: Scope { v4_bits: 32, v6_bits: 64, rates: Rates::default() },
             network: Scope { v4_bits: 24, v6_bits: 48, rates: Rates::default() },
             port: Rates::default(),
-            buckets: 1 << 18,
         }
     }
 }

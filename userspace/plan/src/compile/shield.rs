@@ -178,7 +178,6 @@ fn limits(build: &mut Build<'_>) -> Limits {
             new_connections: rate(port.and_then(|it| it.new_connections.as_ref())),
             ..Rates::default()
         },
-        buckets: defaults.buckets,
     }
 }
 

@@ -1,0 +1,267 @@
+//! Bans: the ledger, the kernel's table and the journal, kept in step.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+use weir_wire::{Address, Ban, table};
+
+use crate::clock;
+use crate::map::Map;
+use crate::{Complaint, Error};
+
+mod journal;
+pub mod ledger;
+pub mod protected;
+
+use journal::Journal;
+pub use ledger::{Cause, Entry, Ledger, Refusal};
+pub use protected::Protected;
+
+/// Bans as the control thread holds them.
+#[derive(Debug)]
+pub struct Bans {
+    ledger: Ledger,
+    table: Map<u64, Ban>,
+    journal: Option<Journal>,
+    protected: Protected,
+    mask_v6: u64,
+}
+
+/// A ban as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// The source: an IPv4 address, or the first address of an IPv6 network.
+    pub source: IpAddr,
+    /// Leading bits of the source that count.
+    pub bits: u8,
+    /// Why, since when, until when.
+    #[serde(flatten)]
+    pub entry: Entry,
+    /// Packets dropped because of it.
+    pub hits: u64,
+}
+
+/// What opening the bans needs to know.
+pub(crate) struct Terms<'a> {
+    pub(crate) pins: &'a Path,
+    pub(crate) state: &'a Path,
+    pub(crate) bans: weir_plan::shield::Bans,
+    pub(crate) protected: Protected,
+    pub(crate) mask_v6: u64,
+}
+
+impl Bans {
+    /// Opens the table and the journal and makes them agree: a ban in either is in force, unless it has ended.
+    pub(crate) fn open(terms: Terms<'_>) -> Result<(Self, Vec<Complaint>), Error> {
+        let mut complaints = Vec::new();
+        let (journal, written) = match Journal::open(terms.state) {
+            Ok((journal, written)) => (Some(journal), written),
+            Err(error) => {
+                complaints.push(Complaint::new(
+                    format!("open the journal of bans in {}", terms.state.display()),
+                    error.to_string(),
+                    "make the directory writable for weir; until then bans do not survive a reboot",
+                ));
+                (None, std::collections::HashMap::new())
+            }
+        };
+        let mut terms_of_bans = terms.bans;
+        terms_of_bans.entries_max = terms_of_bans.entries_max.min(table::BANS_MAX);
+        let mut bans = Self {
+            ledger: Ledger::new(terms_of_bans),
+            table: Map::open(terms.pins, table::BANS)?,
+            journal,
+            protected: terms.protected,
+            mask_v6: terms.mask_v6,
+        };
+        for (source, entry) in written {
+            bans.ledger.restore(source, entry);
+        }
+        bans.reconcile()?;
+        Ok((bans, complaints))
+    }
+
+    /// Makes ledger and kernel agree.
+    fn reconcile(&mut self) -> Result<(), Error> {
+        let (now_s, now_ns) = (clock::wall_s(), clock::monotonic_ns());
+        self.ledger.expire(now_s);
+        for (key, ban) in self.table.read_all()? {
+            let source = source_of(key);
+            if !ban.holds(now_ns) || self.protected.find(source).is_some() {
+                self.table.remove(&key)?;
+            } else if self.ledger.find(source).is_none() {
+                let until_s = now_s + (ban.until_ns - now_ns) / 1_000_000_000;
+                let cause = Cause { rule: "found in the kernel".to_owned(), ..Cause::by_hand("") };
+                self.ledger.restore(source, Entry { cause, since_s: now_s, until_s, nth: 1 });
+            }
+        }
+        let here: Vec<(IpAddr, Entry)> =
+            self.ledger.iter(now_s).map(|(source, entry)| (source, entry.clone())).collect();
+        for (source, entry) in here {
+            if self.protected.find(source).is_some() {
+                self.ledger.unban(source);
+            } else if self.table.find(&self.key(source))?.is_none() {
+                self.enforce(source, &entry, now_s)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Bans a source, an IPv6 one with its whole network. With no duration the configured terms decide.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the source is protected, the cap per minute is reached or the table is full; otherwise what
+    /// the kernel said.
+    pub fn ban(&mut self, source: IpAddr, duration: Option<Duration>, cause: Cause) -> Result<Shown, Error> {
+        let source = source_of(self.key(source));
+        let refused = |refusal: Refusal| {
+            Error::config(
+                format!("ban {source}"),
+                refusal.to_string(),
+                "see `shield.bans` in the configuration",
+            )
+        };
+        if let Some(why) = self.protected_within(source) {
+            return Err(refused(Refusal::Protected(why)));
+        }
+        let now_s = clock::wall_s();
+        let entry = self.ledger.ban(source, duration, cause, now_s).map_err(refused)?;
+        self.enforce(source, &entry, now_s)?;
+        self.write(source, Some(&entry));
+        self.shown(source, entry)
+    }
+
+    /// Lifts a ban and forgets the source. False if there was none.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn unban(&mut self, source: IpAddr) -> Result<bool, Error> {
+        let source = source_of(self.key(source));
+        let known = self.ledger.unban(source);
+        let enforced = self.table.remove(&self.key(source))?;
+        if known {
+            self.write(source, None);
+        }
+        Ok(known || enforced)
+    }
+
+    /// Every ban in force, the youngest first.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn list(&self) -> Result<Vec<Shown>, Error> {
+        let now_s = clock::wall_s();
+        let all = self.ledger.iter(now_s).map(|(source, entry)| self.shown(source, entry.clone()));
+        let mut all = all.collect::<Result<Vec<Shown>, Error>>()?;
+        all.sort_by_key(|shown| (std::cmp::Reverse(shown.entry.since_s), shown.source));
+        Ok(all)
+    }
+
+    /// The ban of a source, if it is banned.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn find(&self, source: IpAddr) -> Result<Option<Shown>, Error> {
+        let source = source_of(self.key(source));
+        self.ledger.find(source).map(|entry| self.shown(source, entry.clone())).transpose()
+    }
+
+    /// Clears away bans that have ended. To be called every second or so.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn expire(&mut self) -> Result<usize, Error> {
+        let now_s = clock::wall_s();
+        let ended = self.ledger.expire(now_s);
+        for &source in &ended {
+            self.table.remove(&self.key(source))?;
+            self.write(source, None);
+        }
+        let live = self.ledger.len();
+        if let Some(journal) = &mut self.journal {
+            // The journal is history for people; failing to shorten it must not stop a ban.
+            drop(journal.trim(live, self.ledger.iter(now_s)));
+        }
+        Ok(ended.len())
+    }
+
+    /// Who is never banned.
+    #[must_use]
+    pub const fn protected(&self) -> &Protected {
+        &self.protected
+    }
+
+    /// Changes who is never banned, and lifts the bans that this forbids.
+    pub(crate) fn set_terms(
+        &mut self,
+        bans: weir_plan::shield::Bans,
+        protected: Protected,
+        mask_v6: u64,
+    ) -> Result<(), Error> {
+        let entries_max = bans.entries_max.min(table::BANS_MAX);
+        self.ledger.set_terms(weir_plan::shield::Bans { entries_max, ..bans });
+        self.protected = protected;
+        self.mask_v6 = mask_v6;
+        self.reconcile()
+    }
+
+    fn key(&self, source: IpAddr) -> u64 {
+        Address::from(source).key(self.mask_v6)
+    }
+
+    /// A ban of an IPv6 network must not catch a protected address inside it either.
+    fn protected_within(&self, source: IpAddr) -> Option<&'static str> {
+        let key = self.key(source);
+        let inside = self.protected.iter().find(|(network, _)| self.key(network.addr()) == key);
+        self.protected.find(source).or(inside.map(|(_, why)| why))
+    }
+
+    fn enforce(&self, source: IpAddr, entry: &Entry, now_s: u64) -> Result<(), Error> {
+        let key = self.key(source);
+        let left_ns = entry.until_s.saturating_sub(now_s).saturating_mul(1_000_000_000);
+        let hits = self.table.find(&key)?.map_or(0, |ban| ban.hits);
+        self.table.put(&key, &Ban { until_ns: clock::monotonic_ns().saturating_add(left_ns), hits })
+    }
+
+    fn write(&mut self, source: IpAddr, entry: Option<&Entry>) {
+        if let Some(journal) = &mut self.journal {
+            // A full disk must not stop a ban: the kernel's table is what counts.
+            drop(journal.write(source, entry));
+        }
+    }
+
+    fn shown(&self, source: IpAddr, entry: Entry) -> Result<Shown, Error> {
+        let hits = self.table.find(&self.key(source))?.map_or(0, |ban| ban.hits);
+        let bits = match source {
+            IpAddr::V4(_) => 32,
+            IpAddr::V6(_) => u8::try_from(self.mask_v6.count_ones()).unwrap_or(64),
+        };
+        Ok(Shown { source, bits, entry, hits })
+    }
+}
+
+/// The address that a key of the table stands for; of an IPv6 network, the first one.
+fn source_of(key: u64) -> IpAddr {
+    match u32::try_from(key & 0xffff_ffff) {
+        Ok(v4) if key >> 32 == 0xffff => Ipv4Addr::from_bits(v4).into(),
+        _ => Ipv6Addr::from_bits(u128::from(key) << 64).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_stands_for_one_source() {
+        let check = |text: &str, mask: u64, expect: &str| {
+            let source: IpAddr = text.parse().unwrap();
+            assert_eq!(source_of(Address::from(source).key(mask)).to_string(), expect, "{text}");
+        };
+        check("192.0.2.1", u64::MAX, "192.0.2.1");
+        check("2001:db8:1:2:3:4:5:6", u64::MAX, "2001:db8:1:2::");
+        check("2001:db8:1:2:3:4:5:6", u64::MAX << 16, "2001:db8:1::");
+    }
+}

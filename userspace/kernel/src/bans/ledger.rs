@@ -1,0 +1,244 @@
+//! Who is banned, why, since when and for how long next time: pure bookkeeping, time is an argument.
+//!
+//! The kernel's table holds only what a packet needs (until when, how often hit); all the rest stands here.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use weir_plan::shield::Bans as Terms;
+
+/// Why a source is to be banned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The reason, as `wire::Reason` spells it.
+    pub reason: String,
+    /// The rule or policy that asked, or what the operator wrote; cut to [`TEXT_CHARS_MAX`].
+    pub rule: String,
+    /// The request that led to it, if one did.
+    pub request_id: Option<String>,
+    /// Whether an operator asked: not subject to the cap per minute.
+    pub by_hand: bool,
+}
+
+/// How much of a rule's or a request's name is kept, in characters.
+pub const TEXT_CHARS_MAX: usize = 120;
+
+/// One ban in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Why.
+    #[serde(flatten)]
+    pub cause: Cause,
+    /// Since when, in seconds of the wall clock.
+    pub since_s: u64,
+    /// Until when, in seconds of the wall clock.
+    pub until_s: u64,
+    /// Which ban of this source it is, counted from 1, as far as it is remembered.
+    pub nth: u32,
+}
+
+/// Why a ban was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The source is one that weir must never lock out.
+    #[error("it is protected: {0}")]
+    Protected(&'static str),
+    /// Rules have made too many bans in the last minute.
+    #[error("rules have already made {0} bans in the last minute")]
+    TooMany(u32),
+    /// The table of bans is full.
+    #[error("the table of bans is full with {0} entries")]
+    Full(u32),
+}
+
+/// Everything about bans but the kernel's table.
+#[derive(Debug)]
+pub struct Ledger {
+    terms: Terms,
+    entries: HashMap<IpAddr, Entry>,
+    /// Sources whose ban has ended but whose count has not yet decayed to nothing: when it ended, and the count.
+    past: HashMap<IpAddr, (u64, u32)>,
+    minute: Minute,
+}
+
+/// Counts bans by rules in a window that slides in steps of one minute.
+#[derive(Debug, Default)]
+struct Minute {
+    began_s: u64,
+    count: u32,
+}
+
+impl Ledger {
+    /// An empty ledger under these terms.
+    #[must_use]
+    pub fn new(terms: Terms) -> Self {
+        Self { terms, entries: HashMap::new(), past: HashMap::new(), minute: Minute::default() }
+    }
+
+    /// Changes the terms; bans in force stay as they are.
+    pub fn set_terms(&mut self, terms: Terms) {
+        self.terms = terms;
+    }
+
+    /// Enters a ban. With no `duration` the terms decide, longer each time. Returns the entry to enforce.
+    ///
+    /// # Errors
+    /// The cap per minute and the bound of the table; who is protected is the caller's to know.
+    pub fn ban(
+        &mut self,
+        source: IpAddr,
+        duration: Option<Duration>,
+        cause: Cause,
+        now_s: u64,
+    ) -> Result<Entry, Refusal> {
+        self.expire(now_s);
+        if !self.entries.contains_key(&source) && self.entries.len() >= self.entries_max() {
+            return Err(Refusal::Full(self.terms.entries_max));
+        }
+        if !cause.by_hand && !self.minute.admit(self.terms.per_minute_max, now_s) {
+            return Err(Refusal::TooMany(self.terms.per_minute_max));
+        }
+        let before = self.entries.get(&source).cloned();
+        let nth = self.count(source, now_s).saturating_add(u32::from(before.is_none())).max(1);
+        let length =
+            duration.unwrap_or_else(|| self.length(nth)).min(self.terms.max.max(Duration::from_secs(1)));
+        let until_s = now_s.saturating_add(length.as_secs().max(1));
+        // A ban in force is only ever lengthened; an operator may also shorten it.
+        let until_s = match &before {
+            Some(entry) if !cause.by_hand => until_s.max(entry.until_s),
+            _ => until_s,
+        };
+        let since_s = before.map_or(now_s, |entry| entry.since_s);
+        let entry = Entry { cause: cause.cut(), since_s, until_s, nth };
+        self.past.remove(&source);
+        self.entries.insert(source, entry.clone());
+        Ok(entry)
+    }
+
+    /// Takes a ban back and forgets the source. False if there was none.
+    pub fn unban(&mut self, source: IpAddr) -> bool {
+        self.past.remove(&source);
+        self.entries.remove(&source).is_some()
+    }
+
+    /// Enters a ban as it was found in the journal or in the kernel's table.
+    pub fn restore(&mut self, source: IpAddr, entry: Entry) {
+        if self.entries.len() < self.entries_max() {
+            self.entries.insert(source, entry);
+        }
+    }
+
+    /// The ban of a source.
+    #[must_use]
+    pub fn find(&self, source: IpAddr) -> Option<&Entry> {
+        self.entries.get(&source)
+    }
+
+    /// Every ban in force at this time, in no order.
+    pub fn iter(&self, now_s: u64) -> impl Iterator<Item = (IpAddr, &Entry)> {
+        self.entries
+            .iter()
+            .filter(move |(_, entry)| entry.until_s > now_s)
+            .map(|(&source, entry)| (source, entry))
+    }
+
+    /// Lets bans end and memories fade. Returns the sources whose ban has ended.
+    pub fn expire(&mut self, now_s: u64) -> Vec<IpAddr> {
+        let decay_s = self.decay_s();
+        self.past.retain(|_, &mut (ended_s, count)| faded(count, ended_s, now_s, decay_s) > 0);
+        let ended: Vec<(IpAddr, u64, u32)> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.until_s <= now_s)
+            .map(|(&source, entry)| (source, entry.until_s, entry.nth))
+            .collect();
+        for &(source, until_s, nth) in &ended {
+            self.entries.remove(&source);
+            if self.past.len() < self.entries_max() {
+                self.past.insert(source, (until_s, nth));
+            }
+        }
+        ended.into_iter().map(|(source, _, _)| source).collect()
+    }
+
+    /// How many bans are in the ledger.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nobody is banned.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many bans of this source are remembered.
+    fn count(&self, source: IpAddr, now_s: u64) -> u32 {
+        if let Some(entry) = self.entries.get(&source) {
+            return entry.nth;
+        }
+        self.past.get(&source).map_or(0, |&(ended_s, count)| faded(count, ended_s, now_s, self.decay_s()))
+    }
+
+    /// How long the `nth` ban lasts: first × factor^(nth − 1), at most max.
+    fn length(&self, nth: u32) -> Duration {
+        let factor = self.terms.factor.max(1).checked_pow(nth.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.terms.first.checked_mul(factor).unwrap_or(self.terms.max).min(self.terms.max)
+    }
+
+    fn decay_s(&self) -> u64 {
+        self.terms.decay.as_secs().max(1)
+    }
+
+    fn entries_max(&self) -> usize {
+        usize::try_from(self.terms.entries_max).unwrap_or(usize::MAX)
+    }
+}
+
+/// A count that loses one for every `decay_s` since it was last raised.
+fn faded(count: u32, ended_s: u64, now_s: u64, decay_s: u64) -> u32 {
+    let steps = now_s.saturating_sub(ended_s).checked_div(decay_s).unwrap_or_default();
+    count.saturating_sub(u32::try_from(steps).unwrap_or(u32::MAX))
+}
+
+impl Minute {
+    fn admit(&mut self, max: u32, now_s: u64) -> bool {
+        if now_s.saturating_sub(self.began_s) >= 60 || now_s < self.began_s {
+            *self = Self { began_s: now_s, count: 0 };
+        }
+        let admitted = self.count < max;
+        self.count += u32::from(admitted);
+        admitted
+    }
+}
+
+impl Cause {
+    /// An operator's wish, in the operator's words.
+    #[must_use]
+    pub fn by_hand(words: &str) -> Self {
+        let reason = weir_wire::Reason::Operator.as_str().to_owned();
+        Self { reason, rule: words.to_owned(), request_id: None, by_hand: true }
+    }
+
+    /// A rule's verdict.
+    #[must_use]
+    pub fn by_rule(reason: weir_wire::Reason, rule: &str, request_id: Option<&str>) -> Self {
+        Self {
+            reason: reason.as_str().to_owned(),
+            rule: rule.to_owned(),
+            request_id: request_id.map(str::to_owned),
+            by_hand: false,
+        }
+    }
+
+    fn cut(self) -> Self {
+        let cut = |text: String| text.chars().take(TEXT_CHARS_MAX).collect();
+        Self { rule: cut(self.rule), request_id: self.request_id.map(cut), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests;

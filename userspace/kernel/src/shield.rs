@@ -1,0 +1,326 @@
+//! The shield as the rest of weir holds it: opened once, kept in step with the plan, watched, and closed.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use ipnet::IpNet;
+use weir_plan::shield::{OnExit, Shield as Plan};
+use weir_wire::Config;
+
+use crate::attach::{Attached, Attacher, Placement};
+use crate::bans::{self, Bans, Protected};
+use crate::counters::Counters;
+use crate::events::Events;
+use crate::explain::{Explanation, Findings};
+use crate::host::Host;
+use crate::lists::{self, Gathered};
+use crate::load::{self, Loaded};
+use crate::netlink::Interface;
+use crate::pins::Pins;
+use crate::rules;
+use crate::sysctl::{self, Changes, Cookies};
+use crate::tables::Tables;
+use crate::{Complaint, Error, bpf};
+
+/// How often the machine is asked anew whom it depends on.
+const PROTECTED_EVERY: Duration = Duration::from_secs(10);
+
+/// The shield of one host. Dropping it changes nothing in the kernel: pins hold the program, the tables and the bans,
+/// as they do when weir is killed. An orderly end calls [`Shield::close`].
+#[derive(Debug)]
+pub struct Shield {
+    plan: Plan,
+    host: Host,
+    pins: Pins,
+    loaded: Loaded,
+    tables: Tables,
+    bans: Bans,
+    changes: Changes,
+    attached: Vec<Attached>,
+    complaints: Vec<Complaint>,
+    entries: usize,
+    /// Networks that the caller named, beside those of the plan.
+    dependencies: Vec<(IpNet, &'static str)>,
+    protected_at: Instant,
+}
+
+impl Shield {
+    /// Loads the program, fills its tables and attaches it. A shield that an earlier weir left behind is taken over:
+    /// its program is replaced between two packets, its bans stay.
+    ///
+    /// # Errors
+    /// What is missing on this machine, or wrong in the plan or its files. Nothing is attached then that was not before.
+    pub fn open(plan: &Plan, host: &Host) -> Result<Self, Error> {
+        load::probe(host)?;
+        let pins = Pins::make(&plan.pin_directory, plan.mount_bpffs, host)?;
+        let protected = protected(plan, host, &[]);
+        // What can be wrong in the plan is found before the kernel is touched.
+        let gathered = Gathered::read(plan, protected.iter().map(|(network, _)| network))?;
+        rules::compile(plan, Cookies::of_machine(host), [0, 0])?;
+
+        let loaded = load::load(&pins)?;
+        let tables = Tables::open(&pins.directory)?;
+        let (bans, mut complaints) = Bans::open(bans::Terms {
+            pins: &pins.directory,
+            state: &host.state,
+            bans: plan.bans.clone(),
+            protected,
+            mask_v6: rules::high_bits(plan.limits.source.v6_bits),
+        })?;
+        let (changes, said) = sysctl::apply(host, plan.sysctls, plan.syn_guard.when);
+        complaints.extend(said);
+        complaints.extend(gathered.complaints.iter().cloned());
+        let entries = gathered.len();
+        let mut shield = Self {
+            plan: plan.clone(),
+            host: host.clone(),
+            pins,
+            loaded,
+            tables,
+            bans,
+            changes,
+            attached: Vec::new(),
+            complaints,
+            entries,
+            dependencies: Vec::new(),
+            protected_at: Instant::now(),
+        };
+        shield.write(gathered)?;
+        shield.attached = shield.attach_all()?;
+        shield.pins.keep_program(shield.loaded.main())?;
+        Ok(shield)
+    }
+
+    /// Obeys a new plan. Its lists are read and compiled first, so an error leaves the old plan in force.
+    ///
+    /// # Errors
+    /// What is wrong in the plan or its files, or what the kernel refused.
+    pub fn sync(&mut self, plan: &Plan) -> Result<(), Error> {
+        let protected = protected(plan, &self.host, &self.dependencies);
+        let gathered = Gathered::read(plan, protected.iter().map(|(network, _)| network))?;
+        rules::compile(plan, Cookies::of_machine(&self.host), [0, 0])?;
+        let before = std::mem::replace(&mut self.plan, plan.clone());
+        if (before.sysctls, before.syn_guard.when) != (plan.sysctls, plan.syn_guard.when) {
+            self.changes.restore()?;
+            (self.changes, self.complaints) = sysctl::apply(&self.host, plan.sysctls, plan.syn_guard.when);
+        }
+        self.complaints.extend(gathered.complaints.iter().cloned());
+        self.entries = gathered.len();
+        self.write(gathered)?;
+        self.bans.set_terms(plan.bans.clone(), protected, rules::high_bits(plan.limits.source.v6_bits))?;
+        self.attached = self.attach_all()?;
+        Ok(())
+    }
+
+    /// Names what weir itself depends on, such as upstreams: never banned and never dropped.
+    ///
+    /// # Errors
+    /// What the kernel refused, or a list file that has become unreadable.
+    pub fn protect(
+        &mut self,
+        networks: impl IntoIterator<Item = IpNet>,
+        why: &'static str,
+    ) -> Result<(), Error> {
+        self.dependencies.retain(|&(_, known)| known != why);
+        self.dependencies.extend(networks.into_iter().map(|network| (network, why)));
+        self.renew_protected()
+    }
+
+    /// What must be done every second or so: bans end, and an interface that was lost is taken back. Returns the
+    /// interfaces whose protection changed.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn tick(&mut self) -> Result<Vec<Attached>, Error> {
+        self.bans.expire()?;
+        if self.protected_at.elapsed() >= PROTECTED_EVERY {
+            self.renew_protected()?;
+        }
+        let mut changed = Vec::new();
+        for index in 0..self.attached.len() {
+            let Some(before) = self.attached.get(index).cloned() else { break };
+            let now = self.look_after(&before)?;
+            if now != before {
+                changed.push(now.clone());
+            }
+            if let Some(slot) = self.attached.get_mut(index) {
+                *slot = now;
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Ends in order: sysctls are put back, and the program stays or goes as the plan says.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn close(mut self) -> Result<(), Error> {
+        self.changes.restore()?;
+        match self.plan.on_exit {
+            OnExit::Keep => Ok(()),
+            OnExit::Detach => self.pins.clear().map(drop),
+        }
+    }
+
+    /// Bans, to look at and to change.
+    pub const fn bans(&mut self) -> &mut Bans {
+        &mut self.bans
+    }
+
+    /// How each interface is protected.
+    #[must_use]
+    pub fn attached(&self) -> &[Attached] {
+        &self.attached
+    }
+
+    /// What is amiss and did not stop the shield: bad lines of lists, sysctls, the journal of bans.
+    #[must_use]
+    pub fn complaints(&self) -> &[Complaint] {
+        &self.complaints
+    }
+
+    /// How many networks the lists hold.
+    #[must_use]
+    pub const fn entries(&self) -> usize {
+        self.entries
+    }
+
+    /// What the kernel has counted.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn counters(&self) -> Result<Counters, Error> {
+        Counters::read(&self.tables)
+    }
+
+    /// What the shield would do with a source, and why.
+    ///
+    /// # Errors
+    /// What the kernel refused, or a list file that has become unreadable.
+    pub fn explain(&self, source: IpAddr) -> Result<Explanation, Error> {
+        let rules = self.tables.rules()?;
+        let config = rules.map_or_else(Config::default, |rules| rules.config);
+        let mut origins = lists::origins(&self.plan, source)?;
+        if let Some((network, _)) =
+            self.bans.protected().iter().find(|(network, _)| network.contains(&source))
+        {
+            origins.insert(0, lists::Origin { network, list: "trusted", file: None });
+        }
+        let mark = self.tables.mark(source.into())?;
+        let ban = self.bans.find(source)?;
+        Ok(Explanation::new(source, &Findings { config: &config, mark, ban, origins }))
+    }
+
+    /// Runs the program once over a frame, as if it had come in, and returns the kernel's verdict.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn try_out(&self, frame: &[u8]) -> Result<u32, Error> {
+        bpf::run(self.loaded.main(), frame)
+            .map_err(|error| Error::os("run the XDP program over a frame", &error))
+    }
+
+    /// The ring of sampled drops.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn events(&self) -> Result<Events, Error> {
+        Events::open(&self.pins.directory)
+    }
+
+    /// Puts rules and lists in force. The salt stays for as long as the tables do, so that a reload forgives nobody.
+    fn write(&self, gathered: Gathered) -> Result<(), Error> {
+        let salt = match self.tables.rules()? {
+            Some(rules) => rules.config.salt,
+            None => random()?,
+        };
+        self.tables.set_lists(&mut gathered.compile()?)?;
+        self.tables.set_rules(&*rules::compile(&self.plan, Cookies::of_machine(&self.host), salt)?)
+    }
+
+    /// Attaches to every interface of the plan and leaves the others. After an error, what was new is taken off again.
+    fn attach_all(&self) -> Result<Vec<Attached>, Error> {
+        let linked: BTreeSet<String> = self.pins.linked().into_iter().collect();
+        let attacher = self.attacher();
+        let mut attached = Vec::new();
+        for name in &self.plan.interfaces {
+            match attacher.attach(name) {
+                Ok(how) => attached.push(how),
+                Err(error) => {
+                    let fresh = attached.iter().filter(|how| !linked.contains(&how.interface));
+                    fresh.for_each(|how| drop(self.pins.unlink(&how.interface)));
+                    return Err(error);
+                }
+            }
+        }
+        for name in linked.iter().filter(|name| !self.plan.interfaces.contains(*name)) {
+            self.pins.unlink(name)?;
+        }
+        Ok(attached)
+    }
+
+    fn attacher(&self) -> Attacher<'_> {
+        Attacher { program: self.loaded.main(), shield: &self.plan, pins: &self.pins }
+    }
+
+    /// Looks whether the program still sits on an interface, and puts it back if it does not.
+    fn look_after(&self, before: &Attached) -> Result<Attached, Error> {
+        let name = &before.interface;
+        let lost = |why: String| Attached { interface: name.clone(), placement: Placement::Off, why };
+        let interface =
+            Interface::find(name).map_err(|error| Error::os(format!("look at {name}"), &error))?;
+        let Some(interface) = interface else { return Ok(lost("the interface is gone".to_owned())) };
+        let link = self.pins.link(name)?;
+        let holds = link
+            .is_some_and(|link| link.index == interface.index && interface.program() == Some(link.program));
+        if holds && before.placement != Placement::Off {
+            return Ok(before.clone());
+        }
+        // Still refused is no reason to stop looking after the other interfaces.
+        Ok(self.attacher().attach(name).unwrap_or_else(|error| lost(error.complaint().why.clone())))
+    }
+
+    fn renew_protected(&mut self) -> Result<(), Error> {
+        self.protected_at = Instant::now();
+        let protected = protected(&self.plan, &self.host, &self.dependencies);
+        if protected == *self.bans.protected() {
+            return Ok(());
+        }
+        let gathered = Gathered::read(&self.plan, protected.iter().map(|(network, _)| network))?;
+        self.write(gathered)?;
+        let mask = rules::high_bits(self.plan.limits.source.v6_bits);
+        self.bans.set_terms(self.plan.bans.clone(), protected, mask)
+    }
+}
+
+/// Takes the program off every interface and removes all tables, whether or not a weir is running. Returns the
+/// interfaces that were freed.
+///
+/// # Errors
+/// What could not be removed.
+pub fn detach(pin_directory: &Path) -> Result<Vec<String>, Error> {
+    Pins::at(pin_directory).clear()
+}
+
+/// Whom the plan, the machine and the caller want to be safe.
+fn protected(plan: &Plan, host: &Host, dependencies: &[(IpNet, &'static str)]) -> Protected {
+    let mut all = Protected::of_machine(host);
+    all.add(plan.trusted.iter().copied(), "a trusted network");
+    all.add(plan.bans.never.iter().copied(), "a network that is never banned");
+    for &(network, why) in dependencies {
+        all.add([network], why);
+    }
+    all
+}
+
+fn random() -> Result<[u64; 2], Error> {
+    let mut bytes = [0; 16];
+    let source = std::fs::File::open("/dev/urandom")
+        .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut bytes));
+    source.map_err(|error| Error::os("read /dev/urandom", &error))?;
+    let [high, low] =
+        [bytes.first_chunk::<8>(), bytes.last_chunk::<8>()].map(|half| half.copied().unwrap_or_default());
+    Ok([u64::from_ne_bytes(high), u64::from_ne_bytes(low)])
+}
