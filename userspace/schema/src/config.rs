@@ -2,6 +2,7 @@
 
 mod check;
 mod parse;
+mod trail;
 
 use crate::admin::Admin;
 use crate::consumer::Consumer;

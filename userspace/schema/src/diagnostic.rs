@@ -17,6 +17,8 @@ pub struct Diagnostic {
     pub code: Code,
     /// What the caret points at.
     pub span: Span,
+    /// The path of the value, such as `routes[3].timeouts.connect`; empty for the file itself.
+    pub path: String,
     /// What is wrong, in one line, naming what was found.
     pub message: String,
     /// What the caret says; may be empty.
@@ -30,8 +32,8 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A diagnostic without label, hint or related place.
     pub fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
-        let (label, hints, related) = (String::new(), Vec::new(), Vec::new());
-        Self { code, span, message: message.into(), label, hints, related }
+        let (path, label, hints, related) = (String::new(), String::new(), Vec::new(), Vec::new());
+        Self { code, span, path, message: message.into(), label, hints, related }
     }
 
     /// Says something at the caret.
@@ -117,6 +119,10 @@ impl Report {
     /// Every diagnostic kept, in the order of their places once sorted.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Diagnostic> {
+        self.diagnostics.iter_mut()
     }
 
     /// How many were counted but not kept.

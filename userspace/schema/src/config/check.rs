@@ -1,5 +1,6 @@
 //! What must hold between sections: every name that is used exists, and what exists is used.
 
+mod lists;
 mod unused;
 
 use std::collections::{HashMap, HashSet};
@@ -11,7 +12,7 @@ use crate::hint;
 use crate::policy::{Policy, PolicyUse};
 use crate::route::Route;
 use crate::span::{At, Span};
-use crate::value::{Leaf, Map, Name};
+use crate::value::{HeaderName, HostPattern, Leaf, Map, Name};
 
 /// Checks the whole; `broken` names what exists but could not be read.
 pub(super) fn check(config: &mut Config, broken: &[String], report: &mut Report) {
@@ -28,9 +29,11 @@ pub(super) fn check(config: &mut Config, broken: &[String], report: &mut Report)
     policies(config, &known, report);
     listeners(config, report);
     names(config, report);
+    keys_are_names(config, report);
     // What is unused because of an error elsewhere is no news.
     if !report.has_errors() {
         unused::check(config, report);
+        lists::check(config, report);
     }
 }
 
@@ -124,6 +127,35 @@ fn listeners(config: &Config, report: &mut Report) {
                 Diagnostic::new(Code::NoListener, name.span, format!("there is no listener `{}`", name.0));
             report.push(found.hint_if(hint::did_you_mean(name, names.iter().copied())));
         }
+    }
+}
+
+/// What stands under a name goes into metrics and commands by it.
+fn keys_are_names(config: &Config, report: &mut Report) {
+    let policies = config.policies.iter().map(|(name, _)| name);
+    let consumers = config.consumers.iter().map(|(name, _)| name);
+    for name in policies.chain(consumers).chain(config.upstreams.iter().map(|(name, _)| name)) {
+        key_is::<Name>(name, report);
+    }
+    let tcp = config.listeners.iter().filter_map(|listener| listener.value.tcp.as_ref());
+    for (name, _) in tcp.flat_map(|tcp| tcp.value.sni.iter()) {
+        key_is::<HostPattern>(name, report);
+    }
+    let respond = config.routes.iter().filter_map(|route| route.value.respond.as_ref());
+    for (name, _) in respond.flat_map(|respond| respond.value.headers.iter()) {
+        key_is::<HeaderName>(name, report);
+    }
+}
+
+/// Reports a key that is not what it stands for.
+fn key_is<T: Leaf>(key: &At<String>, report: &mut Report) {
+    if let Err(fault) = T::parse(key) {
+        // A key in quotes is longer than its text.
+        let inset = usize::from(usize::from(key.span.len) > key.chars().count());
+        let span =
+            fault.part.map_or(key.span, |(offset, len)| key.span.part(offset.saturating_add(inset), len));
+        let message = fault.message.replace("{}", &format!("`{}`", key.value));
+        report.push(Diagnostic::new(T::CODE, span, message).hint_if(fault.hint));
     }
 }
 

@@ -1,7 +1,7 @@
 //! From texts to one checked configuration: parse each file, merge, read, check.
 
 use crate::code::Code;
-use crate::config::{Config, check};
+use crate::config::{Config, check, trail};
 use crate::diagnostic::{Diagnostic, Report};
 use crate::hint;
 use crate::lookup::Lookup;
@@ -51,6 +51,7 @@ pub fn parse(sources: &Sources, lookup: &dyn Lookup) -> Outcome {
     if let Some(config) = &mut config {
         check::check(config, &broken, &mut report);
     }
+    trail::mark(&tree, &mut report);
     report.sort();
     Outcome { config, report }
 }

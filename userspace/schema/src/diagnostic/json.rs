@@ -25,6 +25,7 @@ fn one(found: &Diagnostic, sources: &Sources) -> Value {
         "code": found.code.as_str(),
         "severity": if found.code.is_warning() { "warning" } else { "error" },
         "rule": found.code.title(),
+        "path": found.path,
         "message": found.message,
         "file": sources.name(found.span),
         "line": found.span.line,

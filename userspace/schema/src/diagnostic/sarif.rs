@@ -37,7 +37,10 @@ fn result(found: &Diagnostic, sources: &Sources) -> Value {
         "ruleId": found.code.as_str(),
         "level": if found.code.is_warning() { "warning" } else { "error" },
         "message": { "text": text },
-        "locations": [{ "physicalLocation": physical(found.span, sources) }],
+        "locations": [{
+            "physicalLocation": physical(found.span, sources),
+            "logicalLocations": [{ "fullyQualifiedName": found.path }],
+        }],
         "relatedLocations": found.related.iter().map(related).collect::<Vec<_>>(),
     })
 }

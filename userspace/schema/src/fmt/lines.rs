@@ -1,7 +1,10 @@
-//! Lines with comments at their ends, which stand in one column where lines follow one another.
+//! Lines with comments at their ends, which stand in one column until a blank line or a comment alone.
 
 /// A flow collection that would reach beyond this column is written as a block.
 pub(crate) const WIDTH: usize = 120;
+
+/// Lines longer than this do not push the comments of others to the right.
+const COLUMN_MAX: usize = 60;
 
 /// The lines of a text that is being written.
 #[derive(Default)]
@@ -46,21 +49,34 @@ impl Lines {
     pub(crate) fn finish(self) -> String {
         let mut text = String::new();
         let mut rest = self.lines.as_slice();
-        while let Some(first) = rest.first() {
-            let run = rest.iter().take_while(|line| line.trailing.is_some()).count();
+        while !rest.is_empty() {
+            let run = rest.iter().take_while(|line| line.is_content()).count();
             let (lines, after) = rest.split_at(run.max(1));
-            let width = lines.iter().map(|line| line.text.chars().count()).max().unwrap_or(0);
-            let width = if width > WIDTH || first.trailing.is_none() { 0 } else { width };
-            for line in lines {
-                text.push_str(line.text.trim_end());
-                if let Some(comment) = &line.trailing {
-                    let gap = width.saturating_sub(line.text.chars().count()).saturating_add(2);
-                    text.push_str(&format!("{:gap$}{comment}", ""));
-                }
-                text.push('\n');
-            }
+            let widths = lines.iter().filter(|line| line.trailing.is_some()).map(Line::width);
+            let width = widths.filter(|width| *width <= COLUMN_MAX).max().unwrap_or(0);
+            lines.iter().for_each(|line| line.write(width, &mut text));
             rest = after;
         }
         text
+    }
+}
+
+impl Line {
+    /// It is neither blank nor a comment alone: comments stand in one column until such a line comes.
+    fn is_content(&self) -> bool {
+        !self.text.is_empty() && !self.text.trim_start().starts_with('#')
+    }
+
+    fn width(&self) -> usize {
+        self.text.chars().count()
+    }
+
+    fn write(&self, width: usize, text: &mut String) {
+        text.push_str(self.text.trim_end());
+        if let Some(comment) = &self.trailing {
+            let gap = width.saturating_sub(self.width()).saturating_add(2);
+            text.push_str(&format!("{:gap$}{comment}", ""));
+        }
+        text.push('\n');
     }
 }

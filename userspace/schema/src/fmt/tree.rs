@@ -130,7 +130,7 @@ impl Builder<'_> {
         self.pending.push(Comment {
             blank: self.is_blank(line.saturating_sub(1)),
             text,
-            column: span.start.col(),
+            column: if placement == Placement::Right { 0 } else { span.start.col() },
         });
         Some(())
     }
@@ -187,11 +187,13 @@ impl Builder<'_> {
     }
 
     fn open(&mut self, map: bool, style: StructureStyle, span: Span) -> Option<()> {
-        let line = span.start.line();
-        let entry = self.entry(span)?;
-        entry.line = entry
-            .line
-            .max(line.min(entry.line.saturating_add(usize::from(style == StructureStyle::Flow) * line)));
+        // What is indented deeper than the dash of a block belongs to what stands inside.
+        let dash = self.stack.last()?.column;
+        let own = |comment: &Comment| style == StructureStyle::Flow || comment.column <= dash;
+        let count = self.pending.iter().take_while(|comment| own(comment)).count();
+        let inside = self.pending.split_off(count);
+        self.entry(span)?;
+        self.pending.extend(inside);
         let flow = style == StructureStyle::Flow;
         self.stack.push(Collection { map, flow, column: span.start.col(), ..Collection::default() });
         Some(())
