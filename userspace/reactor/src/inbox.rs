@@ -4,7 +4,7 @@
 use crate::waker::TaskKey;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 /// Work for the reactor's own thread.
@@ -25,6 +25,8 @@ pub(crate) struct Inbox {
     rung: AtomicBool,
     bell: OwnedFd,
     jobs_max: usize,
+    /// The turns of the loop, for a watchdog on another thread.
+    pub(crate) turns: AtomicU64,
 }
 
 /// Wake-ups listed one by one before all tasks are woken instead.
@@ -37,7 +39,13 @@ impl Inbox {
     pub(crate) fn open(jobs_max: usize) -> io::Result<(u16, Arc<Inbox>)> {
         let bell = nix::sys::eventfd::EventFd::from_flags(nix::sys::eventfd::EfdFlags::EFD_CLOEXEC)?;
         let post = Mutex::new(Post::default());
-        let inbox = Arc::new(Inbox { post, rung: AtomicBool::new(false), bell: bell.into(), jobs_max });
+        let inbox = Arc::new(Inbox {
+            post,
+            rung: AtomicBool::new(false),
+            bell: bell.into(),
+            jobs_max,
+            turns: AtomicU64::new(0),
+        });
         let mut all = INBOXES.write().unwrap_or_else(PoisonError::into_inner);
         let place = all.iter().position(|i| i.strong_count() == 0).unwrap_or(all.len());
         let id = u16::try_from(place).map_err(|_| io::Error::other("too many reactors"))?;
@@ -93,6 +101,13 @@ pub(crate) fn wake(reactor: u16, task: TaskKey) {
 pub struct Handle(pub(crate) Arc<Inbox>);
 
 impl Handle {
+    /// How many turns the reactor's loop has made. An idle loop makes none; a job given to [`Handle::run`] makes one.
+    /// So a watchdog that gives a job and sees no turn within its patience knows that the worker is stuck.
+    #[must_use]
+    pub fn turns(&self) -> u64 {
+        self.0.turns.load(Ordering::Relaxed)
+    }
+
     /// Runs `job` on the reactor's thread, where it may spawn tasks. Gives the job back when the inbox is full.
     ///
     /// # Errors

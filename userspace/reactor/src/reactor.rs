@@ -22,6 +22,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -152,6 +153,7 @@ impl Reactor {
     fn turn(&self, want: u32, timeout: Option<Duration>) {
         let hub = &*self.hub;
         add(&hub.tally.turns, 1);
+        hub.inbox.turns.store(hub.tally.turns.get(), Ordering::Relaxed);
         hub.pool.refill();
         let mut done = self.done.borrow_mut();
         let turned = hub.driver.borrow_mut().turn(want, timeout, &mut done, &hub.tally);

@@ -49,7 +49,7 @@ struct ResourceUpdate {
 }
 
 impl Ring {
-    /// Sets up a ring; `bare` leaves out what kernels before 6.6 do not know.
+    /// Sets up a ring, without what kernels before 6.6 do not know if need be.
     pub(crate) fn new(submissions: u32, completions: u32) -> io::Result<Ring> {
         let ring = match build(submissions, completions, false) {
             Err(e) if e.raw_os_error() == Some(libc::EINVAL) => build(submissions, completions, true)?,

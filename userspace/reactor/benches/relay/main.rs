@@ -4,7 +4,8 @@
 //! it keeps all connections open and drives one contestant after the other for a short window, many rounds over, so
 //! that noise of the machine falls on all alike. The measure is the child's `schedstat`, all threads.
 //!
-//! `relay [--rounds N] [--window MS] [--connections N] [--bytes N] [--json FILE]`
+//! `relay [--rounds N] [--window MS] [--connections N] [--bytes N] [--json FILE] [--names A,B]`; further names are
+//! `weir-zc` (zero-copy sends from 8 KiB on) and `splice` (epoll and `splice(2)`).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -23,6 +24,7 @@ mod bare;
 mod drive;
 mod others;
 mod ours;
+mod splice;
 mod table;
 
 use drive::Contestant;
@@ -36,8 +38,8 @@ pub(crate) enum Mode {
     Relay(SocketAddr),
 }
 
-/// All contestants; the first is the floor.
-const NAMES: [&str; 5] = ["bare", "weir", "tokio", "tokio-uring", "tokio-uring-default"];
+/// The contestants unless others are named; the first is the floor.
+const NAMES: &str = "bare,weir,tokio,tokio-uring,tokio-uring-default";
 
 struct Options {
     rounds: usize,
@@ -45,6 +47,7 @@ struct Options {
     connections: usize,
     bytes: usize,
     json: Option<String>,
+    names: Vec<String>,
 }
 
 fn main() {
@@ -76,6 +79,7 @@ fn options(arguments: &[String]) -> Options {
         connections: number("--connections", 64),
         bytes: number("--bytes", 100),
         json: value("--json"),
+        names: value("--names").unwrap_or_else(|| NAMES.into()).split(',').map(String::from).collect(),
     }
 }
 
@@ -83,7 +87,9 @@ fn serve(name: &str, mode: Mode) -> ! {
     drive::pin(0);
     match name {
         "bare" => bare::serve(mode),
-        "weir" => ours::serve(mode),
+        "weir" => ours::serve(mode, false),
+        "weir-zc" => ours::serve(mode, true),
+        "splice" => splice::serve(mode),
         "tokio" => others::tokio(mode),
         "tokio-uring" => others::tokio_uring(mode, true),
         "tokio-uring-default" => others::tokio_uring(mode, false),
@@ -96,8 +102,11 @@ fn run(options: &Options, relay: bool) -> Vec<table::Row> {
     let work = if relay { "relay" } else { "echo" };
     println!("\n{work}: {} connections, {} bytes", options.connections, options.bytes);
     let mut drive = drive::Drive::new(options.bytes);
-    let mut contestants: Vec<Contestant> =
-        NAMES.iter().map(|name| Contestant::start(name, relay, &mut drive, options.connections)).collect();
+    let mut contestants: Vec<Contestant> = options
+        .names
+        .iter()
+        .map(|name| Contestant::start(name, relay, &mut drive, options.connections))
+        .collect();
     let mut samples = vec![Vec::new(); contestants.len()];
     for contestant in &mut contestants {
         drive.measure(contestant, options.window);
@@ -107,7 +116,7 @@ fn run(options: &Options, relay: bool) -> Vec<table::Row> {
             samples.push(drive.measure(contestant, options.window));
         }
     }
-    let rows = table::rows(work, &NAMES, &samples);
+    let rows = table::rows(work, &options.names, &samples);
     table::print(&rows);
     rows
 }

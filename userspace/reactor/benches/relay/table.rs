@@ -3,7 +3,7 @@
 /// One contestant's result.
 pub(crate) struct Row {
     work: &'static str,
-    name: &'static str,
+    name: String,
     median_us: f64,
     /// Median of the absolute distances to the median.
     spread_us: f64,
@@ -11,12 +11,12 @@ pub(crate) struct Row {
     to_floor: f64,
 }
 
-pub(crate) fn rows(work: &'static str, names: &[&'static str], samples: &[Vec<f64>]) -> Vec<Row> {
-    let row = |(name, own): (&&'static str, &Vec<f64>)| {
+pub(crate) fn rows(work: &'static str, names: &[String], samples: &[Vec<f64>]) -> Vec<Row> {
+    let row = |(name, own): (&String, &Vec<f64>)| {
         let median_us = median(own.clone());
         let spread_us = median(own.iter().map(|s| (s - median_us).abs()).collect());
         let to_floor = median(own.iter().zip(&samples[0]).map(|(a, b)| a / b).collect());
-        Row { work, name, median_us, spread_us, to_floor }
+        Row { work, name: name.clone(), median_us, spread_us, to_floor }
     };
     names.iter().zip(samples).map(row).collect()
 }

@@ -1,5 +1,5 @@
-//! Zero-copy send: the kernel sends from the buffer itself and says later that it is free. It pays on real network
-//! cards from some 16 KiB on; over loopback the kernel copies after all.
+//! Zero-copy send: the kernel sends from the buffer itself and says later that it is free. It may pay on real network
+//! cards for buffers of 16 KiB and more; over loopback the kernel copies after all, and it costs 1.4 times a plain send.
 
 use crate::counters::add;
 use crate::owned::Owned;
