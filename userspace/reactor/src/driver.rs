@@ -47,6 +47,14 @@ impl Driver {
         Ok(())
     }
 
+    /// Whether something was pushed that has not been taken yet.
+    pub(crate) fn has_queued(&mut self) -> bool {
+        match self {
+            Driver::Ring(ring) => ring.has_queued(),
+            Driver::Sim(_) => false,
+        }
+    }
+
     /// The time now, on the clock that began at `epoch`.
     #[inline]
     pub(crate) fn now(&self, epoch: Instant) -> Instant {

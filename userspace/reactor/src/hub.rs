@@ -265,9 +265,10 @@ impl Hub {
         self.driver.borrow_mut().push(Request::Cancel { target: BELL }, IGNORED, &self.tally);
     }
 
-    /// Whether the kernel holds none of our memory.
+    /// Whether the kernel holds none of our memory and has been told everything.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.slots.borrow().live() == 0 && !self.bell.in_flight.get()
+        let idle = self.slots.borrow().live() == 0 && !self.bell.in_flight.get();
+        idle && !self.driver.borrow_mut().has_queued()
     }
 
     /// Milliseconds from the epoch until `at`, rounded up so that no timer is early.

@@ -34,8 +34,8 @@ pub struct Reactor {
     fired: RefCell<Vec<Waker>>,
 }
 
-/// How long the end of a reactor waits for the kernel to let go of buffers, in turns of [`END_TURN`].
-const END_TURNS: u32 = 50;
+/// How long the end of a reactor waits for the kernel to let go of buffers, and how long in one turn.
+const END: Duration = Duration::from_secs(2);
 const END_TURN: Duration = Duration::from_millis(20);
 
 impl Reactor {
@@ -191,13 +191,12 @@ impl Drop for Reactor {
             drop_task(hub, future);
         }
         hub.cancel_all();
-        for _ in 0..END_TURNS {
-            if hub.is_quiet() {
-                break;
-            }
-            self.turn(1, Some(END_TURN));
+        let clock = || hub.driver.borrow().now(hub.epoch);
+        let until = clock() + END;
+        while !hub.is_quiet() && clock() < until {
+            let queued = hub.driver.borrow_mut().has_queued();
+            self.turn(u32::from(!queued), Some(END_TURN));
         }
-        self.turn(0, None);
         hub.closed.set(true);
         if !hub.is_quiet() {
             let _leaked = ManuallyDrop::new(Rc::clone(&self.hub));

@@ -96,6 +96,11 @@ impl Ring {
         unsafe { self.ring.submission().push(entry).is_ok() }
     }
 
+    /// Whether something is queued that the kernel has not taken yet.
+    pub(crate) fn has_queued(&mut self) -> bool {
+        !self.backlog.is_empty() || !self.ring.submission().is_empty()
+    }
+
     /// Submits what is queued and waits for `want` completions at most `timeout` long (for ever without one).
     pub(crate) fn wait(&mut self, want: u32, timeout: Option<Duration>, tally: &Tally) -> io::Result<()> {
         if !self.backlog.is_empty() {

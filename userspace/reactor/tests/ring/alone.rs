@@ -112,7 +112,9 @@ fn an_idle_connection_costs_at_most_512_bytes() {
     if !raised {
         setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
     }
-    reactor().run(async {
+    let files = open_files();
+    let reactor = reactor();
+    let clients = reactor.run(async {
         let listener = listen();
         let to = listener.local().unwrap();
         serve(listener);
@@ -135,7 +137,11 @@ fn an_idle_connection_costs_at_most_512_bytes() {
         println!("{each} bytes of user memory for each of {connections} idle connections");
         assert!(each <= 512, "{each} bytes");
         assert_eq!(counters().buffers_live, 0);
+        clients
     });
+    // The end of a reactor ends what is in flight, however much it is.
+    drop(reactor);
+    assert_eq!(open_files(), files + clients.len());
 }
 
 fn without_descriptors_accepting_rests() {
