@@ -4,7 +4,7 @@ use crate::Case;
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use weir_reactor::{Buf, Config, Listen, Listener, Reactor, Stream, deadline, now, sleep, spawn, yield_now};
 
 pub(crate) fn cases() -> Vec<Case> {
