@@ -31,7 +31,6 @@ counts! {
     Retried => RETRIED,
     Panics => PANICS,
     BufferWaits => BUFFERS_SHORT,
-    SeriesLost => SERIES_LOST,
 }
 
 macro_rules! labels {
@@ -148,9 +147,6 @@ impl Block {
 
     /// Counts one finished exchange.
     pub fn done(&self, done: &Done) {
-        if done.seat == Seat::OTHER {
-            self.add(Count::SeriesLost, 1);
-        }
         let Some(row) = self.row_for_writing(done.seat) else { return };
         if let Some(cell) = row.cell(done.method, Class::of(done.status)) {
             raise(cell, 1);
@@ -205,6 +201,5 @@ mod tests {
         assert_eq!(row.requests(Method::Post, Class::ServerError), 1);
         assert_eq!(row.requests(Method::Post, Class::Success), 0);
         assert!(block.row(Seat(1)).is_none(), "no chunk is made for rows that nobody uses");
-        assert_eq!(block.count(Count::SeriesLost), 0);
     }
 }

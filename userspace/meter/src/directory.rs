@@ -19,12 +19,13 @@ pub(crate) const SEATS_MAX: usize = 4096;
 pub struct Directory {
     rows: Vec<(String, String)>,
     by_name: HashMap<(String, String), Seat>,
+    lost: usize,
 }
 
 impl Default for Directory {
     fn default() -> Self {
         let other = (String::from("other"), String::from("other"));
-        Self { rows: vec![other], by_name: HashMap::new() }
+        Self { rows: vec![other], by_name: HashMap::new(), lost: 0 }
     }
 }
 
@@ -35,13 +36,20 @@ impl Directory {
         if let Some(seat) = self.by_name.get(&key) {
             return *seat;
         }
-        if self.rows.len() >= SEATS_MAX {
-            return Seat::OTHER;
-        }
-        let seat = Seat(self.rows.len());
-        self.rows.push(key.clone());
+        let seat = if self.rows.len() < SEATS_MAX {
+            self.rows.push(key.clone());
+            Seat(self.rows.len() - 1)
+        } else {
+            self.lost += 1;
+            Seat::OTHER
+        };
         self.by_name.insert(key, seat);
         seat
+    }
+
+    /// Listeners' routes that found no row of their own.
+    pub(crate) fn lost(&self) -> usize {
+        self.lost
     }
 
     /// Every row with the names of its listener and route.
@@ -69,5 +77,8 @@ mod tests {
         }
         assert_eq!(directory.seat("edge", "one too many"), Seat::OTHER);
         assert_eq!(directory.rows().count(), SEATS_MAX);
+        let lost = directory.lost();
+        directory.seat("edge", "one too many");
+        assert_eq!(directory.lost(), lost, "asked again, it is the same one");
     }
 }

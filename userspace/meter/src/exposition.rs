@@ -149,6 +149,7 @@ pub fn blocks(
     for (count, name) in Count::ALL {
         page.single(name, blocks.iter().map(|block| block.count(*count)).sum::<u64>());
     }
+    page.single(&names::SERIES_LOST, directory.lost());
     page.family(&names::REFUSED);
     for number in 0..=u8::MAX {
         let total: u64 = blocks.iter().map(|block| block.refusals(number)).sum();

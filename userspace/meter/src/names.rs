@@ -60,7 +60,7 @@ names! {
     RETRIED: Counter "weir_upstream_retries_total" [] "Attempts beyond the first.";
     PANICS: Counter "weir_task_panics_total" [] "Tasks ended by a panic; each cost one connection.";
     BUFFERS_SHORT: Counter "weir_buffer_waits_total" [] "Times a connection waited because every receive buffer was in use.";
-    SERIES_LOST: Counter "weir_series_overflow_total" [] "Requests counted under route \"other\" because the series limit was reached.";
+    SERIES_LOST: Gauge "weir_series_without_row" [] "Routes of listeners that are counted under \"other\" because the limit of series was reached.";
 
     XDP_MODE: Gauge "weir_xdp_attached" ["interface", "mode"] "1 for the mode in which the shield is attached to an interface.";
     XDP_PACKETS: Counter "weir_xdp_packets_total" ["reason"] "Packets judged in the kernel, by reason.";
