@@ -5,6 +5,7 @@
 
 mod limit;
 mod listener;
+mod policy;
 mod route;
 mod shadow;
 mod shield;
@@ -18,7 +19,6 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use weir_schema::value::Name;
 use weir_schema::{At, Code, Config, Diagnostic, Report, Span};
 
-use crate::chains::Chains;
 use crate::plan::Plan;
 use crate::upstream::Upstream;
 
@@ -63,6 +63,7 @@ pub fn compile(config: &Arc<Config>, outside: &Outside<'_>) -> Outcome {
     let upstreams = upstream::all(&mut build);
     let listeners = listener::all(&mut build);
     let router = route::router(&mut build);
+    let (library, chains) = policy::all(config, &mut build);
     let (shield, shield_by_default_route) = shield::shield(&mut build);
     let limits = limit::limits(&config.limits);
     let Build { mut report, tls, .. } = build;
@@ -77,7 +78,8 @@ pub fn compile(config: &Arc<Config>, outside: &Outside<'_>) -> Outcome {
         shield_by_default_route,
         certificates: tls.records,
         tickets: tls.tickets,
-        chains: Chains::default(),
+        chains,
+        library: Some(library),
         written: Some(Arc::clone(config)),
     });
     Outcome { plan, report }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rustls::server::ProducesTickets;
+use weir_policy::Library;
 use weir_schema::Config;
 
 use crate::chains::Chains;
@@ -36,6 +37,8 @@ pub struct Plan {
     pub tickets: Option<Arc<dyn ProducesTickets>>,
     /// The policies of each route and listener.
     pub chains: Chains,
+    /// All policies, so that the next plan takes over what they know; none if a program made the plan.
+    pub library: Option<Library>,
     /// What all this was compiled from; none if a program made it.
     pub written: Option<Arc<Config>>,
 }

@@ -34,6 +34,8 @@ pub(super) fn shield(build: &mut Build<'_>) -> (Shield, bool) {
             written::OnExit::Keep => OnExit::Keep,
             written::OnExit::Detach => OnExit::Detach,
         },
+        pin_directory: PathBuf::from(&written.pin_directory.value.0),
+        mount_bpffs: written.mount_bpffs.value,
         sysctls: if written.set_sysctls.value { Sysctls::Set } else { Sysctls::Check },
         stages: stages(written),
         late_fragments: match mode(written.late_fragments.mode.as_ref(), written) {

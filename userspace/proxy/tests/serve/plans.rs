@@ -110,6 +110,7 @@ impl Draft {
             shield_by_default_route: false,
             certificates: Vec::new(),
             chains: Chains::default(),
+            library: None,
             tickets: None,
             written: None,
         }
