@@ -5,6 +5,7 @@ mod component;
 mod ebpf;
 mod lint;
 mod root;
+mod run;
 mod shell;
 mod test;
 
@@ -21,6 +22,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    Run(run::Arguments),
     Test(test::Arguments),
     Lint(lint::Arguments),
     BuildEbpf(ebpf::Arguments),
@@ -28,6 +30,7 @@ enum Verb {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
+        Verb::Run(arguments) => run::run(&arguments).map(|()| ExitCode::SUCCESS),
         Verb::Test(arguments) => test::run(&arguments),
         Verb::Lint(arguments) => lint::run(&arguments).map(|()| ExitCode::SUCCESS),
         Verb::BuildEbpf(arguments) => ebpf::run(&arguments).map(|()| ExitCode::SUCCESS),
