@@ -6,6 +6,11 @@ use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::fs::Permissions;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,6 +75,33 @@ trait Stream: AsyncRead + AsyncWrite + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
 
 impl Door {
+    /// A unix socket for the owner and the group. A socket file that a dead process left behind is replaced; one that
+    /// answers is not.
+    pub fn unix(path: &Path) -> std::io::Result<Self> {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(std::io::Error::new(ErrorKind::AddrInUse, "another process answers on this socket"));
+        }
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path)?;
+        std::fs::set_permissions(path, Permissions::from_mode(0o660))?;
+        Ok(Self::Unix(listener))
+    }
+
+    /// A TCP address.
+    pub fn tcp(address: SocketAddr) -> std::io::Result<Self> {
+        let listener = std::net::TcpListener::bind(address)?;
+        Self::bound(listener)
+    }
+
+    /// A TCP socket that is bound already.
+    pub fn bound(listener: std::net::TcpListener) -> std::io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self::Tcp(TcpListener::from_std(listener)?))
+    }
+
     async fn accept(&self) -> std::io::Result<Box<dyn Stream>> {
         Ok(match self {
             Self::Unix(listener) => Box::new(listener.accept().await?.0),
@@ -102,6 +134,18 @@ async fn respond(request: hyper::Request<Incoming>, answer: &impl AsyncFn(Asked)
     }
 }
 
+/// An answer made of its parts. A field that cannot stand in a header is left out.
+pub fn answer(status: u16, fields: &[(&'static str, String)], body: Vec<u8>) -> Answer {
+    let mut answer = Answer::new(Full::new(Bytes::from(body)));
+    *answer.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
+    for (name, value) in fields {
+        if let Ok(value) = hyper::http::HeaderValue::from_str(value) {
+            answer.headers_mut().insert(*name, value);
+        }
+    }
+    answer
+}
+
 /// A short answer in plain text.
 pub fn plain(status: u16, text: &'static str) -> Answer {
     let mut answer = Answer::new(Full::new(Bytes::from_static(text.as_bytes())));
@@ -112,6 +156,20 @@ pub fn plain(status: u16, text: &'static str) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_socket_left_behind_is_replaced_and_a_living_one_is_not() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("admin.sock");
+        crate::run(async {
+            drop(Door::unix(&path).unwrap());
+            assert!(path.exists(), "closing a listener leaves its file");
+            let _alive = Door::unix(&path).unwrap();
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
+            assert_eq!(Door::unix(&path).unwrap_err().kind(), ErrorKind::AddrInUse);
+        })
+        .unwrap();
+    }
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     fn asked(request: &'static str) -> String {

@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod door;
-pub mod manager;
+pub mod notify;
 pub mod origin;
 mod signals;
 
@@ -14,4 +14,9 @@ pub use signals::{Signal, Signals};
 pub fn run<F: Future>(main: F) -> std::io::Result<F::Output> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(tokio::task::LocalSet::new().block_on(&runtime, main))
+}
+
+/// Starts a task on this control thread; it ends with the thread.
+pub fn spawn(task: impl Future<Output = ()> + 'static) {
+    tokio::task::spawn_local(task);
 }

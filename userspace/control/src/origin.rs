@@ -14,7 +14,6 @@ use bytes::Bytes;
 use http_body_util::Full;
 use std::fmt::Write;
 use std::time::Duration;
-use tokio::net::TcpListener;
 
 /// The largest body that `/bytes/N` makes.
 pub const BYTES_MAX: usize = 64 << 20;
@@ -23,9 +22,7 @@ pub const DELAY_MS_MAX: u64 = 60_000;
 
 /// Serves on a bound socket until the future is dropped; `name` tells one origin from another.
 pub async fn run(listener: std::net::TcpListener, name: String) -> std::io::Result<()> {
-    listener.set_nonblocking(true)?;
-    let door = Door::Tcp(TcpListener::from_std(listener)?);
-    serve(door, async move |asked| answer(&asked, &name).await).await;
+    serve(Door::bound(listener)?, async move |asked| answer(&asked, &name).await).await;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! What the host's operator or service manager asks for by signal.
 
+use std::time::Duration;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 /// A wish that arrived as a signal.
@@ -39,8 +40,12 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one.
-    pub async fn next(&mut self) -> Signal {
+    /// Waits for the next one, but no longer than `patience`.
+    pub async fn next_within(&mut self, patience: Duration) -> Option<Signal> {
+        tokio::time::timeout(patience, self.next()).await.ok()
+    }
+
+    async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.terminate.recv() => Signal::Drain,
             _ = self.interrupt.recv() => Signal::Drain,

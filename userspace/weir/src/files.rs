@@ -2,12 +2,18 @@
 
 use crate::failure::{CONFIG, failure};
 use anyhow::Result;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use weir_plan::Files;
 use weir_schema::{Lookup, Source, Sources};
 
 /// No file that a configuration names is larger; a deny list of a million lines has 20 MB.
 const FILE_BYTES_MAX: u64 = 256 << 20;
+
+/// The authorities that Debian's package ca-certificates installs.
+const ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// This host, as the configuration sees it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,16 +42,32 @@ impl Lookup for Host {
     }
 }
 
+impl Files for Host {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        bytes(Path::new(path))
+    }
+
+    fn roots(&self) -> Result<Vec<CertificateDer<'static>>, String> {
+        let bytes =
+            bytes(Path::new(ROOTS)).map_err(|why| format!("{ROOTS}: {why}; install ca-certificates"))?;
+        let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+        roots.map_err(|error| format!("{ROOTS}: {error}"))
+    }
+}
+
 /// The text of a file, or why there is none.
 pub(crate) fn read(path: &Path) -> Result<String, String> {
+    String::from_utf8(bytes(path)?).map_err(|_| String::from("it is not UTF-8 text"))
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, String> {
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    let mut text = String::new();
-    let length =
-        file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    let length = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     if length as u64 > FILE_BYTES_MAX {
         return Err(String::from("it is larger than 256 MiB"));
     }
-    Ok(text)
+    Ok(bytes)
 }
 
 /// The main file, or standard input for `-`, and after it those of `conf.d` beside it.

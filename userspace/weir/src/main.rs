@@ -2,8 +2,14 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program speaks by printing")]
 
+mod appliance;
+mod boot;
+mod crew;
+mod demo;
 mod failure;
 mod files;
+mod guard;
+mod load;
 mod verb;
 
 use clap::Parser;
@@ -13,6 +19,8 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("WEIR_LOG").unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).with_env_filter(filter).init();
     match verb::Arguments::parse().verb.run() {
         Ok(code) => code,
         Err(error) => failure::report(&error),

@@ -1,9 +1,13 @@
 //! The command line: one file per family of verbs.
 
 mod config;
+mod demo;
+mod doctor;
 mod respond;
+mod run;
 mod running;
 mod shield;
+mod text;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -24,10 +28,22 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 pub(crate) enum Verb {
+    /// Run the appliance.
+    Run(run::Run),
+    /// Run the appliance with a configuration, certificate, token and upstream made on the spot.
+    Demo(demo::Demo),
     /// Check a configuration and say everything that is wrong with it.
     Validate(config::Validate),
     /// Explain the code of a diagnostic.
     Explain(config::Explain),
+    /// Put a configuration file in its one tidy form; comments are kept.
+    Fmt(text::Fmt),
+    /// Show the configuration as it holds: files merged, secrets covered.
+    Render(text::Render),
+    /// Print the JSON Schema of the configuration, for editors.
+    Schema,
+    /// Write a first configuration.
+    Init(text::Init),
     /// What runs: version, generation, workers, listeners, shield.
     Status(running::Status),
     /// Make the running program take its configuration anew.
@@ -35,6 +51,8 @@ pub(crate) enum Verb {
     /// Look at and steer the shield of the running program.
     #[command(subcommand)]
     Shield(shield::Shield),
+    /// What this host has and lacks for weir, with the command that mends each lack.
+    Doctor(doctor::Doctor),
     /// Run a small test server that answers with what it received.
     Respond(respond::Respond),
 }
@@ -42,11 +60,18 @@ pub(crate) enum Verb {
 impl Verb {
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self {
+            Self::Run(run) => run.run(),
+            Self::Demo(demo) => demo.run(),
             Self::Validate(validate) => validate.run(),
             Self::Explain(explain) => explain.run(),
+            Self::Fmt(fmt) => fmt.run(),
+            Self::Render(render) => render.run(),
+            Self::Schema => Ok(text::schema()),
+            Self::Init(init) => init.run(),
             Self::Status(status) => status.run(),
             Self::Reload(reload) => reload.run(),
             Self::Shield(shield) => shield.run(),
+            Self::Doctor(doctor) => doctor.run(),
             Self::Respond(respond) => respond.run(),
         }
     }

@@ -3,13 +3,14 @@
 use super::CONFIG;
 use crate::failure::{self, failure};
 use crate::files;
+use crate::load::check;
 use anyhow::Result;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use weir_schema::diagnostic::Style;
 use weir_schema::lookup::Anything;
-use weir_schema::{Code, Format, Lookup, parse};
+use weir_schema::{Code, Format, parse};
 
 #[derive(clap::Args)]
 pub(crate) struct Validate {
@@ -38,8 +39,7 @@ pub(crate) enum Printed {
 impl Validate {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let sources = files::sources(&self.config)?;
-        let lookup: &dyn Lookup = if self.offline { &Anything } else { &files::Host };
-        let report = parse(&sources, lookup).report;
+        let report = if self.offline { parse(&sources, &Anything).report } else { check(&sources, None).1 };
         let format = match self.format {
             Printed::Text => Format::Text,
             Printed::Json => Format::Json,

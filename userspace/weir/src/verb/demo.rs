@@ -1,8 +1,8 @@
 //! A first try: everything that is needed is made on the spot, then the appliance runs.
 
-use crate::demo::{HTTP_PORT, HTTPS_PORT, Kit, Place, STATUS_PORT, bracketed, make};
-use crate::verb::respond;
+use super::respond;
 use crate::boot;
+use crate::demo::{HTTP_PORT, HTTPS_PORT, Kit, Place, STATUS_PORT, bracketed, make};
 use anyhow::Result;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -35,10 +35,9 @@ impl Demo {
         };
         let kit = make(&self.dir, &place)?;
         let words = invitation(&kit, self.address);
-        boot::run(&kit.config, async move || {
-            tokio_free_origin(upstream);
-            print!("{words}");
-        })
+        let origin = move || weir_control::run(weir_control::origin::run(upstream, String::from("demo")));
+        std::thread::Builder::new().name(String::from("demo-origin")).spawn(origin)?;
+        boot::run(&kit.config, || print!("{words}"))
     }
 }
 
@@ -50,8 +49,8 @@ fn invitation(kit: &Kit, address: IpAddr) -> String {
         "\nTry, in a second shell:
   curl http://{host}:{HTTP_PORT}/
   curl --cacert {certificate} https://{host}:{HTTPS_PORT}/echo/hello
-  curl -i http://{host}:{HTTP_PORT}/private/            refused without a token
-  curl -H 'authorization: Bearer {token}' http://{host}:{HTTP_PORT}/private/
+  curl -i http://{host}:{HTTP_PORT}/private/hello            # refused: no token
+  curl -H 'authorization: Bearer {token}' http://{host}:{HTTP_PORT}/private/hello
   curl http://{host}:{STATUS_PORT}/metrics
   weir status --socket {socket}
 Ctrl-C ends it.\n\n"

@@ -1,11 +1,20 @@
 //! Verbs about the shield of the running program.
 
-use super::Asking;
+use super::{Asking, Output};
+use crate::failure::failure;
 use anyhow::Result;
 use clap::Subcommand;
 use serde_json::json;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
+use weir_kernel::{Error, Event, Events};
+
+/// Where the shield is pinned when nothing else is said.
+const PINS: &str = "/sys/fs/bpf/weir";
+/// How often the ring of events is looked at.
+const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Subcommand)]
 pub(crate) enum Shield {
@@ -39,6 +48,27 @@ pub(crate) enum Shield {
         #[command(flatten)]
         asking: Asking,
     },
+    /// Print each sampled drop as it happens; needs no running program.
+    Monitor {
+        /// Only events about this address.
+        #[arg(long)]
+        ip: Option<IpAddr>,
+        /// Only packets that were dropped, not those that a stage only observed.
+        #[arg(long)]
+        drops: bool,
+        /// Where the shield is pinned.
+        #[arg(long, default_value = PINS)]
+        pins: PathBuf,
+        /// How to print: a line, or a JSON object a line.
+        #[arg(short, long, value_enum, default_value = "text")]
+        output: Output,
+    },
+    /// Take the shield off every interface, whether or not a program is running.
+    Detach {
+        /// Where the shield is pinned.
+        #[arg(long, default_value = PINS)]
+        pins: PathBuf,
+    },
     /// Which stage would decide what for an address, and why.
     Explain {
         /// The address.
@@ -59,6 +89,14 @@ impl Shield {
             Self::Explain { address, asking } => {
                 print(&asking, "GET", &format!("/v1/shield/explain/{address}"))
             }
+            Self::Detach { pins } => detach(&pins),
+            Self::Monitor { ip, drops, pins, output } => {
+                let wanted = |event: &Event| {
+                    ip.is_none_or(|ip| event.source == ip || event.destination == ip)
+                        && !(drops && event.observed)
+                };
+                monitor(&pins, wanted, output)
+            }
             Self::Ban { address, seconds, reason, asking } => {
                 let body = json!({ "address": address, "seconds": seconds, "reason": reason });
                 asking.print(&asking.ask("POST", "/v1/shield/bans", Some(&body))?);
@@ -71,6 +109,44 @@ impl Shield {
 fn print(asking: &Asking, method: &str, path: &str) -> Result<ExitCode> {
     asking.print(&asking.ask(method, path, None)?);
     Ok(ExitCode::SUCCESS)
+}
+
+fn detach(pins: &std::path::Path) -> Result<ExitCode> {
+    let freed = weir_kernel::detach(pins).map_err(|error| coded(&error))?;
+    match freed.is_empty() {
+        true => println!("nothing was attached"),
+        false => println!("detached from {}", freed.join(", ")),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Follows the ring until the process is interrupted.
+fn monitor(pins: &std::path::Path, wanted: impl Fn(&Event) -> bool, output: Output) -> Result<ExitCode> {
+    let mut events = Events::open(pins).map_err(|error| coded(&error))?;
+    loop {
+        while let Some(event) = events.take() {
+            match output {
+                _ if !wanted(&event) => {}
+                Output::Json => println!("{}", json!(event)),
+                Output::Text => println!("{}", line(&event)),
+            }
+        }
+        std::thread::park_timeout(LOOK);
+    }
+}
+
+fn line(event: &Event) -> String {
+    let verdict = if event.observed { "observed" } else { "dropped" };
+    let Event { source, source_port, destination, destination_port, protocol, length, reason, stage, .. } =
+        event;
+    format!(
+        "{verdict} {reason} ({stage}) from {source} port {source_port} to {destination} port {destination_port}, \
+         protocol {protocol}, {length} bytes"
+    )
+}
+
+fn coded(error: &Error) -> anyhow::Error {
+    failure(error.exit_code(), error.to_string())
 }
 
 /// `90s`, `10m`, `2h`, `1d` in seconds.

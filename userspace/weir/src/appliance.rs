@@ -1,0 +1,161 @@
+//! The running appliance as the control thread holds it: it answers the admin interface and takes new plans.
+
+use crate::crew::{Crew, Shared};
+use crate::guard::Guard;
+use crate::load::{Loaded, load};
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+use weir_admin::{Call, Response};
+use weir_meter::{Block, Format, Page, names};
+use weir_plan::Plan;
+use weir_wire::Reason;
+
+/// Everything that runs.
+pub(crate) struct Appliance {
+    pub(crate) file: PathBuf,
+    pub(crate) shared: Shared,
+    pub(crate) crew: Crew,
+    pub(crate) guard: Guard,
+    pub(crate) generation: u64,
+    /// Whether the newest reload was taken, and how many were not.
+    pub(crate) reloads: Reloads,
+    pub(crate) draining: bool,
+    pub(crate) started: SystemTime,
+}
+
+/// How reloads went.
+#[derive(Debug)]
+pub(crate) struct Reloads {
+    taken: u64,
+    refused: u64,
+    last_taken: bool,
+}
+
+impl Default for Reloads {
+    fn default() -> Self {
+        Self { taken: 0, refused: 0, last_taken: true }
+    }
+}
+
+impl Appliance {
+    /// Does what was asked for.
+    pub(crate) fn answer(&mut self, call: Call, accept: &str) -> Response {
+        let outcome = match call {
+            Call::Health => return Response::text("text/plain; charset=utf-8", String::from("ok\n")),
+            Call::Ready => return self.ready(),
+            Call::Metrics => return self.metrics(Format::of(accept)),
+            Call::Status => return Response::json(&self.status()),
+            Call::Reload => {
+                return match self.reload() {
+                    Ok(outcome) => Response::json(&outcome),
+                    Err(error) => {
+                        Response::problem(422, "the running configuration is kept", &format!("{error:#}"))
+                    }
+                };
+            }
+            Call::Shield => self.guard.status(),
+            Call::Bans => self.guard.bans(),
+            Call::Ban { address, seconds, reason } => self.guard.ban(address, seconds, &reason),
+            Call::Unban(address) => self.guard.unban(address),
+            Call::Explain(address) => self.guard.explain(address),
+        };
+        match outcome {
+            Ok(value) => Response::json(&value),
+            Err(error) => {
+                let said = error.complaint();
+                Response::problem(409, &said.what, &format!("{}; {}", said.why, said.mend))
+            }
+        }
+    }
+
+    /// Takes the configuration anew: all of it or nothing.
+    pub(crate) fn reload(&mut self) -> Result<Value> {
+        let running = self.shared.plans.load_full();
+        let outcome = load(&self.file, Some(&running)).and_then(|loaded| self.take(&running, loaded));
+        self.reloads.last_taken = outcome.is_ok();
+        match &outcome {
+            Ok(_) => {
+                self.reloads.taken += 1;
+                tracing::info!(generation = self.generation, "the new configuration is in force");
+            }
+            Err(error) => {
+                self.reloads.refused += 1;
+                tracing::error!("the running configuration is kept: {error:#}");
+            }
+        }
+        outcome
+    }
+
+    fn take(&mut self, running: &Plan, loaded: Loaded) -> Result<Value> {
+        ensure!(
+            binds(running) == binds(&loaded.plan),
+            "the addresses of the listeners differ from the running ones; that needs a restart in this version"
+        );
+        self.guard.sync(&loaded.plan)?;
+        self.shared.plans.store(Arc::new(loaded.plan));
+        self.generation += 1;
+        Ok(json!({ "generation": self.generation, "warnings": loaded.warnings }))
+    }
+
+    fn ready(&self) -> Response {
+        if self.draining {
+            return Response::problem(503, "draining", "this process is about to end");
+        }
+        Response::text("text/plain; charset=utf-8", String::from("ready\n"))
+    }
+
+    fn status(&self) -> Value {
+        let plan = self.shared.plans.load();
+        let listeners: Vec<String> =
+            binds(&plan).iter().map(|(name, bind)| format!("{name} {bind}")).collect();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "state": if self.draining { "draining" } else { "serving" },
+            "config": self.file,
+            "generation": self.generation,
+            "reloads": { "taken": self.reloads.taken, "refused": self.reloads.refused },
+            "started_unix_s": seconds(self.started),
+            "workers": self.crew.len(),
+            "listeners": listeners,
+            "routes": plan.router.rules().len(),
+            "upstreams": plan.upstreams.len(),
+            "shield": self.guard.summary(),
+        })
+    }
+
+    fn metrics(&mut self, format: Format) -> Response {
+        let mut page = Page::new(format);
+        page.family(&names::BUILD);
+        page.sample(&names::BUILD, &[("version", env!("CARGO_PKG_VERSION"))], 1);
+        page.single(&names::STARTED, seconds(self.started));
+        page.single(&names::WORKERS, self.crew.len());
+        page.single(&names::GENERATION, self.generation);
+        page.family(&names::RELOADS);
+        page.sample(&names::RELOADS, &[("result", "ok")], self.reloads.taken);
+        page.sample(&names::RELOADS, &[("result", "refused")], self.reloads.refused);
+        page.single(&names::LAST_RELOAD, u8::from(self.reloads.last_taken));
+        let blocks: Vec<&Block> = self.crew.blocks.iter().map(Arc::as_ref).collect();
+        let directory = self.shared.directory.lock().unwrap_or_else(PoisonError::into_inner);
+        weir_meter::blocks(&mut page, &blocks, &directory, |number| Reason::find(number).map(Reason::as_str));
+        drop(directory);
+        self.guard.metrics(&mut page);
+        Response::text(format.media_type(), page.finish())
+    }
+}
+
+/// Every listener with its addresses.
+fn binds(plan: &Plan) -> Vec<(String, String)> {
+    let of = |listener: &weir_plan::listener::Listener| {
+        let name = listener.name.to_string();
+        let binds: Vec<_> = listener.binds.iter().map(|bind| (name.clone(), format!("{bind:?}"))).collect();
+        binds
+    };
+    plan.listeners.iter().flat_map(|listener| of(listener)).collect()
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

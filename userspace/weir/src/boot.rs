@@ -1,0 +1,153 @@
+//! From a configuration to a running appliance, and back down again.
+
+use crate::appliance::{Appliance, Reloads};
+use crate::crew::{Crew, Shared};
+use crate::failure::{OS, UNAVAILABLE, failure};
+use crate::guard::Guard;
+use crate::load::load;
+use anyhow::Result;
+use arc_swap::ArcSwap;
+use std::cell::RefCell;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use weir_admin::{Call, Request, Response};
+use weir_control::door::{Answer, Asked, Door, serve};
+use weir_control::{Signal, Signals, notify};
+use weir_schema::Config;
+use weir_schema::value::Bind;
+
+/// How often the control thread looks after what runs.
+const TICK: Duration = Duration::from_millis(250);
+/// How much longer than the plan's drain timeout the workers are waited for.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Runs the appliance until it is told to end. `serving` is called once everything listens.
+pub(crate) fn run(file: &Path, serving: impl FnOnce()) -> Result<ExitCode> {
+    let loaded = load(file, None)?;
+    if !loaded.warnings.is_empty() {
+        eprintln!("{}", loaded.warnings.trim_end());
+    }
+    // Ports first: a port that is taken must be known before the shield is touched.
+    let shared = Shared { plans: Arc::new(ArcSwap::from_pointee(loaded.plan)), directory: Arc::default() };
+    let crew = Crew::start(&shared)?;
+    let guard = Guard::raise(&shared.plans.load())?;
+    let appliance = Appliance {
+        file: file.to_owned(),
+        shared,
+        crew,
+        guard,
+        generation: 1,
+        reloads: Reloads::default(),
+        draining: false,
+        started: SystemTime::now(),
+    };
+    let cannot = |error: std::io::Error| failure(OS, format!("the control thread cannot start: {error}"));
+    weir_control::run(govern(Rc::new(RefCell::new(appliance)), &loaded.config, serving)).map_err(cannot)?
+}
+
+/// The control thread: doors, signals, and a look at everything that runs, four times a second.
+async fn govern(
+    appliance: Rc<RefCell<Appliance>>,
+    config: &Config,
+    serving: impl FnOnce(),
+) -> Result<ExitCode> {
+    let mut signals =
+        Signals::open().map_err(|error| failure(OS, format!("cannot take signals over: {error}")))?;
+    open_doors(&appliance, config)?;
+    serving();
+    notify::ready("serving");
+    let mut ticks: u32 = 0;
+    loop {
+        match signals.next_within(TICK).await {
+            Some(Signal::Drain) => break,
+            Some(Signal::Reload) => drop(appliance.borrow_mut().reload()),
+            Some(Signal::Reopen | Signal::Upgrade) => {
+                tracing::info!("this signal has no meaning yet in this version")
+            }
+            None => {}
+        }
+        if appliance.borrow().crew.has_lost_one() {
+            return Err(failure(
+                OS,
+                "a worker thread has ended by itself; the program ends so that it is started anew",
+            ));
+        }
+        ticks = ticks.wrapping_add(1);
+        if ticks.is_multiple_of(4) {
+            appliance.borrow_mut().guard.tick();
+        }
+    }
+    drain(&appliance, &mut signals).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lets connections end, until none is left, the plan's time is over, or a second signal comes.
+async fn drain(appliance: &RefCell<Appliance>, signals: &mut Signals) {
+    let patience = {
+        let mut appliance = appliance.borrow_mut();
+        appliance.draining = true;
+        appliance.crew.drain();
+        appliance.shared.plans.load().limits.drain_timeout + GRACE
+    };
+    notify::stopping("draining");
+    let deadline = Instant::now() + patience;
+    while !appliance.borrow().crew.is_gone() && Instant::now() < deadline {
+        if signals.next_within(TICK / 5).await == Some(Signal::Drain) {
+            tracing::warn!("asked a second time to end: connections are cut");
+            break;
+        }
+    }
+    appliance.borrow_mut().guard.lower();
+}
+
+fn open_doors(appliance: &Rc<RefCell<Appliance>>, config: &Config) -> Result<()> {
+    let socket = Path::new(config.admin.socket.value.0.as_str());
+    let door = Door::unix(socket).map_err(|error| {
+        failure(UNAVAILABLE, format!("cannot open the admin socket {}: {error}", socket.display()))
+    })?;
+    attend(appliance, door, weir_admin::Door::Admin);
+    if let Some(metrics) = &config.telemetry.metrics {
+        let address = match &metrics.bind.value {
+            Bind::Ip(address) => *address,
+            Bind::Any(port) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, *port)),
+            Bind::Unix(path) => {
+                let door = Door::unix(Path::new(path))
+                    .map_err(|error| failure(UNAVAILABLE, format!("{path}: {error}")))?;
+                attend(appliance, door, weir_admin::Door::Status);
+                return Ok(());
+            }
+        };
+        let door = Door::tcp(address).map_err(|error| {
+            failure(UNAVAILABLE, format!("cannot listen on {address} for metrics: {error}"))
+        })?;
+        attend(appliance, door, weir_admin::Door::Status);
+    }
+    Ok(())
+}
+
+fn attend(appliance: &Rc<RefCell<Appliance>>, door: Door, kind: weir_admin::Door) {
+    let appliance = Rc::clone(appliance);
+    weir_control::spawn(serve(door, async move |asked: Asked| {
+        let uri = &asked.head.uri;
+        let method = asked.head.method.as_str();
+        let request =
+            Request { method, path: uri.path(), query: uri.query().unwrap_or_default(), body: &asked.body };
+        let accept =
+            asked.head.headers.get("accept").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if kind == weir_admin::Door::Admin && method != "GET" {
+            tracing::info!(method, path = uri.path(), "admin");
+        }
+        http(match Call::parse(&request, kind) {
+            Ok(call) => appliance.borrow_mut().answer(call, accept),
+            Err(refusal) => refusal,
+        })
+    }));
+}
+
+fn http(response: Response) -> Answer {
+    weir_control::door::answer(response.status, &response.fields, response.body)
+}

@@ -1,0 +1,101 @@
+//! The worker threads: one per core, started together, watched, drained together.
+
+use crate::failure::{OS, UNAVAILABLE, failure};
+use anyhow::{Context, Result};
+use arc_swap::ArcSwap;
+use nix::sched::{CpuSet, sched_getaffinity};
+use nix::unistd::Pid;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use weir_meter::{Block, Directory};
+use weir_plan::Plan;
+use weir_proxy::{Helm, Worker};
+use weir_reactor::Error;
+
+/// What all workers share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    /// Where plans appear.
+    pub(crate) plans: Arc<ArcSwap<Plan>>,
+    /// Names the rows of the numbers.
+    pub(crate) directory: Arc<Mutex<Directory>>,
+}
+
+/// The running workers.
+pub(crate) struct Crew {
+    helms: Vec<Helm>,
+    threads: Vec<JoinHandle<()>>,
+    /// Every worker's numbers.
+    pub(crate) blocks: Vec<Arc<Block>>,
+}
+
+impl Crew {
+    /// Opens the plan's sockets and starts a worker on each core, or on as many as the plan says.
+    pub(crate) fn start(shared: &Shared) -> Result<Self> {
+        let plan = shared.plans.load_full();
+        let cpus = cpus(plan.limits.workers.map(usize::from))?;
+        let sets =
+            weir_proxy::open(&plan, cpus.len()).map_err(|error| failure(UNAVAILABLE, error.to_string()))?;
+        let (report, reports) = channel();
+        let mut crew = Self { helms: Vec::new(), threads: Vec::new(), blocks: Vec::new() };
+        let workers = u32::try_from(cpus.len()).unwrap_or(u32::MAX);
+        for (cpu, sockets) in cpus.iter().zip(sets) {
+            let Shared { plans, directory } = shared.clone();
+            let worker = Worker { plans, directory, block: Arc::default(), sockets, workers };
+            crew.hire(worker, *cpu, report.clone())?;
+        }
+        drop(report);
+        for started in reports.iter().take(crew.threads.len()) {
+            let refused = |error: Error| failure(error.exit_code(), format!("{error}; {}", error.remedy()));
+            crew.helms.push(started.map_err(refused)?);
+        }
+        Ok(crew)
+    }
+
+    fn hire(&mut self, worker: Worker, cpu: usize, report: Sender<Result<Helm, Error>>) -> Result<()> {
+        self.blocks.push(Arc::clone(&worker.block));
+        let work = move || {
+            let config = weir_reactor::Config { cpu: Some(cpu), ..weir_reactor::Config::default() };
+            let ready = report.clone();
+            if let Err(error) = worker.run(config, |helm| drop(ready.send(Ok(helm)))) {
+                drop(report.send(Err(error)));
+            }
+        };
+        let thread = std::thread::Builder::new().name(format!("weir-{cpu}")).spawn(work);
+        self.threads.push(thread.context("cannot start a worker thread")?);
+        Ok(())
+    }
+
+    /// How many workers there are.
+    pub(crate) fn len(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// Asks every worker to stop accepting, finish what it has, and end.
+    pub(crate) fn drain(&self) {
+        for helm in &self.helms {
+            if !helm.drain() {
+                tracing::warn!("a worker does not take the order to drain; the deadline will end it");
+            }
+        }
+    }
+
+    /// Every worker has ended.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.threads.iter().all(JoinHandle::is_finished)
+    }
+
+    /// A worker has ended that was not asked to.
+    pub(crate) fn has_lost_one(&self) -> bool {
+        self.threads.iter().any(JoinHandle::is_finished)
+    }
+}
+
+/// The cores this process may run on, the first `wanted` of them.
+fn cpus(wanted: Option<usize>) -> Result<Vec<usize>> {
+    let allowed = sched_getaffinity(Pid::from_raw(0))
+        .map_err(|error| failure(OS, format!("cannot ask for the cores: {error}")))?;
+    let cpus = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap_or(false));
+    Ok(cpus.take(wanted.unwrap_or(usize::MAX).max(1)).collect())
+}

@@ -1,0 +1,221 @@
+//! The shield as the program holds it: there, or not there and why.
+
+use crate::failure::failure;
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::net::IpAddr;
+use std::time::Duration;
+use weir_kernel::{Cause, Error, Host, Shield};
+use weir_meter::{Page, names};
+use weir_plan::Plan;
+use weir_plan::shield::OnAttachFailure;
+
+/// The shield, or the reason why there is none.
+pub(crate) struct Guard {
+    shield: Option<Shield>,
+    why_not: String,
+}
+
+impl Guard {
+    /// Puts the shield up as the plan wants it. What it cannot have is said once; whether that ends the program is the
+    /// operator's choice (`on_attach_failure`).
+    pub(crate) fn raise(plan: &Plan) -> Result<Self> {
+        let meant = meant(plan);
+        if meant.interfaces.is_empty() {
+            let why = if plan.shield_by_default_route {
+                "no interface has a default route"
+            } else {
+                "its mode is off"
+            };
+            return Ok(Self { shield: None, why_not: why.to_owned() });
+        }
+        match Shield::open(&meant, &Host::default()) {
+            Ok(shield) => {
+                for how in shield.attached() {
+                    let (interface, placement) = (&how.interface, how.placement.as_str());
+                    tracing::info!(%interface, %placement, why = %how.why, "shield attached");
+                }
+                for complaint in shield.complaints() {
+                    tracing::warn!("{complaint}");
+                }
+                Ok(Self { shield: Some(shield), why_not: String::new() })
+            }
+            Err(error) if plan.shield.on_attach_failure == OnAttachFailure::Userspace => {
+                tracing::warn!("XDP is off: {error}");
+                Ok(Self { shield: None, why_not: error.to_string() })
+            }
+            Err(error) => Err(failure(error.exit_code(), error.to_string())),
+        }
+    }
+
+    /// Obeys a new plan; after an error the old one is in force.
+    pub(crate) fn sync(&mut self, plan: &Plan) -> Result<()> {
+        match &mut self.shield {
+            Some(shield) => {
+                shield.sync(&meant(plan)).map_err(|error| failure(error.exit_code(), error.to_string()))
+            }
+            None => {
+                *self = Self::raise(plan)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// What must be done every second: bans end, lost interfaces are taken back.
+    pub(crate) fn tick(&mut self) {
+        let Some(shield) = &mut self.shield else { return };
+        match shield.tick() {
+            Ok(changed) => {
+                for how in changed {
+                    let (interface, placement) = (&how.interface, how.placement.as_str());
+                    tracing::warn!(%interface, %placement, why = %how.why, "the shield on this interface changed");
+                }
+            }
+            Err(error) => tracing::warn!("the shield could not be looked after: {error}"),
+        }
+    }
+
+    /// Puts the machine back as the plan says.
+    pub(crate) fn lower(&mut self) {
+        if let Some(Err(error)) = self.shield.take().map(Shield::close) {
+            tracing::warn!("the shield did not come down cleanly: {error}");
+        }
+    }
+
+    /// Attachment in a few words for `weir status`.
+    pub(crate) fn summary(&self) -> Value {
+        match &self.shield {
+            Some(shield) => {
+                json!({ "state": "on", "interfaces": shield.attached(), "list_entries": shield.entries() })
+            }
+            None => json!({ "state": "off", "why": self.why_not }),
+        }
+    }
+
+    /// Attachment and counters.
+    pub(crate) fn status(&self) -> Result<Value, Error> {
+        let Some(shield) = &self.shield else { return Ok(self.summary()) };
+        let counters = shield.counters()?;
+        let refused: Vec<Value> = (counters.refused.iter())
+            .map(|one| {
+                let (dropped, observed) =
+                    (weir_kernel::counters::total(&one.dropped), weir_kernel::counters::total(&one.observed));
+                json!({ "reason": one.reason, "stage": one.stage, "dropped": dropped, "observed": observed })
+            })
+            .filter(|one| one["dropped"]["packets"] != 0 || one["observed"]["packets"] != 0)
+            .collect();
+        Ok(json!({
+            "state": "on",
+            "interfaces": shield.attached(),
+            "list_entries": shield.entries(),
+            "passed": counters.passed_in_all(),
+            "dropped": counters.dropped_in_all(),
+            "refused": refused,
+        }))
+    }
+
+    /// Every ban.
+    pub(crate) fn bans(&mut self) -> Result<Value, Error> {
+        let Some(shield) = &mut self.shield else { return Ok(json!([])) };
+        Ok(json!(shield.bans().list()?))
+    }
+
+    /// Bans an address.
+    pub(crate) fn ban(
+        &mut self,
+        address: IpAddr,
+        seconds: Option<u64>,
+        reason: &str,
+    ) -> Result<Value, Error> {
+        let Some(shield) = &mut self.shield else { return Ok(self.summary()) };
+        let ban = shield.bans().ban(address, seconds.map(Duration::from_secs), Cause::by_hand(reason))?;
+        Ok(json!(ban))
+    }
+
+    /// Lifts a ban.
+    pub(crate) fn unban(&mut self, address: IpAddr) -> Result<Value, Error> {
+        let Some(shield) = &mut self.shield else { return Ok(self.summary()) };
+        Ok(json!({ "address": address, "was_banned": shield.bans().unban(address)? }))
+    }
+
+    /// What would happen to a packet from an address, and why.
+    pub(crate) fn explain(&self, address: IpAddr) -> Result<Value, Error> {
+        let Some(shield) = &self.shield else { return Ok(self.summary()) };
+        Ok(json!(shield.explain(address)?))
+    }
+
+    /// The kernel's numbers for a scraper.
+    pub(crate) fn metrics(&mut self, page: &mut Page) {
+        let Some(shield) = &mut self.shield else { return };
+        page.family(&names::XDP_MODE);
+        for how in shield.attached() {
+            page.sample(
+                &names::XDP_MODE,
+                &[("interface", &how.interface), ("mode", how.placement.as_str())],
+                1,
+            );
+        }
+        if let Ok(bans) = shield.bans().list() {
+            page.single(&names::XDP_BANS, bans.len());
+        }
+        let Ok(counters) = shield.counters() else { return };
+        let dropped =
+            counters.refused.iter().map(|one| (one.reason, weir_kernel::counters::total(&one.dropped)));
+        let passed = counters.passed.iter().map(|one| (one.name, weir_kernel::counters::total(&one.by_cpu)));
+        let all: Vec<_> = dropped.chain(passed).filter(|(_, amount)| amount.packets > 0).collect();
+        page.family(&names::XDP_PACKETS);
+        all.iter().for_each(|(reason, amount)| {
+            page.sample(&names::XDP_PACKETS, &[("reason", reason)], amount.packets)
+        });
+        page.family(&names::XDP_BYTES);
+        all.iter()
+            .for_each(|(reason, amount)| page.sample(&names::XDP_BYTES, &[("reason", reason)], amount.bytes));
+    }
+}
+
+/// The shield of a plan with its interfaces named.
+pub(crate) fn meant(plan: &Plan) -> weir_plan::shield::Shield {
+    let mut meant = plan.shield.clone();
+    if plan.shield_by_default_route {
+        let routes = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+        meant.interfaces = default_route(&routes("/proc/net/route"), &routes("/proc/net/ipv6_route"));
+    }
+    meant
+}
+
+/// The interfaces with a default route, from the kernel's two tables (proc(5)).
+fn default_route(v4: &str, v6: &str) -> Vec<String> {
+    let of_v4 = v4.lines().skip(1).filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        (fields.get(1) == Some(&"00000000") && fields.get(7) == Some(&"00000000"))
+            .then(|| fields.first().copied())?
+    });
+    let of_v6 = v6.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        // Behind a route to nowhere stands the loopback interface.
+        (fields.get(1) == Some(&"00")).then(|| fields.get(9).copied())?.filter(|name| *name != "lo")
+    });
+    let mut names: Vec<String> = of_v4.chain(of_v6).map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_route_is_found_in_both_tables() {
+        let v4 = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n\
+                  eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n\
+                  eth1\t000200C0\t00000000\t0001\t0\t0\t0\tFCFFFFFF\t0\t0\t0\n";
+        let zero = "0".repeat(32);
+        let v6 = format!(
+            "{zero} 00 {zero} 00 fe800000000000000000000000000001 00000400 1 0 00000003 eth2\n\
+             {zero} 00 {zero} 00 {zero} ffffffff 1 0 00200200 lo\n"
+        );
+        assert_eq!(default_route(v4, &v6), ["eth0", "eth2"]);
+        assert!(default_route("", "").is_empty());
+    }
+}

@@ -1,0 +1,48 @@
+//! From a file on disk to a plan: read, parse, compile. Warnings go to stderr, errors come back as one text.
+
+use crate::failure::{CONFIG, failure};
+use crate::files;
+use anyhow::Result;
+use rustls_pki_types::UnixTime;
+use std::path::Path;
+use std::sync::Arc;
+use weir_plan::{Outside, Plan, compile};
+use weir_schema::diagnostic::Style;
+use weir_schema::{Config, Format, Report, Sources, parse};
+
+/// A configuration that can run.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// As written: what only the control thread obeys stands here.
+    pub(crate) config: Arc<Config>,
+    /// As meant: what kernel and workers obey.
+    pub(crate) plan: Plan,
+    /// What is legal and surely not meant, ready to print; empty if there is nothing.
+    pub(crate) warnings: String,
+}
+
+/// Reads and compiles a configuration; the plan in force hands on what its clients hold.
+pub(crate) fn load(path: &Path, before: Option<&Plan>) -> Result<Loaded> {
+    let sources = files::sources(path)?;
+    let (checked, report) = check(&sources, before);
+    let text =
+        if report.is_empty() { String::new() } else { report.write(&sources, Format::Text, Style::Plain) };
+    match checked {
+        Some((config, plan)) => Ok(Loaded { config, plan, warnings: text }),
+        None => Err(failure(CONFIG, format!("the configuration is refused\n\n{}", text.trim_end()))),
+    }
+}
+
+/// Parses and compiles; without a plan, the report says why.
+pub(crate) fn check(sources: &Sources, before: Option<&Plan>) -> (Option<(Arc<Config>, Plan)>, Report) {
+    let (config, mut report) = match parse(sources, &files::Host).into_result() {
+        Ok(parsed) => parsed,
+        Err(report) => return (None, report),
+    };
+    let outside = Outside { files: &files::Host, now: UnixTime::now(), before };
+    let config = Arc::new(config);
+    let outcome = compile(&config, &outside);
+    report.extend(outcome.report);
+    report.sort();
+    (outcome.plan.map(|plan| (config, plan)), report)
+}

@@ -1,0 +1,113 @@
+//! Starting weir and waiting for what it does.
+
+use std::io::Read;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long anything may take before a test fails; the machine may be busy.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A command of the program under test.
+pub(crate) fn weir() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+    command.env_remove("WEIR_LOG").env_remove("WEIR_SOCKET").stdin(Stdio::null());
+    command
+}
+
+/// A port that nobody uses at this moment.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Waits until something holds.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
+/// A running weir with a directory of its own. Dropping it ends it.
+pub(crate) struct Weir {
+    pub(crate) room: TempDir,
+    child: Child,
+}
+
+impl Weir {
+    /// Starts it with a configuration and waits until it serves. `{dir}` in the text becomes its directory.
+    pub(crate) fn start(config: &str) -> Self {
+        let room = tempfile::tempdir().unwrap();
+        let path = write_config(room.path(), config);
+        let child = weir().arg("run").arg("--config").arg(path).stderr(Stdio::piped()).spawn().unwrap();
+        let mut weir = Self { room, child };
+        until("weir serves", || {
+            if let Some(status) = weir.child.try_wait().unwrap() {
+                panic!("weir ended with {status}: {}", weir.words());
+            }
+            weir.ask(&["status"]).status.success()
+        });
+        weir
+    }
+
+    /// Runs a verb against its admin socket.
+    pub(crate) fn ask(&self, verb: &[&str]) -> Output {
+        weir().args(verb).arg("--socket").arg(self.socket()).output().unwrap()
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.room.path().join("admin.sock")
+    }
+
+    /// Writes another configuration into the file it runs with.
+    pub(crate) fn rewrite(&self, config: &str) {
+        write_config(self.room.path(), config);
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for its end and returns the exit code.
+    pub(crate) fn end(&mut self) -> Option<i32> {
+        until("weir ends", || self.child.try_wait().unwrap().is_some());
+        self.child.wait().unwrap().code()
+    }
+
+    /// What it said on stderr; only after its end.
+    fn words(&mut self) -> String {
+        let mut words = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
+        words
+    }
+}
+
+impl Drop for Weir {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Writes a configuration into a directory and returns its path.
+pub(crate) fn write_config(directory: &Path, config: &str) -> PathBuf {
+    let path = directory.join("weir.yaml");
+    std::fs::write(&path, config.replace("{dir}", directory.to_str().unwrap())).unwrap();
+    path
+}
+
+/// What curl got: status and body.
+pub(crate) fn curl(arguments: &[&str]) -> (u16, String) {
+    let output = Command::new("curl")
+        .args(["--silent", "--max-time", "10", "--write-out", "\n%{http_code}"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (body, status) = text.rsplit_once('\n').unwrap();
+    (status.parse().unwrap(), body.to_owned())
+}
