@@ -12,6 +12,8 @@ mod shield;
 mod tls;
 mod upstream;
 
+pub(crate) use listener::name as listener_name;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -116,4 +118,4 @@ impl<'a> Build<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
