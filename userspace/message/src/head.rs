@@ -223,14 +223,36 @@ impl<'n> Wanted<'n> {
 /// RFC 9110, sections 5.1 and 5.5: what may be sent as a field, whoever made it up.
 fn writable(name: &[u8], value: &[&[u8]]) -> Result<(), Error> {
     let name_fits = !name.is_empty() && name.iter().copied().all(is_token_byte);
-    let value_fits = value.iter().flat_map(|part| part.iter()).copied().all(is_value_byte);
-    if name_fits && value_fits { Ok(()) } else { Err(Error::Unwritable) }
+    // Without a way out of the loop the compiler looks at many bytes at once.
+    let is_bad = |part: &&[u8]| part.iter().fold(false, |bad, &byte| bad | !is_value_byte(byte));
+    if name_fits && !value.iter().any(is_bad) { Ok(()) } else { Err(Error::Unwritable) }
 }
 
 /// RFC 9110, section 5.6.2: `tchar`.
 pub(crate) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    TOKEN_BYTES.get(usize::from(byte)).copied().unwrap_or(false)
 }
+
+const TOKEN_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        #[expect(clippy::indexing_slicing, reason = "below 128; evaluated at compile time")]
+        {
+            table[byte as usize] = byte.is_ascii_alphanumeric();
+        }
+        byte += 1;
+    }
+    let mut rest: &[u8] = b"!#$%&'*+-.^_`|~";
+    while let [mark, tail @ ..] = rest {
+        #[expect(clippy::indexing_slicing, reason = "a byte is always inside a table of 256")]
+        {
+            table[*mark as usize] = true;
+        }
+        rest = tail;
+    }
+    table
+};
 
 /// RFC 9110, section 5.5: visible bytes, space, tab and `obs-text`.
 pub(crate) fn is_value_byte(byte: u8) -> bool {

@@ -61,13 +61,13 @@ fn is_well_formed(id: &[u8]) -> bool {
 fn uuid(wall_ms: u64, random: [u64; 2]) -> [u8; 36] {
     let high = wall_ms << 16 | 0x7000 | random[0] & 0x0fff;
     let low = 1 << 63 | random[1] >> 2;
-    let mut bits = u128::from(high) << 64 | u128::from(low);
+    let bytes = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
+    let hyphens = [8, 13, 18, 23];
     let mut text = [b'-'; 36];
-    for (place, letter) in text.iter_mut().enumerate().rev() {
-        if !matches!(place, 8 | 13 | 18 | 23) {
-            *letter = b"0123456789abcdef".get((bits & 15) as usize).copied().unwrap_or(b'0');
-            bits >>= 4;
-        }
+    let letters =
+        text.iter_mut().enumerate().filter(|(place, _)| !hyphens.contains(place)).map(|(_, letter)| letter);
+    for (letter, digit) in letters.zip(bytes.iter().flat_map(|byte| [byte >> 4, byte & 15])) {
+        *letter = b"0123456789abcdef".get(usize::from(digit)).copied().unwrap_or(b'0');
     }
     text
 }

@@ -142,17 +142,18 @@ impl Reader<'_> {
         let index = self.open(Kind::Text, start)?;
         let mut end = start;
         loop {
+            // Whole runs of plain letters are taken at once; only behind an escape do they have to move.
+            let rest = self.text.get(self.at..)?;
+            let plain = rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20)?;
+            if end != self.at {
+                self.text.copy_within(self.at..self.at + plain, end);
+            }
+            end += plain;
+            self.at += plain;
             match self.peek()? {
                 b'"' => break,
                 b'\\' => end = self.escape(end)?,
-                0..0x20 => return None,
-                byte => {
-                    if end != self.at {
-                        *self.text.get_mut(end)? = byte;
-                    }
-                    end += 1;
-                    self.at += 1;
-                }
+                _ => return None,
             }
         }
         self.at += 1;

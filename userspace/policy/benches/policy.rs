@@ -1,0 +1,185 @@
+//! What each policy adds to a request, and a chain of eight.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints, and if it cannot be set up it says where"
+)]
+#[path = "measure.rs"]
+mod measure;
+
+use measure::{goal, in_turns, row};
+use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use weir_message::{Request, Response, Scheme};
+use weir_policy::{
+    Chain, Client, Consumer, Credentials, End, Flow, IpList, KeyAuth, Leave, Library, Link, Now, Pass, Place,
+    Step, Visit, Worker,
+};
+use weir_schema::{Report, Sources, lookup::Anything, parse};
+
+/// One request that is judged again and again, and brought back to what it was each time.
+struct Bench {
+    request: Request,
+    response: Response,
+    client: Client,
+    worker: Worker,
+    pass: Pass,
+    now: Now,
+    consumer: Arc<Consumer>,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let consumer = Consumer { name: "mobile".into(), groups: vec!["premium".into()], custom_id: None };
+        Bench {
+            request: Request::default(),
+            response: Response::default(),
+            client: Client::direct(IpAddr::from([192, 0, 2, 1])),
+            worker: Worker::default(),
+            pass: Pass::default(),
+            now: Now { wall_ms: 1_700_000_000_000, mono_ns: 1 << 40 },
+            consumer: Arc::new(consumer),
+        }
+    }
+
+    fn reset(&mut self) {
+        self.request.begin(Scheme::Https, b"GET", b"api.example.com", b"/v1/orders/7?a=1");
+        for (name, value) in [
+            ("User-Agent", &b"curl/8.5.0"[..]),
+            ("Accept", b"*/*"),
+            ("Origin", b"https://app.example.com"),
+            ("X-API-Key", b"0123456789abcdef0123456789abcdef"),
+            ("Cookie", b"sid=0123456789abcdef; theme=dark"),
+        ] {
+            self.request.head.append(name, value).unwrap();
+        }
+        self.request.settle(weir_message::uri::Rules::default()).unwrap();
+        self.response.begin(200);
+        self.response.head.append("Content-Type", b"application/json").unwrap();
+        self.pass.clear();
+        self.pass.identity.consumer = Some(Arc::clone(&self.consumer));
+    }
+
+    fn judge(&mut self, chain: &Chain) {
+        self.reset();
+        let Bench { request, response, client, worker, pass, now, .. } = self;
+        let (route, now) = ("orders", *now);
+        let flow = chain.request(&mut Visit { request, client, route, now, worker, pass });
+        assert!(matches!(black_box(flow), Flow::Next));
+        chain.response(&mut Leave { request, response, client, route, now, worker, pass });
+        chain.finish(&mut End { status: 200, now, pass });
+    }
+}
+
+/// A chain as it would be configured.
+fn chain(policies: &str) -> Chain {
+    let text = format!(
+        "version: 1\nlisteners: [ {{ bind: \":80\" }} ]\nroutes: [ {{ match: a.example/*, policies: [ {policies} ], respond: {{ status: 204 }} }} ]\n"
+    );
+    let config = Arc::new(parse(&Sources::one("bench.yaml", text), &Anything).config.unwrap());
+    let mut report = Report::default();
+    let files = |_: &str| Err("no files here".to_owned());
+    let mut library = Library::new(&config, None, &files, &mut report);
+    let chain = library.chain("r", &config.routes[0].value.policies, &files, &mut report);
+    assert!(!report.has_errors(), "{report:?}");
+    chain
+}
+
+fn step(link: Link) -> Chain {
+    Chain::new(vec![Arc::new(Step { rule: "bench".into(), link, observe: false })])
+}
+
+fn keys() -> Chain {
+    let mut credentials = Credentials::default();
+    let consumer = Consumer { name: "mobile".into(), groups: Vec::new(), custom_id: None };
+    credentials.insert("0123456789abcdef0123456789abcdef", Arc::new(consumer));
+    step(Link::KeyAuth(Arc::new(KeyAuth::new(
+        Arc::new(credentials),
+        vec![Place::Header("X-API-Key".into())],
+    ))))
+}
+
+fn ten_thousand_networks() -> Chain {
+    let network = |n: u32| {
+        ipnet::IpNet::new(Ipv4Addr::from(n.wrapping_mul(0x9e37_79b9) | 1 << 31).into(), 24).unwrap().trunc()
+    };
+    step(Link::IpList(Arc::new(IpList::new(&[], &(0..10_000).map(network).collect::<Vec<_>>()))))
+}
+
+const LIMIT: &str = "{ rate_limit: { rate: 1000000/s burst 1000000, headers: none } }";
+const EIGHT: &str = "{ verdicts: { score: { bad_token: 5 } } }, request_id, { cors: { origins: https://app.example.com } }, \
+    { ip_list: { deny: [ 203.0.113.0/24, 198.51.100.0/24 ] } }, { size_limit: { body: 1MiB } }, { acl: { allow: premium } }, \
+    { rate_limit: { rate: 1000000/s burst 1000000 } }, \
+    { headers: { request: { set: { X-Tenant: \"{consumer.name}\" } }, response: { remove: Server } } }";
+
+fn each(bench: &mut Bench, empty_ns: f64) {
+    for (name, chain) in [
+        ("acl", chain("{ acl: { allow: premium } }")),
+        ("ip_list of 10,000 networks", ten_thousand_networks()),
+        ("size_limit", chain("{ size_limit: { body: 1MiB } }")),
+        ("cors", chain("{ cors: { origins: https://app.example.com } }")),
+        ("request_id", chain("request_id")),
+        ("headers, one set", chain("{ headers: { request: { set: { X-Tenant: \"{consumer.name}\" } } } }")),
+        ("rate_limit, one key, no fields", chain(LIMIT)),
+        (
+            "rate_limit, two windows, fields",
+            chain("{ rate_limit: { windows: { second: 1000000, minute: 1000000 } } }"),
+        ),
+        ("verdicts", chain("{ verdicts: { score: { bad_token: 5 } } }")),
+        ("key_auth", keys()),
+    ] {
+        let times = in_turns(&mut [(name, &mut || bench.judge(&chain))]);
+        row(name, &times[0], &format!("adds {:.1} ns", times[0].best_ns - empty_ns));
+    }
+}
+
+/// Every look-up is for another of a million clients.
+fn million_keys(bench: &mut Bench, empty_ns: f64) {
+    let limit = chain(LIMIT);
+    let address = |n: u32| Client::direct(IpAddr::V4(Ipv4Addr::from(0x0a00_0000 | n)));
+    for n in 0..1_000_000 {
+        bench.client = address(n);
+        bench.judge(&limit);
+    }
+    let (mut at, nothing) = (1_u64, Chain::default());
+    let mut next = move |bench: &mut Bench| {
+        at = at.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        bench.client = address(u32::try_from((at >> 33) % 1_000_000).unwrap());
+    };
+    let mut again = next;
+    let mut other = Bench::new();
+    let times = in_turns(&mut [
+        ("limit", &mut || {
+            next(bench);
+            bench.judge(&limit);
+        }),
+        ("nothing", &mut || {
+            again(&mut other);
+            other.judge(&nothing);
+        }),
+    ]);
+    let added = times[0].best_ns - times[1].best_ns;
+    row("rate_limit, a million keys", &times[0], &format!("adds {added:.1} ns (empty chain {empty_ns:.1})"));
+    println!("  goal rate limit: {}", goal(added, 60.0, " ns"));
+}
+
+fn main() {
+    let mut bench = Bench::new();
+    let nothing = Chain::default();
+    let empty = in_turns(&mut [("empty", &mut || bench.judge(&nothing))]);
+    row("an empty chain, with making the request", &empty[0], "");
+    let empty_ns = empty[0].best_ns;
+    each(&mut bench, empty_ns);
+    let eight = chain(EIGHT);
+    assert_eq!(eight.steps().len(), 8);
+    let times = in_turns(&mut [("eight", &mut || bench.judge(&eight))]);
+    let added = times[0].best_ns - empty_ns;
+    row("a chain of eight without cryptography", &times[0], &format!("adds {added:.1} ns"));
+    println!("  goal chain: {}", goal(added, 400.0, " ns"));
+    million_keys(&mut bench, empty_ns);
+}
