@@ -62,6 +62,11 @@ impl Tree {
         self.files.get(path).map(String::as_str)
     }
 
+    /// One Rust file, parsed.
+    pub(super) fn source(&self, path: &str) -> Option<&Source> {
+        self.sources.get(path)
+    }
+
     /// Every Rust file, parsed.
     pub(super) fn sources(&self) -> impl Iterator<Item = (&str, &Source)> {
         self.sources.iter().map(|(path, source)| (path.as_str(), source))

@@ -6,13 +6,13 @@ use crate::lint::tree::Tree;
 pub(super) const UNFINISHED: Rule = Rule {
     name: "unfinished",
     explain: "no file says that something is still to be done. What is missing is an issue; what is there is done. \
-              Emoji are refused here too.",
+              Emoji are refused here too, but for the input of a test.",
     check: |tree| {
-        search(tree, |line| {
+        search(tree, |line, is_test| {
             if let Some(word) = UNFINISHED_WORDS.iter().find(|word| has_word(line, word)) {
                 return Some(format!("{word}: do it or open an issue"));
             }
-            line.chars().find(|letter| is_emoji(*letter)).map(|_| "an emoji; use a word".to_owned())
+            (!is_test && line.chars().any(is_emoji)).then(|| "an emoji; use a word".to_owned())
         })
     },
 };
@@ -23,7 +23,7 @@ pub(super) const FOREIGN: Rule = Rule {
               reader elsewhere, and a registry may be a mirror. Lock files are exempt. Write paths from the root of \
               the checkout, and name a crate or a package, not where it was fetched.",
     check: |tree| {
-        search(tree, |line| {
+        search(tree, |line, _| {
             let found = FOREIGN_WORDS.iter().find(|word| line.contains(*word));
             found.map(|word| format!("{word} means nothing elsewhere; leave it out"))
         })
@@ -49,11 +49,13 @@ const FOREIGN_WORDS: [&str; 12] = [
 ];
 
 /// Text files a person or a generator wrote; lock files name registries by their nature.
-fn search(tree: &Tree, find: impl Fn(&str) -> Option<String>) -> Vec<Finding> {
+fn search(tree: &Tree, find: impl Fn(&str, bool) -> Option<String>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (path, text) in tree.files().filter(|(path, _)| !path.ends_with("Cargo.lock")) {
+        let source = tree.source(path);
         for (line, text) in (1..).zip(text.lines()) {
-            findings.extend(find(text).map(|what| Finding::new(path, line, what)));
+            let is_test = source.is_some_and(|source| source.in_test(line));
+            findings.extend(find(text, is_test).map(|what| Finding::new(path, line, what)));
         }
     }
     findings
@@ -81,6 +83,8 @@ mod tests {
             );
         }
         assert_eq!(places(&UNFINISHED, &[("a.md", "done \u{1F680}\n")]), ["a.md:1"]);
+        assert_eq!(places(&UNFINISHED, &[("a/src/a.rs", "// \u{1F680}\n")]), ["a/src/a.rs:1"]);
+        assert!(places(&UNFINISHED, &[("a/tests/a.rs", "// \u{1F680}\n")]).is_empty());
         for word in FOREIGN_WORDS {
             assert_eq!(
                 places(&FOREIGN, &[("config/a.yaml", &format!("a: {word}x\n"))]),
