@@ -1,7 +1,7 @@
 //! The fields that belong to one connection and never cross the proxy (RFC 9110, section 7.6.1).
 //!
 //! This is the only place that names them.
-use crate::{Head, Name, NameSet};
+use crate::{Error, Head, Name, NameSet};
 
 const HOP: NameSet = NameSet::of(&[
     Name::Connection,
@@ -50,6 +50,15 @@ pub fn forbidden_in_h2(head: &Head) -> bool {
             Name::Te => field.value != b"trailers",
             id => CONNECTION.contains(id),
         })
+}
+
+/// Writes the two fields that offer, or agree to, a change to WebSocket (RFC 6455, section 4).
+///
+/// # Errors
+/// As for [`Head::append`]: the head is full.
+pub fn announce_websocket(head: &mut Head) -> Result<(), Error> {
+    head.append("Connection", b"Upgrade")?;
+    head.append("Upgrade", b"websocket")
 }
 
 /// Removes the fields of the connection, and those that `Connection` lists, from a received head.

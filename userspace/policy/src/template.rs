@@ -20,11 +20,15 @@ enum Piece {
 
 /// What variables are filled from.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Facts<'a> {
-    request: &'a Request,
-    client: &'a Client,
-    route: &'a str,
-    pass: &'a Pass,
+pub struct Facts<'a> {
+    /// The request, as it came.
+    pub request: &'a Request,
+    /// Who sent it.
+    pub client: &'a Client,
+    /// The name of its route.
+    pub route: &'a str,
+    /// What the policies before have found out.
+    pub pass: &'a Pass,
 }
 
 impl<'a> Facts<'a> {
@@ -49,7 +53,7 @@ impl Template {
     }
 
     /// Puts the text in place of what `out` holds. What the request does not say leaves nothing.
-    pub(crate) fn write(&self, facts: Facts<'_>, out: &mut Vec<u8>) {
+    pub fn write(&self, facts: Facts<'_>, out: &mut Vec<u8>) {
         out.clear();
         for piece in &self.pieces {
             match piece {

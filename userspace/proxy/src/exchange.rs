@@ -7,7 +7,6 @@ use crate::{
     line::Line,
     snapshot::Snapshot,
 };
-use std::net::IpAddr;
 use std::time::Instant;
 use weir_message::{Framing, Head, Request, Response, hop};
 use weir_meter::{Done, Method, Seat};
@@ -23,7 +22,6 @@ mod choose;
 mod onward;
 mod pump;
 mod reply;
-mod text;
 mod upgrade;
 
 /// How a connection goes on after an exchange.
@@ -166,11 +164,6 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
         let address =
             client::resolve(self.line.peer.ip(), &self.request.head, &self.listener.trusted_proxies);
         self.client = Client { socket: mapped(self.line.socket.ip()), address: mapped(address) };
-    }
-
-    /// The address of the client as text and log show it.
-    fn client_address(&self) -> IpAddr {
-        client::canonical(self.client.address.into())
     }
 
     /// RFC 9110, section 15.5.14. A chunked body is counted while it passes.

@@ -1,5 +1,5 @@
 //! Which route answers, and what it changes about the request.
-use super::{Exchange, reply::unwritable, text};
+use super::{Exchange, reply::unwritable};
 use crate::fault::Fault;
 use crate::half::{Sink, Source};
 use weir_message::Framing;
@@ -7,6 +7,7 @@ use weir_plan::{
     route::{Redirect, Respond, Route},
     router::Ask,
 };
+use weir_policy::{Facts, Template};
 
 impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
     /// Finds the route.
@@ -84,13 +85,8 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
 
     fn rendered(&self, template: &weir_schema::value::Template) -> Vec<u8> {
         let mut out = Vec::new();
-        let facts = text::Facts {
-            request: self.request,
-            client: self.client_address(),
-            route: self.route,
-            pass: self.pass,
-        };
-        text::render(template, &facts, &mut out);
+        let facts = Facts { request: self.request, client: &self.client, route: self.route, pass: self.pass };
+        Template::compile(template).write(facts, &mut out);
         out
     }
 }

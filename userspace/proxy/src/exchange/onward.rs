@@ -1,5 +1,5 @@
 //! The answer of a target on its way to the client: interim answers, the head, the policies, the body.
-use super::{pump, upgrade};
+use super::pump;
 use crate::{
     fault::{Broken, Fault},
     forward,
@@ -102,7 +102,7 @@ impl<K: Sink> Onward<'_, K> {
             return Err(Fault::AnswerUnexpected);
         }
         hop::strip(&mut self.response.head);
-        upgrade::announce(&mut self.response.head).map_err(Fault::Answer)?;
+        hop::announce_websocket(&mut self.response.head).map_err(Fault::Answer)?;
         self.leave();
         self.sink.head(self.response, Delivery { persistent: true, ..Delivery::default() });
         let sent = self.line.watch.limit(idle, self.sink.flush()).await;

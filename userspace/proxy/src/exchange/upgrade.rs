@@ -1,16 +1,10 @@
 //! The change to another protocol (RFC 9110, section 7.8). Only WebSocket is passed on; `h2c` and unknown names are
 //! dropped, so that no tunnel opens that we could not account for.
-use weir_message::{Error, Head, Request, Upgrade};
+use weir_message::{Request, Upgrade, hop};
 
 /// Writes the offer of a client into its request for the upstream. False if there is none that may be passed on: a
 /// request with a body cannot change protocols, because the rest of the body would be taken for the new one.
 pub(super) fn prepare(request: &mut Request) -> bool {
     let offered = request.upgrade == Some(Upgrade::WebSocket) && request.framing.is_empty();
-    offered && announce(&mut request.head).is_ok()
-}
-
-/// Writes the two fields that say so.
-pub(super) fn announce(head: &mut Head) -> Result<(), Error> {
-    head.append("Connection", b"Upgrade")?;
-    head.append("Upgrade", b"websocket")
+    offered && hop::announce_websocket(&mut request.head).is_ok()
 }
