@@ -8,14 +8,16 @@ use crate::pool::Pool;
 use crate::request::Request;
 use crate::ring::Completion;
 use crate::slot::{BELL, Hold, IGNORED, Key, Kind, Phase, Slot, Slots};
+use crate::socket::Socket;
 use crate::staging::Staging;
 use crate::task::Tasks;
 use crate::wheel::Wheel;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -30,6 +32,8 @@ pub(crate) struct Hub {
     pub(crate) wheel: RefCell<Wheel>,
     pub(crate) staging: RefCell<Staging>,
     pub(crate) pool: Rc<Pool>,
+    /// Sockets whose readers wait for a buffer, each once, longest first.
+    pub(crate) starved: RefCell<VecDeque<Weak<Socket>>>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) tally: Tally,
     pub(crate) epoch: Instant,
@@ -255,6 +259,18 @@ impl Hub {
         let data = self.bell.rung.as_ptr().cast();
         let request = Request::Read { fd: self.inbox.bell(), data, bytes: 8 };
         self.driver.borrow_mut().push(request, BELL, &self.tally);
+    }
+
+    /// Lets as many starved readers try again as there are buffers.
+    pub(crate) fn feed_starved(&self) {
+        let mut buffers = self.pool.available();
+        while buffers > 0 {
+            let Some(socket) = self.starved.borrow_mut().pop_front() else { return };
+            if let Some(socket) = socket.upgrade() {
+                socket.feed();
+                buffers -= 1;
+            }
+        }
     }
 
     /// Cancels everything in flight, for the end of the reactor.

@@ -6,10 +6,8 @@ use crate::request::GROUP;
 use io_uring::Submitter;
 use io_uring::types::BufRingEntry;
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::task::Waker;
 
 /// A buffer's number.
 pub(crate) type Bid = u16;
@@ -42,8 +40,6 @@ struct State {
     tail: u16,
     /// Where the simulated kernel reads the ring.
     head: u16,
-    /// Receives that found no buffer.
-    waiters: VecDeque<Waker>,
     live: u16,
     live_max: u16,
 }
@@ -70,7 +66,6 @@ impl Pool {
             depth: DEPTH.min(buffers.div_ceil(2)),
             tail: 0,
             head: 0,
-            waiters: VecDeque::new(),
             live: 0,
             live_max: 0,
         };
@@ -210,26 +205,10 @@ impl Pool {
         usize::from(state.live) * 4 > state.meta.len() * 3
     }
 
-    /// Whether a receive armed now can find a buffer.
-    pub(crate) fn has_any(&self) -> bool {
+    /// How many buffers a receive armed now can find.
+    pub(crate) fn available(&self) -> usize {
         let state = self.state.borrow();
-        state.provided > 0 || !state.free.is_empty()
-    }
-
-    pub(crate) fn wait(&self, waker: Waker) {
-        self.state.borrow_mut().waiters.push_back(waker);
-    }
-
-    /// Wakes as many waiters as there are buffers.
-    pub(crate) fn wake_waiters(&self) {
-        let mut state = self.state.borrow_mut();
-        if state.waiters.is_empty() {
-            return;
-        }
-        let n = (state.free.len() + usize::from(state.provided)).min(state.waiters.len());
-        let woken: Vec<Waker> = state.waiters.drain(..n).collect();
-        drop(state);
-        woken.into_iter().for_each(Waker::wake);
+        state.free.len() + usize::from(state.provided)
     }
 
     /// Buffers out now, and the most that ever were.
@@ -264,7 +243,7 @@ mod tests {
         pool.deepen();
         pool.refill();
         assert_eq!(pool.state.borrow().provided, 100, "half stays out of one burst's reach");
-        assert!(pool.has_any());
+        assert!(pool.available() > 0);
     }
 
     #[test]
@@ -274,10 +253,10 @@ mod tests {
         pool.share(bid);
         assert!(!pool.is_unshared(bid));
         pool.give(bid);
-        assert!(pool.is_unshared(bid) && !pool.has_any());
+        assert!(pool.is_unshared(bid) && pool.available() == 0);
         assert_eq!(pool.live(), (1, 1));
         pool.give(bid);
-        assert!(pool.has_any());
+        assert!(pool.available() > 0);
         assert_eq!(pool.live(), (0, 1));
     }
 

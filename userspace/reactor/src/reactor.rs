@@ -71,6 +71,7 @@ impl Reactor {
             wheel: RefCell::new(Wheel::default()),
             staging: RefCell::new(Staging::default()),
             pool,
+            starved: RefCell::default(),
             inbox,
             tally: Tally::default(),
             epoch: now,
@@ -160,14 +161,17 @@ impl Reactor {
         if let Err(error) = turned {
             broken(&error);
         }
-        hub.staging.borrow_mut().reset();
+        // What the kernel has not taken yet still points into the staging.
+        if !hub.driver.borrow_mut().has_queued() {
+            hub.staging.borrow_mut().reset();
+        }
         add(&hub.tally.completions, done.len() as u64);
         hub.now.set(hub.driver.borrow().now(hub.epoch));
         for completion in done.drain(..) {
             hub.complete(completion);
         }
         self.fire_timers();
-        hub.pool.wake_waiters();
+        hub.feed_starved();
     }
 
     fn fire_timers(&self) {

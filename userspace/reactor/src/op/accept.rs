@@ -46,8 +46,11 @@ impl Acceptor {
     pub(crate) fn poll_accept(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
         let mut arrivals = self.arrivals.borrow_mut();
         if self.is_full() {
-            add(&self.hub.tally.accept_holds, 1);
-            self.hub.tasks.borrow_mut().ends.push(cx.waker().clone());
+            let ends = &mut self.hub.tasks.borrow_mut().ends;
+            if !ends.iter().any(|waker| waker.will_wake(cx.waker())) {
+                add(&self.hub.tally.accept_holds, 1);
+                ends.push(cx.waker().clone());
+            }
             return Poll::Pending;
         }
         if let Some(fd) = arrivals.queue.pop_front() {

@@ -29,6 +29,8 @@ pub(crate) struct Inflow {
     closed: bool,
     /// The last buffer was full, so more than one is likely on its way.
     bulk: bool,
+    /// It stands in the hub's line for a buffer.
+    starved: bool,
     /// Received and unread, linked through the pool.
     first: Bid,
     last: Bid,
@@ -44,6 +46,7 @@ impl Default for Inflow {
             cancelling: false,
             closed: false,
             bulk: false,
+            starved: false,
             first: NONE,
             last: NONE,
             queued: 0,
@@ -94,10 +97,11 @@ impl Socket {
             none => *none = Some(cx.waker().clone()),
         }
         if inflow.armed.is_none() {
-            if pool.has_any() {
+            if pool.available() > 0 {
                 inflow.armed = Some(self.arm(inflow.bulk || pool.is_scarce())?);
-            } else {
-                pool.wait(cx.waker().clone());
+            } else if !inflow.starved {
+                inflow.starved = true;
+                self.hub.starved.borrow_mut().push_back(Rc::downgrade(self));
             }
         }
         Poll::Pending
@@ -149,6 +153,17 @@ impl Socket {
                 hub.cancel(key);
             }
         }
+        let waker = inflow.waker.take();
+        drop(inflow);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// There is a buffer for this socket: its reader may try again.
+    pub(crate) fn feed(&self) {
+        let mut inflow = self.inflow.borrow_mut();
+        inflow.starved = false;
         let waker = inflow.waker.take();
         drop(inflow);
         if let Some(waker) = waker {
