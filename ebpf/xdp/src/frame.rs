@@ -1,17 +1,18 @@
 //! The driver's buffer as a [`Packet`].
-use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
+use aya_ebpf::programs::XdpContext;
 use weir_wire::Packet;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use crate::wide;
 
-/// The bytes of one frame.
+/// The bytes of one frame, and the interface they came in by.
 #[derive(Clone, Copy)]
 pub struct Frame {
     start: usize,
     end: usize,
     length: usize,
-    ctx: *mut xdp_md,
+    /// The number of the interface.
+    pub interface: u32,
 }
 
 impl Frame {
@@ -21,20 +22,13 @@ impl Frame {
         // Were it known to be the difference, the compiler would leave out comparisons with `end` that follow from
         // comparisons with the length; the verifier cannot follow it there.
         let length = wide::opaque(end - start);
-        Frame { start, end, length, ctx: ctx.ctx }
-    }
-
-    /// The number of the interface it came in by.
-    #[inline(always)]
-    pub fn interface(&self) -> u32 {
-        // SAFETY: the context outlives the program's run.
-        unsafe { (*self.ctx).ingress_ifindex }
+        Frame { start, end, length, interface: ctx.ingress_ifindex() as u32 }
     }
 
     /// The bytes at this offset, to be written.
     #[inline(always)]
     pub fn at_mut<T: FromBytes + Unaligned>(&mut self, offset: usize) -> Option<&mut T> {
-        let first = wide::opaque(self.start + offset);
+        let first = self.start + offset;
         if first + size_of::<T>() > self.end {
             return None;
         }
@@ -49,11 +43,9 @@ impl Packet for Frame {
         self.length
     }
 
-    // The address is made opaque, so that the one compared is the one read: the verifier does not see that two sums of
-    // the same parts are equal.
     #[inline(always)]
     fn at<T: FromBytes + Unaligned + Immutable + KnownLayout>(&self, offset: usize) -> Option<&T> {
-        let first = wide::opaque(self.start + offset);
+        let first = self.start + offset;
         if first + size_of::<T>() > self.end {
             return None;
         }

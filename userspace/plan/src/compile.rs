@@ -12,8 +12,6 @@ mod shield;
 mod tls;
 mod upstream;
 
-pub(crate) use listener::name as listener_name;
-
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -118,4 +116,4 @@ impl<'a> Build<'a> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

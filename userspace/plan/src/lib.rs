@@ -4,11 +4,9 @@
 pub mod balance;
 pub mod chains;
 mod compile;
-pub mod diff;
 pub mod hash;
 pub mod host;
 pub mod id;
-pub mod key;
 pub mod limit;
 pub mod listener;
 pub mod pattern;
@@ -17,7 +15,6 @@ pub mod route;
 pub mod router;
 pub mod shield;
 pub mod tls;
-pub mod trace;
 pub mod upstream;
 
 pub use compile::{Files, Outcome, Outside, compile};

@@ -19,6 +19,7 @@ use std::task::Poll;
 use weir_message::Scheme;
 use weir_meter::Count;
 use weir_plan::listener::{Listener, ProxyProtocol, Service, Tunnel};
+use weir_policy::{Client, Flow};
 use weir_reactor::Buf;
 use weir_wire::Reason;
 
@@ -43,6 +44,11 @@ pub(crate) async fn run(desk: Rc<Desk>, name: Arc<str>, stream: weir_reactor::St
         open,
     };
     let Some(listener) = snapshot.listener(&line.listener).cloned() else { return };
+    if let Some(chain) = snapshot.plan.chains.of_listener(listener.id)
+        && let Some(reason) = refused(&chain.connect(&Client::direct(socket.ip()), line.desk.now()))
+    {
+        return line.desk.block.refuse(reason as u8);
+    }
     let mut early = None;
     if let Some(rule) = &listener.proxy_protocol {
         match named_by_proxy(&mut line, rule, &stream).await {
@@ -53,6 +59,15 @@ pub(crate) async fn run(desk: Rc<Desk>, name: Arc<str>, stream: weir_reactor::St
     match &listener.service {
         Service::Tunnel(rule) => carry(&line, &snapshot, rule, stream, early).await,
         Service::Http(_) | Service::Redirect(..) => serve(line, snapshot, &listener, stream, early).await,
+    }
+}
+
+/// Why a connection may not be served. There is nobody to reply to yet, so a reply is a refusal as well.
+fn refused(flow: &Flow) -> Option<Reason> {
+    match flow {
+        Flow::Next | Flow::Ask(_) => None,
+        Flow::Reply(reply) => Some(reply.reason.unwrap_or(Reason::Denied)),
+        Flow::Close(reason) => Some(*reason),
     }
 }
 

@@ -1,5 +1,5 @@
 //! What one worker holds and shares with nobody: the plan it works by, its pools, its numbers, its spare memory.
-use crate::{request_id::Ids, snapshot::Snapshot};
+use crate::{names::Names, outlet::Waiting, request_id::Ids, snapshot::Snapshot, worker::Helm};
 use arc_swap::{ArcSwap, Cache};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -28,6 +28,12 @@ pub(crate) struct Desk {
     pub(crate) ids: RefCell<Ids>,
     #[expect(clippy::vec_box, reason = "connections hold the box, which moves here and back as it is")]
     spare: RefCell<Vec<Box<Scratch>>>,
+    /// The addresses of named targets.
+    pub(crate) names: Names,
+    /// Exchanges that wait for an answer of another thread.
+    pub(crate) waiting: Waiting,
+    /// How other threads reach this worker.
+    pub(crate) helm: Helm,
     clock: Clock,
     /// No new requests are wanted.
     draining: Cell<bool>,
@@ -65,6 +71,7 @@ impl Desk {
         plans: Arc<ArcSwap<Plan>>,
         directory: Arc<Mutex<Directory>>,
         block: Arc<Block>,
+        helm: Helm,
     ) -> Desk {
         let mut cache = Cache::new(plans);
         let plan = Arc::clone(cache.load());
@@ -77,6 +84,9 @@ impl Desk {
             policy: RefCell::default(),
             ids: RefCell::default(),
             spare: RefCell::default(),
+            names: Names::default(),
+            waiting: Waiting::default(),
+            helm,
             clock: Clock::new(),
             draining: Cell::new(false),
             open: Cell::new(0),

@@ -14,11 +14,12 @@ use weir_plan::{
     listener::{Listener, Service},
     route::{Action, Route},
 };
-use weir_policy::{Chain, Client, End, Flow, Pass, Visit, mapped};
+use weir_policy::{Chain, Client, End, Pass, mapped};
 use weir_reactor::now;
 
 mod attempt;
 mod choose;
+mod judge;
 mod onward;
 mod pump;
 mod reply;
@@ -60,6 +61,8 @@ struct Exchange<'a, S, K> {
     /// The policies of the route, once there is one.
     chain: Option<&'a Chain>,
     route: &'a str,
+    /// Another route may answer once a token is verified.
+    wants_claims: bool,
     record: Record,
 }
 
@@ -100,6 +103,7 @@ pub(crate) async fn run<S: Source, K: Sink>(
         client,
         chain: None,
         route: "",
+        wants_claims: false,
         record,
     };
     let served = match head {
@@ -126,14 +130,16 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
         if let Service::Redirect(_, redirect) = &self.listener.service {
             return self.redirect(redirect).await;
         }
-        let route = self.choose()?;
-        self.limit_body(route)?;
-        match self.judge() {
-            Flow::Next => {}
-            Flow::Reply(reply) => return self.reply(reply).await,
-            Flow::Close(reason) => return Err(Fault::Denied(reason)),
-            Flow::Ask(_) => return Err(Fault::Internal("nobody answers the question of a policy yet")),
-        }
+        let route = match self.choose() {
+            Ok(route) => route,
+            Err(fault) => return self.judged_without_route(fault).await,
+        };
+        self.limit_body(self.body_max(route))?;
+        let route = match self.judge_route(route).await? {
+            Ok(route) => route,
+            Err(reply) => return self.reply(reply).await,
+        };
+        self.limit_body(self.body_max(route))?;
         match &route.action {
             Action::Upstream(upstream) => self.ask(route, upstream).await,
             Action::Split(split) => {
@@ -146,19 +152,6 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
         }
     }
 
-    /// Asks the policies of the route.
-    fn judge(&mut self) -> Flow {
-        let Some(chain) = self.chain else { return Flow::Next };
-        chain.request(&mut Visit {
-            request: self.request,
-            client: &self.client,
-            route: self.route,
-            now: self.line.desk.now(),
-            worker: &mut self.line.desk.policy.borrow_mut(),
-            pass: self.pass,
-        })
-    }
-
     /// Who the client is, before its claims about that are removed.
     fn resolve_client(&mut self) {
         let address =
@@ -167,15 +160,20 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
     }
 
     /// RFC 9110, section 15.5.14. A chunked body is counted while it passes.
-    fn limit_body(&self, route: &Route) -> Result<(), Fault> {
-        match (self.request.framing, self.body_max(route)) {
+    fn limit_body(&self, max: Option<u64>) -> Result<(), Fault> {
+        match (self.request.framing, max) {
             (Framing::Length(length), Some(max)) if length > max => Err(Fault::BodyTooLarge),
             _ => Ok(()),
         }
     }
 
+    /// The largest body: what the route says, else the listener, and never more than a policy allows.
     fn body_max(&self, route: &Route) -> Option<u64> {
-        route.body_bytes_max.or(self.listener.limits.body_bytes_max)
+        let written = route.body_bytes_max.or(self.listener.limits.body_bytes_max);
+        match (written, self.pass.body_max()) {
+            (Some(written), Some(policy)) => Some(written.min(policy)),
+            (written, policy) => written.or(policy),
+        }
     }
 
     /// Counts the exchange, once, whatever became of it.
@@ -183,6 +181,13 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
         let status = self.record.status;
         if let Some(chain) = self.chain {
             chain.finish(&mut End { status, now: self.line.desk.now(), pass: self.pass });
+        }
+        for offence in self.pass.offences() {
+            self.line.desk.block.refuse(offence.reason as u8);
+        }
+        if let Some(ban) = self.pass.take_ban() {
+            // A ban that finds no room is called for again by the next offence.
+            let _fits = self.line.desk.helm.outlet().ban(ban);
         }
         let total = now().saturating_duration_since(self.record.begun);
         self.line.desk.block.done(&Done {

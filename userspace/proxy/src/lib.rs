@@ -15,6 +15,8 @@ mod h2;
 mod half;
 mod hello;
 mod line;
+mod names;
+mod outlet;
 mod pipe;
 mod problem;
 mod proxy_protocol;
@@ -29,5 +31,6 @@ mod upstream;
 mod watch;
 mod worker;
 
+pub use outlet::Question;
 pub use socket::{Error, Socket, open};
 pub use worker::{Helm, Worker};

@@ -103,7 +103,7 @@ pub(crate) async fn open(line: &Line, pool: &Rc<Pool>) -> Option<Stream> {
         let random = line.desk.ids.borrow_mut().random();
         let wish = Wish { request: &request, client: mapped(line.peer.ip()), route: "", pass: &pass, random };
         let target = target::pick(pool, &wish, tried)?;
-        match pool.open_stream(target, line.peer, &line.watch).await {
+        match pool.open_stream(target, line).await {
             Ok(stream) => {
                 line.desk.block.add(Count::UpstreamOpened, 1);
                 return Some(stream);

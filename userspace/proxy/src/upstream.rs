@@ -2,14 +2,13 @@
 use crate::{
     fault::Fault,
     h1::{Inflow, Outflow},
+    line::Line,
     proxy_protocol,
     stream::Stream,
     tls::Tls,
-    watch::Watch,
 };
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -198,13 +197,8 @@ impl Pool {
     }
 
     /// Opens a connection to the target.
-    pub(crate) async fn open(
-        &self,
-        target: usize,
-        client: SocketAddr,
-        watch: &Watch,
-    ) -> Result<Box<Link>, Fault> {
-        let stream = Rc::new(self.open_stream(target, client, watch).await?);
+    pub(crate) async fn open(&self, target: usize, line: &Line) -> Result<Box<Link>, Fault> {
+        let stream = Rc::new(self.open_stream(target, line).await?);
         Ok(Box::new(Link {
             inflow: Inflow::new(Rc::clone(&stream), Limits::default()),
             outflow: Outflow::new(Rc::clone(&stream)),
@@ -215,29 +209,25 @@ impl Pool {
     }
 
     /// Connects to the target, with everything that belongs before the first byte of a protocol.
-    pub(crate) async fn open_stream(
-        &self,
-        target: usize,
-        client: SocketAddr,
-        watch: &Watch,
-    ) -> Result<Stream, Fault> {
+    pub(crate) async fn open_stream(&self, target: usize, line: &Line) -> Result<Stream, Fault> {
         let place = self.upstream.targets.get(target).ok_or(Fault::NoTarget)?;
-        let connecting = self.connect(target, place, client);
-        let connected = watch.limit(self.upstream.timeouts.connect, connecting).await;
+        let connecting = self.connect(target, place, line);
+        let connected = line.watch.limit(self.upstream.timeouts.connect, connecting).await;
         connected.map_err(|_| Fault::ConnectSlow)?.map_err(Fault::Connect)
     }
 
-    async fn connect(&self, index: usize, target: &Target, client: SocketAddr) -> io::Result<Stream> {
+    async fn connect(&self, index: usize, target: &Target, line: &Line) -> io::Result<Stream> {
         let stream = match &target.address {
             Address::Ip(address) => weir_reactor::Stream::connect(*address).await?,
             Address::Unix(path) => weir_reactor::Stream::connect_unix(path).await?,
-            Address::Name(..) => {
-                return Err(io::Error::new(io::ErrorKind::Unsupported, "the name is not resolved"));
+            Address::Name(name, port) => {
+                let address = line.desk.names.find(name, *port, &line.desk.helm).await?;
+                weir_reactor::Stream::connect(address).await?
             }
         };
         if self.upstream.proxy_protocol.is_some() {
             let mut header = Vec::new();
-            proxy_protocol::write(client, stream.peer().unwrap_or(client), &mut header);
+            proxy_protocol::write(line.peer, stream.peer().unwrap_or(line.peer), &mut header);
             stream.send(header).await.0?;
         }
         let Some(tls) = &self.upstream.tls else { return Ok(Stream::Plain(stream)) };

@@ -1,5 +1,10 @@
 //! One core's share of the service: its reactor, its listeners, and the connections they accept.
-use crate::{connection, desk::Desk, socket::Socket};
+use crate::{
+    connection,
+    desk::Desk,
+    outlet::{Outlet, Question},
+    socket::Socket,
+};
 use arc_swap::ArcSwap;
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -10,6 +15,7 @@ use std::task::Poll;
 use std::time::Duration;
 use weir_meter::{Block, Count, Directory};
 use weir_plan::Plan;
+use weir_policy::verdicts::Ban;
 use weir_reactor::{Handle, Listener, Reactor, sleep, spawn};
 
 /// How often idle upstream connections are looked through.
@@ -33,7 +39,10 @@ pub struct Worker {
 
 /// A running worker, for other threads.
 #[derive(Clone)]
-pub struct Helm(Handle);
+pub struct Helm {
+    handle: Handle,
+    outlet: Arc<Outlet>,
+}
 
 thread_local! {
     /// The worker of this thread, for jobs that come from others.
@@ -44,8 +53,41 @@ impl Helm {
     /// Stops accepting. Connections end after the exchange they are in, and the worker when none is left or the
     /// plan's time for that is over. False if the worker does not take jobs any more.
     pub fn drain(&self) -> bool {
-        let job = || HERE.with_borrow(|desk| desk.iter().for_each(|desk| desk.drain()));
-        self.0.run(job).is_ok()
+        self.tell(Desk::drain)
+    }
+
+    /// The bans that policies have called for since the last time. To be fetched several times a second: what does not
+    /// fit meanwhile is lost.
+    #[must_use]
+    pub fn take_bans(&self) -> Vec<Ban> {
+        self.outlet.take_bans()
+    }
+
+    /// The questions that exchanges wait for since the last time.
+    #[must_use]
+    pub fn take_questions(&self) -> Vec<Question> {
+        self.outlet.take_questions()
+    }
+
+    /// Lets the exchange go on that asked. False if the worker does not take jobs any more.
+    pub fn answered(&self, ticket: u64) -> bool {
+        self.tell(move |desk| desk.waiting.answered(ticket))
+    }
+
+    pub(crate) fn outlet(&self) -> &Outlet {
+        &self.outlet
+    }
+
+    /// Has the worker do something at its desk. False if it does not take jobs any more.
+    pub(crate) fn tell(&self, job: impl FnOnce(&Desk) + Send + 'static) -> bool {
+        let at_desk = || {
+            HERE.with_borrow(|desk| {
+                if let Some(desk) = desk {
+                    job(desk);
+                }
+            });
+        };
+        self.handle.run(at_desk).is_ok()
     }
 }
 
@@ -57,8 +99,8 @@ impl Worker {
         ready: impl FnOnce(Helm),
     ) -> Result<(), weir_reactor::Error> {
         let reactor = Reactor::new(config)?;
-        let helm = Helm(reactor.handle());
-        let desk = Rc::new(Desk::new(self.plans, self.directory, self.block));
+        let helm = Helm { handle: reactor.handle(), outlet: Arc::default() };
+        let desk = Rc::new(Desk::new(self.plans, self.directory, self.block, helm.clone()));
         HERE.set(Some(Rc::clone(&desk)));
         let (sockets, workers) = (self.sockets, self.workers.max(1));
         reactor.run(async {

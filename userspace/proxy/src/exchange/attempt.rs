@@ -109,7 +109,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
             self.line.desk.block.add(Count::UpstreamReused, 1);
             return Ok((link, true));
         }
-        let link = pool.open(target, self.line.peer, &self.line.watch).await?;
+        let link = pool.open(target, self.line).await?;
         self.line.desk.block.add(Count::UpstreamOpened, 1);
         Ok((link, false))
     }
@@ -150,7 +150,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         let request = &*self.request;
         outflow.head(request.framing, |out| write_request(request, out));
         let progress = pump::Progress::new(request.framing.is_empty());
-        let body_max = route.body_bytes_max.or(self.listener.limits.body_bytes_max);
+        let body_max = self.body_max(route);
         let mut onward = Onward {
             line: self.line,
             chain: self.chain,

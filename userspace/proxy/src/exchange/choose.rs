@@ -25,6 +25,7 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
         for (name, value) in found.entry.captures(self.request.path()) {
             self.pass.capture(name, value.as_bytes());
         }
+        self.wants_claims = found.wants_claims;
         self.route = &found.route.name;
         self.record.seat = snapshot.seat(self.listener, found.route.id);
         Ok(found.route)

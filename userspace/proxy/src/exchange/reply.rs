@@ -37,7 +37,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
     /// Turns a fault into an answer, if the client can still be told.
     pub(super) async fn fail(&mut self, fault: &Fault) -> Ends {
         if let Some(reason) = fault.reason() {
-            self.line.desk.block.refuse(reason as u8);
+            self.pass.record(reason);
         }
         if self.sink.has_begun() {
             return Ends::Abort;

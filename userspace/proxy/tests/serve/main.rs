@@ -20,6 +20,7 @@ mod framing;
 mod http2;
 mod origin;
 mod plans;
+mod policies;
 mod rig;
 mod routes;
 mod tls;
@@ -32,8 +33,13 @@ fn main() {
     if let Some(reason) = &missing {
         eprintln!("ignored, because {reason}");
     }
-    let tests =
-        routes::TESTS.iter().chain(bodies::TESTS).chain(framing::TESTS).chain(tls::TESTS).chain(http2::TESTS);
+    let tests = routes::TESTS
+        .iter()
+        .chain(bodies::TESTS)
+        .chain(framing::TESTS)
+        .chain(tls::TESTS)
+        .chain(http2::TESTS)
+        .chain(policies::TESTS);
     let trials = tests.map(|(name, test)| {
         let run = move || -> Result<(), Failed> {
             test();

@@ -12,6 +12,7 @@ use weir_plan::router::{Conditions, Router, Rule};
 use weir_plan::shield::Shield;
 use weir_plan::upstream::{Address, Breaker, Health, KeepAlive, Target, UpProtocol, Upstream};
 use weir_plan::{Plan, chains::Chains, tls::DownTls};
+use weir_policy::{Chain, Link, Step};
 use weir_schema::value::{Leaf, PathPattern, Template};
 
 /// A plan under construction.
@@ -19,6 +20,10 @@ pub struct Draft {
     pub listener: Listener,
     pub rules: Vec<Rule>,
     pub upstreams: Vec<Arc<Upstream>>,
+    /// What judges the requests of every route.
+    pub policies: Vec<Arc<Step>>,
+    /// What judges everything at the listener.
+    pub door: Vec<Arc<Step>>,
 }
 
 impl Default for Draft {
@@ -43,7 +48,7 @@ impl Default for Draft {
             },
             service: Service::Http(Protocols { http1: true, http2: false }),
         };
-        Draft { listener, rules: Vec::new(), upstreams: Vec::new() }
+        Draft { listener, rules: Vec::new(), upstreams: Vec::new(), policies: Vec::new(), door: Vec::new() }
     }
 }
 
@@ -86,6 +91,11 @@ impl Draft {
         upstream
     }
 
+    /// An upstream that is not part of this plan.
+    pub fn upstream_alone(&self, targets: &[SocketAddr]) -> Arc<Upstream> {
+        Arc::new(upstream(UpstreamId(0), targets))
+    }
+
     pub fn tls(&mut self, config: Arc<rustls::ServerConfig>) {
         let handshake_timeout = Duration::from_millis(500);
         self.listener.tls =
@@ -93,6 +103,8 @@ impl Draft {
     }
 
     pub fn finish(self) -> Plan {
+        let routes: Vec<Chain> = self.rules.iter().map(|_| Chain::new(self.policies.clone())).collect();
+        let chains = Chains::new(&[Chain::new(self.door)], &routes);
         Plan {
             listeners: vec![Arc::new(self.listener)],
             router: Router::new(self.rules).unwrap(),
@@ -109,12 +121,17 @@ impl Draft {
             shield: Shield::default(),
             shield_by_default_route: false,
             certificates: Vec::new(),
-            chains: Chains::default(),
+            chains,
             library: None,
             tickets: None,
             written: None,
         }
     }
+}
+
+/// A policy at its place.
+pub fn step(rule: &str, link: Link) -> Arc<Step> {
+    Arc::new(Step { rule: rule.into(), link, observe: false })
 }
 
 pub fn respond(status: u16, body: &str) -> Action {

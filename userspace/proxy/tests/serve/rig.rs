@@ -13,7 +13,7 @@ use weir_reactor::{Config, Reactor};
 pub struct Rig {
     pub address: SocketAddr,
     pub block: Arc<Block>,
-    helm: Helm,
+    pub helm: Helm,
     thread: Option<JoinHandle<()>>,
 }
 

@@ -20,6 +20,7 @@ pub const TESTS: &[Test] = &[
     ("a_failing_target_is_passed_over", passed_over),
     ("f4_a_stale_connection_is_replaced_once", stale),
     ("f4_a_post_is_never_sent_twice", no_double_post),
+    ("targets_may_be_named", named),
     ("b22_forwarding_fields_reach_the_origin", forwarded),
     ("rewrites_reach_the_origin", rewritten),
     ("b55_draining_ends_connections_after_their_exchange", draining),
@@ -173,6 +174,29 @@ fn no_double_post() {
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
     assert!(client.answer().starts_with("HTTP/1.1 502 "));
     assert_eq!(origin.seen().len(), 2);
+}
+
+fn named() {
+    let origin = Origin::fixed();
+    let mut draft = Draft::default();
+    let named = Draft::default();
+    for name in ["localhost", "name.invalid"] {
+        let mut upstream = std::sync::Arc::into_inner(named.upstream_alone(&[origin.address])).unwrap();
+        upstream.id = weir_plan::id::UpstreamId(u32::try_from(draft.upstreams.len()).unwrap());
+        upstream.targets[0].address = weir_plan::upstream::Address::Name(name.into(), origin.address.port());
+        let upstream = std::sync::Arc::new(upstream);
+        draft.upstreams.push(std::sync::Arc::clone(&upstream));
+        draft.route(&format!("/{name}"), |_| Action::Upstream(upstream));
+    }
+    let rig = Rig::new(draft.finish());
+    let mut client = Client::new(rig.address);
+    for _ in 0..3 {
+        client.send(get("/localhost"));
+        assert!(client.answer().ends_with("hello"));
+    }
+    client.send(get("/name.invalid"));
+    let answer = client.answer();
+    assert!(answer.starts_with("HTTP/1.1 502 ") || answer.starts_with("HTTP/1.1 504 "), "{answer}");
 }
 
 fn forwarded() {

@@ -1,0 +1,108 @@
+//! What a worker wants from others: bans to be carried out, questions to be answered. Bounded; what does not fit is
+//! dropped and counted, and the worker goes on.
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Poll, Waker};
+use weir_policy::{Call, verdicts::Ban};
+
+/// Bans that may wait to be fetched.
+const BANS_MAX: usize = 1024;
+/// Questions that may wait to be fetched.
+const QUESTIONS_MAX: usize = 256;
+
+/// A question that an exchange waits for.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// What the answer is given by.
+    pub ticket: u64,
+    /// What is asked.
+    pub call: Call,
+}
+
+/// What one worker has to hand out; other threads fetch it.
+#[derive(Default)]
+pub(crate) struct Outlet {
+    bans: Mutex<VecDeque<Ban>>,
+    questions: Mutex<VecDeque<Question>>,
+}
+
+impl Outlet {
+    /// False if too many wait already.
+    pub(crate) fn ban(&self, ban: Ban) -> bool {
+        push(&self.bans, ban, BANS_MAX)
+    }
+
+    pub(crate) fn take_bans(&self) -> Vec<Ban> {
+        take(&self.bans)
+    }
+
+    fn ask(&self, question: Question) -> bool {
+        push(&self.questions, question, QUESTIONS_MAX)
+    }
+
+    pub(crate) fn take_questions(&self) -> Vec<Question> {
+        take(&self.questions)
+    }
+}
+
+fn push<T>(queue: &Mutex<VecDeque<T>>, one: T, max: usize) -> bool {
+    let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+    let fits = queue.len() < max;
+    if fits {
+        queue.push_back(one);
+    }
+    fits
+}
+
+fn take<T>(queue: &Mutex<VecDeque<T>>) -> Vec<T> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
+}
+
+/// The exchanges of one worker that wait for an answer.
+#[derive(Default)]
+pub(crate) struct Waiting {
+    next: Cell<u64>,
+    open: RefCell<HashMap<u64, Option<Waker>>>,
+}
+
+impl Waiting {
+    /// Asks, and waits until somebody says that the answer is there. Returns at once if the question does not fit.
+    pub(crate) async fn ask(&self, outlet: &Outlet, call: Call) {
+        let ticket = self.next.get();
+        self.next.set(ticket.wrapping_add(1));
+        if !outlet.ask(Question { ticket, call }) {
+            return;
+        }
+        self.open.borrow_mut().insert(ticket, None);
+        let _end = End { waiting: self, ticket };
+        poll_fn(|cx| match self.open.borrow_mut().get_mut(&ticket) {
+            None => Poll::Ready(()),
+            Some(waker) => {
+                *waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// The answer to a question is where the one who asked will look for it.
+    pub(crate) fn answered(&self, ticket: u64) {
+        if let Some(Some(waker)) = self.open.borrow_mut().remove(&ticket) {
+            waker.wake();
+        }
+    }
+}
+
+/// Closes a question whose asker is gone.
+struct End<'a> {
+    waiting: &'a Waiting,
+    ticket: u64,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.waiting.open.borrow_mut().remove(&self.ticket);
+    }
+}

@@ -1,0 +1,99 @@
+//! Policies judge before anything is forwarded, and what they find reaches those who keep bans.
+use crate::Test;
+use crate::client::Client;
+use crate::origin::Origin;
+use crate::plans::{Draft, step};
+use crate::rig::Rig;
+use std::sync::Arc;
+use weir_policy::verdicts::Weights;
+use weir_policy::{IpList, Link, SizeLimit, Verdicts};
+use weir_wire::Reason;
+
+pub const TESTS: &[Test] = &[
+    ("a_denied_client_reaches_no_origin", denied),
+    ("a_listener_turns_connections_away", turned_away),
+    ("a_policy_limits_bodies_while_they_pass", size),
+    ("refusals_add_up_to_a_ban", ban),
+];
+
+fn deny_loopback() -> Link {
+    Link::IpList(Arc::new(IpList::new(&[], &["127.0.0.0/8".parse().unwrap()])))
+}
+
+fn denied() {
+    let origin = Origin::fixed();
+    let mut draft = Draft::to(origin.address);
+    draft.listener.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    draft
+        .policies
+        .push(step("inside", Link::IpList(Arc::new(IpList::new(&[], &["192.0.2.0/24".parse().unwrap()])))));
+    let mut rig = Rig::new(draft.finish());
+    let mut client = Client::new(rig.address);
+    for (address, status) in [("192.0.2.9", "403"), ("198.51.100.1", "200"), ("192.0.2.10", "403")] {
+        client.send(format!("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {address}\r\n\r\n"));
+        let answer = client.answer();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{address}: {answer}");
+    }
+    assert_eq!(origin.seen().len(), 1);
+    rig.drain();
+    assert_eq!(rig.block.refusals(Reason::Denied as u8), 2);
+}
+
+fn turned_away() {
+    let origin = Origin::fixed();
+    let mut draft = Draft::to(origin.address);
+    draft.door.push(step("door", deny_loopback()));
+    let rig = Rig::new(draft.finish());
+    let mut client = Client::new(rig.address);
+    assert_eq!(client.rest().0, "");
+    assert!(origin.seen().is_empty());
+}
+
+fn size() {
+    let origin = Origin::fixed();
+    let mut draft = Draft::to(origin.address);
+    draft.policies.push(step(
+        "size",
+        Link::SizeLimit(Arc::new(SizeLimit { body_max: Some(4), ..SizeLimit::default() })),
+    ));
+    let rig = Rig::new(draft.finish());
+    for body in
+        ["Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"]
+    {
+        let mut client = Client::new(rig.address);
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{body}"));
+        assert!(client.rest().0.starts_with("HTTP/1.1 413 "), "{body}");
+    }
+    assert!(origin.seen().is_empty());
+}
+
+fn ban() {
+    let origin = Origin::fixed();
+    let mut draft = Draft::to(origin.address);
+    let weights = Weights {
+        points: vec![(Reason::Denied, 10)],
+        ban_at: 25,
+        half_life_ns: 60_000_000_000,
+        credit: 0,
+        observe: false,
+    };
+    draft.policies.push(step("verdicts", Link::Verdicts(Arc::new(Verdicts::new(weights, 100)))));
+    draft.policies.push(step("inside", deny_loopback()));
+    let rig = Rig::new(draft.finish());
+    let mut client = Client::new(rig.address);
+    let mut bans = Vec::new();
+    for _ in 0..3 {
+        assert!(bans.is_empty());
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert!(client.answer().starts_with("HTTP/1.1 403 "));
+        // The answer leaves before the exchange is finished; one more exchange later it is.
+        client.send("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.extend(client.bytes(1));
+        }
+        bans.extend(rig.helm.take_bans());
+    }
+    assert_eq!(bans.len(), 1);
+    assert_eq!((bans[0].address, bans[0].reason), ("::ffff:127.0.0.1".parse().unwrap(), Reason::Denied));
+}
