@@ -28,10 +28,10 @@ pub(crate) fn parse(text: &str, file: u16, report: &mut Report) -> Option<Node> 
     for event in Parser::new_from_str_with_options(text, options) {
         let step = match event {
             Ok((event, span)) => tree.take(event, span, report),
-            Err(error) => Err(syntax(&error, text, file)),
+            Err(error) => Err(Box::new(syntax(&error, text, file))),
         };
         if let Err(diagnostic) = step {
-            report.push(diagnostic);
+            report.push(*diagnostic);
             return None;
         }
     }
@@ -63,12 +63,12 @@ impl Tree {
         event: Event<'_>,
         at: granit_parser::Span,
         report: &mut Report,
-    ) -> Result<(), Diagnostic> {
+    ) -> Result<(), Box<Diagnostic>> {
         let span = self.span(at);
         if event.tag().is_some() {
             let span = at.tag_span().map_or(span, |tag| self.span(tag));
             let message = "a tag (`!…`) has no meaning in this file";
-            return Err(Diagnostic::new(Code::NotUsed, span, message).hint("Leave the tag out."));
+            return Err(Diagnostic::new(Code::NotUsed, span, message).hint("Leave the tag out.").into());
         }
         match event {
             Event::DocumentStart(..) => return self.document(span),
@@ -89,48 +89,42 @@ impl Tree {
     }
 
     /// A copy of what an alias names; many small ones can name a great deal, so copies are counted before they are made.
-    fn alias(&mut self, anchor: usize, span: Span) -> Result<Node, Diagnostic> {
+    fn alias(&mut self, anchor: usize, span: Span) -> Result<Node, Box<Diagnostic>> {
         let inside = || Diagnostic::new(Code::NotUsed, span, "an alias cannot stand inside what it names");
-        let node = self.anchors.get(&anchor).ok_or_else(inside)?;
+        let node = self.anchors.get(&anchor).ok_or_else(inside).map_err(Box::new)?;
         self.copied = self.copied.saturating_add(size(node));
         if self.copied > COPIES_MAX {
-            return Err(Diagnostic::new(
-                Code::TooLarge,
-                span,
-                format!("aliases stand for more than {COPIES_MAX} values"),
-            ));
+            let message = format!("aliases stand for more than {COPIES_MAX} values");
+            return Err(Diagnostic::new(Code::TooLarge, span, message).into());
         }
         Ok(Node { span, ..node.clone() })
     }
 
-    fn document(&mut self, span: Span) -> Result<(), Diagnostic> {
+    fn document(&mut self, span: Span) -> Result<(), Box<Diagnostic>> {
         self.documents += 1;
         if self.documents == 1 {
             return Ok(());
         }
         let message = "a second document begins here, but a file holds one";
-        Err(Diagnostic::new(Code::NotUsed, span, message)
-            .hint("Put the second document into a file of its own under `conf.d`."))
+        let hint = "Put the second document into a file of its own under `conf.d`.";
+        Err(Diagnostic::new(Code::NotUsed, span, message).hint(hint).into())
     }
 
     fn open(&mut self, span: Span, kind: Kind, anchor: usize) {
         self.stack.push(Open { node: Node { span, kind }, anchor, key: None, seen: HashSet::new() });
     }
 
-    fn close(&mut self, report: &mut Report) -> Result<(), Diagnostic> {
+    fn close(&mut self, report: &mut Report) -> Result<(), Box<Diagnostic>> {
         let Some(open) = self.stack.pop() else { return Ok(()) };
         self.put(open.node, open.anchor, report)
     }
 
     /// Hangs a finished node where it belongs: as key, value, item or root.
-    fn put(&mut self, node: Node, anchor: usize, report: &mut Report) -> Result<(), Diagnostic> {
+    fn put(&mut self, node: Node, anchor: usize, report: &mut Report) -> Result<(), Box<Diagnostic>> {
         self.count = self.count.saturating_add(1);
         if self.count > NODES_MAX {
-            return Err(Diagnostic::new(
-                Code::TooLarge,
-                node.span,
-                format!("more than {NODES_MAX} values in one file"),
-            ));
+            let message = format!("more than {NODES_MAX} values in one file");
+            return Err(Diagnostic::new(Code::TooLarge, node.span, message).into());
         }
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
@@ -194,15 +188,15 @@ fn scalar(text: String, style: ScalarStyle, at: granit_parser::Span) -> Kind {
     Kind::Scalar(Scalar { text, inset: straight.then_some(u16::from(!plain)) })
 }
 
-fn key(node: Node) -> Result<Key, Diagnostic> {
+fn key(node: Node) -> Result<Key, Box<Diagnostic>> {
     match node.kind {
         Kind::Scalar(scalar) => Ok(Key { text: scalar.text, span: node.span }),
         Kind::Null => Ok(Key { text: "null".to_owned(), span: node.span }),
         Kind::List(_) | Kind::Map(_) => {
             let found =
                 Diagnostic::new(Code::NotUsed, node.span, "a key is a single word, not a list or mapping");
-            Err(found
-                .hint("If this was meant as `${…}`, put quotes around it: braces begin a mapping in YAML."))
+            let hint = "If this was meant as `${…}`, put quotes around it: braces begin a mapping in YAML.";
+            Err(found.hint(hint).into())
         }
     }
 }
