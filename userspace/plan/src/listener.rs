@@ -1,5 +1,6 @@
 //! Where connections are accepted, and what becomes of them.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,6 +47,16 @@ pub enum Bind {
     Any(u16),
     /// A unix socket.
     Unix(PathBuf),
+}
+
+impl fmt::Display for Bind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => write!(out, "{address}"),
+            Self::Any(port) => write!(out, ":{port}"),
+            Self::Unix(path) => write!(out, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// What is done with connections.

@@ -20,7 +20,7 @@ pub struct Socket {
 
 /// An address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {bind:?} for `{listener}`: {source}")]
+#[error("cannot listen on {bind} for `{listener}`: {source}")]
 pub struct Error {
     /// The name of the listener.
     pub listener: Arc<str>,

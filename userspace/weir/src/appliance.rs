@@ -150,7 +150,7 @@ impl Appliance {
 fn binds(plan: &Plan) -> Vec<(String, String)> {
     let of = |listener: &weir_plan::listener::Listener| {
         let name = listener.name.to_string();
-        let binds: Vec<_> = listener.binds.iter().map(|bind| (name.clone(), format!("{bind:?}"))).collect();
+        let binds: Vec<_> = listener.binds.iter().map(|bind| (name.clone(), bind.to_string())).collect();
         binds
     };
     plan.listeners.iter().flat_map(|listener| of(listener)).collect()

@@ -1,7 +1,7 @@
 //! From a configuration to a running appliance, and back down again.
 
 use crate::appliance::{Appliance, Reloads};
-use crate::crew::{Crew, Shared};
+use crate::crew::{Crew, Shared, berths};
 use crate::failure::{OS, UNAVAILABLE, failure};
 use crate::guard::Guard;
 use crate::load::load;
@@ -31,10 +31,11 @@ pub(crate) fn run(file: &Path, serving: impl FnOnce()) -> Result<ExitCode> {
     if !loaded.warnings.is_empty() {
         eprintln!("{}", loaded.warnings.trim_end());
     }
-    // Ports first: a port that is taken must be known before the shield is touched.
+    // A port that is taken must be known before the shield is touched, and nobody is served before the shield is up.
     let shared = Shared { plans: Arc::new(ArcSwap::from_pointee(loaded.plan)), directory: Arc::default() };
-    let crew = Crew::start(&shared)?;
-    let guard = Guard::raise(&shared.plans.load())?;
+    let berths = berths(&shared.plans.load())?;
+    let mut guard = Guard::raise(&shared.plans.load())?;
+    let crew = Crew::start(&shared, berths).inspect_err(|_| guard.lower())?;
     let appliance = Appliance {
         file: file.to_owned(),
         shared,

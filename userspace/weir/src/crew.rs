@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use weir_meter::{Block, Directory};
 use weir_plan::Plan;
-use weir_proxy::{Helm, Worker};
+use weir_proxy::{Helm, Socket, Worker};
 use weir_reactor::Error;
 
 /// What all workers share.
@@ -22,6 +22,20 @@ pub(crate) struct Shared {
     pub(crate) directory: Arc<Mutex<Directory>>,
 }
 
+/// A place for a worker: its core and what it listens on.
+pub(crate) struct Berth {
+    cpu: usize,
+    sockets: Vec<Socket>,
+}
+
+/// Opens the plan's sockets for a worker on each core, or on as many as the plan says. Connections wait in the backlog
+/// until the workers start.
+pub(crate) fn berths(plan: &Plan) -> Result<Vec<Berth>> {
+    let cpus = cpus(plan.limits.workers.map(usize::from))?;
+    let sets = weir_proxy::open(plan, cpus.len()).map_err(|error| failure(UNAVAILABLE, error.to_string()))?;
+    Ok(cpus.into_iter().zip(sets).map(|(cpu, sockets)| Berth { cpu, sockets }).collect())
+}
+
 /// The running workers.
 pub(crate) struct Crew {
     helms: Vec<Helm>,
@@ -31,19 +45,15 @@ pub(crate) struct Crew {
 }
 
 impl Crew {
-    /// Opens the plan's sockets and starts a worker on each core, or on as many as the plan says.
-    pub(crate) fn start(shared: &Shared) -> Result<Self> {
-        let plan = shared.plans.load_full();
-        let cpus = cpus(plan.limits.workers.map(usize::from))?;
-        let sets =
-            weir_proxy::open(&plan, cpus.len()).map_err(|error| failure(UNAVAILABLE, error.to_string()))?;
+    /// Starts a worker for each set of sockets.
+    pub(crate) fn start(shared: &Shared, berths: Vec<Berth>) -> Result<Self> {
         let (report, reports) = channel();
         let mut crew = Self { helms: Vec::new(), threads: Vec::new(), blocks: Vec::new() };
-        let workers = u32::try_from(cpus.len()).unwrap_or(u32::MAX);
-        for (cpu, sockets) in cpus.iter().zip(sets) {
+        let workers = u32::try_from(berths.len()).unwrap_or(u32::MAX);
+        for Berth { cpu, sockets } in berths {
             let Shared { plans, directory } = shared.clone();
             let worker = Worker { plans, directory, block: Arc::default(), sockets, workers };
-            crew.hire(worker, *cpu, report.clone())?;
+            crew.hire(worker, cpu, report.clone())?;
         }
         drop(report);
         for started in reports.iter().take(crew.threads.len()) {

@@ -63,16 +63,14 @@ pub(crate) fn make(directory: &Path, place: &Place) -> Result<Kit> {
 
 /// The template with the demo's addresses and paths in the place of those for a real host.
 fn configuration(directory: &Path, place: &Place) -> String {
+    let address = bracketed(place.address);
     let mut text = TEMPLATE
-        .replace("127.0.0.1:9001", &place.upstream.to_string())
-        .replace("127.0.0.1:", &format!("{}:", bracketed(place.address)))
+        .replace("127.0.0.1:", &format!("{address}:"))
+        .replace(&format!("{address}:9001"), &place.upstream.to_string())
         .replace("/etc/weir/demo/", &format!("{}/", directory.display()))
         .replace("/run/weir/", &format!("{}/", directory.display()));
     if let (Some(interface), Some(pins)) = (&place.interface, &place.pins) {
-        text = text.replace(
-            "mode: off",
-            &format!("interfaces: [ {interface} ]\n  attach: generic\n  on_exit: detach"),
-        );
+        text = text.replace("mode: off", &format!("interfaces: [ {interface} ]"));
         text = text.replace("/sys/fs/bpf/weir", &pins.display().to_string());
     }
     text
@@ -135,6 +133,31 @@ fn base64url(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn the_demo_listens_where_it_is_told_and_its_upstream_stays_where_it_is() {
+        let place = Place {
+            address: IpAddr::from([198, 51, 100, 2]),
+            interface: Some(String::from("eth7")),
+            upstream: (Ipv4Addr::LOCALHOST, 4321).into(),
+            pins: Some(PathBuf::from("/pins")),
+        };
+        let text = configuration(Path::new("/demo"), &place);
+        for line in [
+            "interfaces: [ eth7 ]",
+            "pin_directory: /pins",
+            "198.51.100.2:8080",
+            "127.0.0.1:4321",
+            "/demo/demo.key",
+        ] {
+            assert!(text.contains(line), "{line} is not in {text}");
+        }
+        assert!(
+            !text.contains("9001") && !text.contains("mode: off") && !text.contains("/etc/weir"),
+            "{text}"
+        );
+    }
 
     #[test]
     fn base64url_agrees_with_rfc_4648_section_10() {

@@ -5,6 +5,7 @@ use libtest_mimic::{Failed, Trial};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::Mutex;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let root = nix::unistd::geteuid().is_root();
@@ -77,6 +78,7 @@ fn taken_socket() -> Result<(), Failed> {
 
 /// `nobody` may not load programs into the kernel.
 fn no_privileges() -> Result<(), Failed> {
+    let _alone = NOBODY.lock();
     let shield = "shield: { interfaces: [ lo ], on_attach_failure: refuse, pin_directory: \"{dir}/pins\" }\n";
     check(as_nobody(&mut weir()), &config(free_port(), shield), 77, &["CAP_BPF", "root"])
 }
@@ -86,8 +88,12 @@ fn no_bpffs() -> Result<(), Failed> {
     check(&mut weir(), &config(free_port(), shield), 69, &["bpf", "mount"])
 }
 
+/// While one test switches io_uring off for `nobody`, no other may run as `nobody`.
+static NOBODY: Mutex<()> = Mutex::new(());
+
 /// The sysctl holds for the whole machine, so only its mildest step is taken: it stops nobody who is privileged.
 fn io_uring_off() -> Result<(), Failed> {
+    let _alone = NOBODY.lock();
     const SYSCTL: &str = "/proc/sys/kernel/io_uring_disabled";
     let before = std::fs::read_to_string(SYSCTL)?;
     std::fs::write(SYSCTL, "1")?;
