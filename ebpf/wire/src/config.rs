@@ -74,6 +74,8 @@ pub const FLAG_COOKIE_TIMESTAMPS: u32 = 4;
 pub const FLAG_COOKIES_FORCED: u32 = 8;
 /// Acknowledgements are checked while the guard is on.
 pub const FLAG_CHECK_ACKS: u32 = 16;
+/// The filter before the table of bans is kept true: a source whose bit is clear is not banned.
+pub const FLAG_BAN_FILTER: u32 = 32;
 
 impl Config {
     /// The mode of a stage.

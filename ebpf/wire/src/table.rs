@@ -2,7 +2,7 @@
 //!
 //! Names are at most fifteen bytes, as the kernel keeps them; they are also the names of the pins.
 use crate::{
-    ban::Ban,
+    ban::{Ban, Filter},
     config::Rules,
     counter::{COUNTERS, Count},
     event::Event,
@@ -22,6 +22,8 @@ pub const LISTS: &str = "LISTS";
 pub const LINES: &str = "LINES";
 /// Hash from [`crate::Address::key`] to [`Ban`]; only user space inserts and removes.
 pub const BANS: &str = "BANS";
+/// Array of one [`Filter`], consulted before [`BANS`] if [`crate::config::FLAG_BAN_FILTER`] is set.
+pub const BAN_FILTER: &str = "BAN_FILTER";
 /// Array of [`Cell`]s, one for each hashed source.
 pub const SOURCES: &str = "SOURCES";
 /// Array of [`Cell`]s, one for each hashed prefix.
@@ -34,7 +36,7 @@ pub const COUNTS: &str = "COUNTS";
 pub const EVENTS: &str = "EVENTS";
 /// Program array; slot 0 is [`PROGRAM_COOKIE`]. An empty slot leaves the SYN to the listener.
 pub const TAILS: &str = "TAILS";
-/// Per-CPU words that one packet leaves for the next.
+/// Per-CPU array of one pad: the packet being judged, and what it leaves for the next. Private to the kernel side.
 pub const SCRATCH: &str = "SCRATCH";
 /// Array of one [`Trace`], written by [`PROGRAM_PARSE`].
 pub const TRACE: &str = "TRACE";
@@ -57,8 +59,8 @@ pub const SOURCE_BITS: u32 = 18;
 pub const PREFIX_BITS: u32 = 15;
 /// Bytes of the event ring.
 pub const EVENTS_BYTES: u32 = 1 << 20;
-/// Words of the scratch pad of each CPU.
-pub const SCRATCH_WORDS: usize = 128;
+/// Bytes of the scratch pad of each CPU, at most.
+pub const SCRATCH_MAX_BYTES: usize = 1024;
 
 /// What the kernel may spend on all tables at their defaults.
 pub const MEMORY_MAX_BYTES: usize = 64 << 20;
@@ -101,7 +103,7 @@ pub struct Cost {
 const HASH_OVERHEAD_BYTES: usize = 48 + 16;
 
 /// What the tables cost at their defaults, with empty lists, and both fronts counted that exist while lists are swapped.
-pub const COSTS: [Cost; 11] = [
+pub const COSTS: [Cost; 12] = [
     Cost { name: RULES, bytes: 2 * size_of::<Rules>(), bytes_per_cpu: 0 },
     Cost { name: LISTS, bytes: 2 * size_of::<Front>(), bytes_per_cpu: 0 },
     Cost { name: LINES, bytes: 2 * size_of::<Line>(), bytes_per_cpu: 0 },
@@ -110,12 +112,13 @@ pub const COSTS: [Cost; 11] = [
         bytes: BANS_MAX as usize * (8 + size_of::<Ban>() + HASH_OVERHEAD_BYTES),
         bytes_per_cpu: 0,
     },
+    Cost { name: BAN_FILTER, bytes: size_of::<Filter>(), bytes_per_cpu: 0 },
     Cost { name: SOURCES, bytes: size_of::<Cell>() << SOURCE_BITS, bytes_per_cpu: 0 },
     Cost { name: PREFIXES, bytes: size_of::<Cell>() << PREFIX_BITS, bytes_per_cpu: 0 },
     Cost { name: PORT_STATES, bytes: PORT_RULES * size_of::<PortState>(), bytes_per_cpu: 0 },
     Cost { name: COUNTS, bytes: 0, bytes_per_cpu: COUNTERS * size_of::<Count>() },
     Cost { name: EVENTS, bytes: EVENTS_BYTES as usize + size_of::<Event>(), bytes_per_cpu: 0 },
-    Cost { name: SCRATCH, bytes: 0, bytes_per_cpu: SCRATCH_WORDS * 8 },
+    Cost { name: SCRATCH, bytes: 0, bytes_per_cpu: SCRATCH_MAX_BYTES },
     Cost { name: TRACE, bytes: size_of::<Trace>(), bytes_per_cpu: 0 },
 ];
 

@@ -1,18 +1,17 @@
 //! The driver's buffer as a [`Packet`].
-use aya_ebpf::programs::XdpContext;
+use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 use weir_wire::Packet;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use crate::wide;
 
-/// The bytes of one frame, and the interface they came in by.
+/// The bytes of one frame.
 #[derive(Clone, Copy)]
 pub struct Frame {
     start: usize,
     end: usize,
     length: usize,
-    /// The number of the interface.
-    pub interface: u32,
+    ctx: *mut xdp_md,
 }
 
 impl Frame {
@@ -22,13 +21,20 @@ impl Frame {
         // Were it known to be the difference, the compiler would leave out comparisons with `end` that follow from
         // comparisons with the length; the verifier cannot follow it there.
         let length = wide::opaque(end - start);
-        Frame { start, end, length, interface: ctx.ingress_ifindex() as u32 }
+        Frame { start, end, length, ctx: ctx.ctx }
+    }
+
+    /// The number of the interface it came in by.
+    #[inline(always)]
+    pub fn interface(&self) -> u32 {
+        // SAFETY: the context outlives the program's run.
+        unsafe { (*self.ctx).ingress_ifindex }
     }
 
     /// The bytes at this offset, to be written.
     #[inline(always)]
     pub fn at_mut<T: FromBytes + Unaligned>(&mut self, offset: usize) -> Option<&mut T> {
-        let first = self.start + offset;
+        let first = wide::opaque(self.start + offset);
         if first + size_of::<T>() > self.end {
             return None;
         }
@@ -43,9 +49,11 @@ impl Packet for Frame {
         self.length
     }
 
+    // The address is made opaque, so that the one compared is the one read: the verifier does not see that two sums of
+    // the same parts are equal.
     #[inline(always)]
     fn at<T: FromBytes + Unaligned + Immutable + KnownLayout>(&self, offset: usize) -> Option<&T> {
-        let first = self.start + offset;
+        let first = wide::opaque(self.start + offset);
         if first + size_of::<T>() > self.end {
             return None;
         }

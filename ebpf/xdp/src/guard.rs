@@ -2,8 +2,7 @@
 use weir_wire::{
     Config, Extra, Flow, Mode, Stage,
     config::{FLAG_CHECK_ACKS, FLAG_GUARD_ALWAYS},
-    port::{PORT_RULES, PortState, STATE_ACTIVE_UNTIL, STATE_PRESSURE},
-    table,
+    port::{PortState, STATE_ACTIVE_UNTIL, STATE_PRESSURE},
 };
 
 use crate::{
@@ -11,9 +10,6 @@ use crate::{
     limits::{Charge, word},
     report, tables,
 };
-
-/// The first of the scratch words that count SYNs not yet weighed, one for each rule.
-const WORD_SYNS: usize = table::SCRATCH_WORDS - PORT_RULES;
 
 /// Whether the cookie program shall see the packet. SYNs are weighed on the way.
 #[inline(always)]
@@ -59,8 +55,8 @@ fn is_over(config: &Config, rule: u8, state: *mut PortState, was_active: bool, n
 #[inline(always)]
 fn batch(rule: u8, mask: u32) -> Option<u64> {
     let scratch = tables::scratch()?;
-    // SAFETY: the scratch pad belongs to this CPU, and nothing interrupts a program of the same kind on it.
-    let syns = unsafe { (*scratch).get_mut(WORD_SYNS + usize::from(rule & 63))? };
+    // SAFETY: the pad belongs to this CPU, and these words are used here only.
+    let syns = unsafe { (*scratch).syns.get_mut(usize::from(rule))? };
     *syns += 1;
     (*syns & u64::from(mask) == 0).then_some(u64::from(mask) + 1)
 }

@@ -1,6 +1,9 @@
 //! The stages that look something up: allow lists, bans, deny lists, ports.
 use weir_wire::{
-    Address, Ban, Config, Flow, Mark, Mode, Reason, Rules, Stage, list,
+    Address, Ban, Config, Flow, Mark, Mode, Reason, Rules, Stage,
+    ban::filter_place,
+    config::FLAG_BAN_FILTER,
+    list,
     port::{Action, PortPolicy},
 };
 
@@ -25,7 +28,11 @@ pub fn ban(flow: &Flow, config: &Config, now_ns: u64) -> Result<(), Reason> {
     if matches!(config.mode(Stage::Ban), Mode::Off) {
         return Ok(());
     }
-    let Some(ban) = tables::ban(flow.source.key(config.source_mask_v6)) else { return Ok(()) };
+    let key = flow.source.key(config.source_mask_v6);
+    if config.has(FLAG_BAN_FILTER) && !may_be_banned(key) {
+        return Ok(());
+    }
+    let Some(ban) = tables::ban(key) else { return Ok(()) };
     // SAFETY: the value stays mapped while the program runs; both words are only ever read and written whole.
     let (until_ns, hits) = unsafe { (&raw const (*ban).until_ns, &raw mut (*ban).hits) };
     if !(Ban { until_ns: atomic::load(until_ns), hits: 0 }).holds(now_ns) {
@@ -33,6 +40,13 @@ pub fn ban(flow: &Flow, config: &Config, now_ns: u64) -> Result<(), Reason> {
     }
     atomic::increment(hits);
     Err(Reason::Banned)
+}
+
+/// Whether the filter leaves it open.
+#[inline(always)]
+fn may_be_banned(key: u64) -> bool {
+    let (word, bit) = filter_place(key);
+    tables::ban_filter().and_then(|filter| filter.get(word)).is_none_or(|bits| bits & bit != 0)
 }
 
 /// Refuses a denied source.

@@ -5,7 +5,7 @@
 #![feature(asm_experimental_arch, core_intrinsics)]
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
-use weir_wire::{Flow, Pass, Reason, Rules, anomaly, flow, parse, table::Trace};
+use weir_wire::{Extra, Flow, Pass, Reason, Rules, anomaly, flow, parse, table::Trace};
 
 mod atomic;
 mod cookie;
@@ -33,42 +33,41 @@ enum Verdict {
 #[xdp]
 pub fn weir(ctx: XdpContext) -> u32 {
     let frame = Frame::new(&ctx);
-    let mut flow = Flow::default();
-    let verdict = judge(&frame, &mut flow);
-    let verdict = match verdict {
+    let Some(flow) = tables::new_flow() else { return xdp_action::XDP_ABORTED };
+    let verdict = match judge(&frame, flow) {
         Ok(Verdict::Cookie) => {
             tables::call_cookie(&ctx);
+            report::extra(Extra::TailMissing);
             Ok(Verdict::Pass(Pass::SynToListener))
         }
         verdict => verdict,
     };
-    conclude(&frame, &flow, verdict)
+    conclude(&frame, flow, verdict)
 }
 
 /// Answers SYNs with cookies and checks acknowledgements, for the first program.
 #[xdp]
 pub fn weir_cookie(ctx: XdpContext) -> u32 {
     let frame = Frame::new(&ctx);
-    let mut flow = Flow::default();
-    let verdict = match (tables::rules(), parse::parse_into(&frame, &mut flow)) {
-        (Some(rules), Ok(true)) => cookie::judge(&ctx, &frame, &flow, rules),
-        _ => Ok(Verdict::Pass(Pass::SynToListener)),
+    let Some(flow) = tables::flow() else { return xdp_action::XDP_ABORTED };
+    let verdict = match tables::rules() {
+        Some(rules) => cookie::judge(&ctx, &frame, flow, rules),
+        None => Ok(Verdict::Pass(Pass::SynToListener)),
     };
-    conclude(&frame, &flow, verdict)
+    conclude(&frame, flow, verdict)
 }
 
 /// Parses and writes down the result, for the comparison with the host's build of the parser.
 #[xdp]
 pub fn weir_parse(ctx: XdpContext) -> u32 {
     let frame = Frame::new(&ctx);
-    let Some(trace) = tables::trace() else { return xdp_action::XDP_ABORTED };
-    let mut flow = Flow::default();
-    let (outcome, reason) = match parse::parse_into(&frame, &mut flow) {
+    let (Some(trace), Some(flow)) = (tables::trace(), tables::new_flow()) else { return xdp_action::XDP_ABORTED };
+    let (outcome, reason) = match parse::parse_into(&frame, flow) {
         Ok(false) => (0, 0),
-        Ok(true) => (1, anomaly::check(&flow).map_or_else(|reason| reason as u32, |()| 0)),
+        Ok(true) => (1, anomaly::check(flow).map_or_else(|reason| reason as u32, |()| 0)),
         Err(reason) => (2, reason as u32),
     };
-    *trace = Trace { flow, outcome, reason };
+    *trace = Trace { flow: *flow, outcome, reason };
     xdp_action::XDP_PASS
 }
 

@@ -8,10 +8,6 @@ use crate::{frame::Frame, tables};
 
 /// How long a budget of events lasts.
 const WINDOW_NS: u64 = 1_000_000_000;
-/// The scratch word that holds when the present budget began.
-pub const WORD_WINDOW: usize = 0;
-/// The scratch word that counts the events of the present budget.
-pub const WORD_REPORTED: usize = 1;
 
 /// Asks each stage's mode whether its refusal stands.
 pub struct Gate<'a> {
@@ -96,7 +92,7 @@ fn report(frame: &Frame, flow: &Flow, reason: u32, per_second_max: u32) {
         at_ns: now_ns,
         source: flow.source,
         destination: flow.destination,
-        interface: frame.interface,
+        interface: frame.interface(),
         length: flow.length,
         source_port: flow.source_port,
         destination_port: flow.destination_port,
@@ -113,13 +109,13 @@ fn report(frame: &Frame, flow: &Flow, reason: u32, per_second_max: u32) {
 #[inline(always)]
 fn take_budget(now_ns: u64, per_second_max: u64) -> bool {
     let Some(scratch) = tables::scratch() else { return false };
-    // SAFETY: the scratch pad belongs to this CPU, and nothing interrupts a program of the same kind on it.
-    let scratch = unsafe { &mut *scratch };
-    if now_ns.wrapping_sub(scratch[WORD_WINDOW]) >= WINDOW_NS {
-        scratch[WORD_WINDOW] = now_ns;
-        scratch[WORD_REPORTED] = 0;
+    // SAFETY: the pad belongs to this CPU, and these two words are used here only.
+    let (window_ns, reported) = unsafe { (&mut (*scratch).window_ns, &mut (*scratch).reported) };
+    if now_ns.wrapping_sub(*window_ns) >= WINDOW_NS {
+        *window_ns = now_ns;
+        *reported = 0;
     }
-    let is_within = scratch[WORD_REPORTED] < per_second_max;
-    scratch[WORD_REPORTED] += is_within as u64;
+    let is_within = *reported < per_second_max;
+    *reported += is_within as u64;
     is_within
 }

@@ -6,7 +6,9 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use weir_wire::{
-    Ban, Count, Event, Rules, counter,
+    Ban, Count, Event, Flow, Rules,
+    ban::Filter,
+    counter,
     limit::Cell,
     list::{Front, Line, Lines},
     port::{PORT_RULES, PortState},
@@ -27,6 +29,8 @@ static LINES: ArrayOfMaps<Array<Line, 1, { PAGED | ANY_LENGTH }>, 2> = ArrayOfMa
 #[btf_map]
 static BANS: HashMap<u64, Ban, { table::BANS_MAX as usize }> = HashMap::new();
 #[btf_map]
+static BAN_FILTER: Array<Filter, 1> = Array::new();
+#[btf_map]
 static SOURCES: Array<Cell, { 1 << table::SOURCE_BITS }, PAGED> = Array::new();
 #[btf_map]
 static PREFIXES: Array<Cell, { 1 << table::PREFIX_BITS }, PAGED> = Array::new();
@@ -43,8 +47,25 @@ static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
 #[btf_map]
 static TRACE: Array<table::Trace, 1> = Array::new();
 
-/// What one packet leaves for the next on the same CPU.
-pub type Scratch = [u64; table::SCRATCH_WORDS];
+/// The pad of a CPU. Nothing interrupts a program on the CPU it runs on by another of the same kind.
+///
+/// The flow lives here and not on the stack: there the compiler would keep its fields in registers, of which there are
+/// too few, and clear it by a loop over single bytes. So the second program finds it, too, without parsing again.
+#[repr(C)]
+pub struct Scratch {
+    /// The packet being judged.
+    pub flow: Flow,
+    /// When the present budget of events began.
+    pub window_ns: u64,
+    /// Events reported out of it.
+    pub reported: u64,
+    /// A copied TCP header, and room behind it.
+    pub segment: [u8; 72],
+    /// SYNs not yet weighed, by rule.
+    pub syns: [u64; PORT_RULES],
+}
+
+const _: () = assert!(size_of::<Scratch>() <= table::SCRATCH_MAX_BYTES);
 
 /// The rules in force.
 #[inline(always)]
@@ -67,6 +88,12 @@ impl Lines for Deep {
     fn line(&self, index: u32) -> Option<&Line> {
         LINES.get(self.0)?.get(index)
     }
+}
+
+/// The filter before the bans.
+#[inline(always)]
+pub fn ban_filter() -> Option<&'static Filter> {
+    BAN_FILTER.get(0)
 }
 
 /// The ban of a source.
@@ -103,6 +130,27 @@ pub fn count(slot: u32) -> Option<*mut Count> {
 #[inline(always)]
 pub fn scratch() -> Option<*mut Scratch> {
     SCRATCH.get_ptr_mut(0)
+}
+
+/// The flow of the packet being judged, as the last program left it.
+#[inline(always)]
+pub fn flow() -> Option<&'static mut Flow> {
+    // SAFETY: the pad belongs to this CPU; each program takes its flow once, and other parts of the pad elsewhere.
+    scratch().map(|scratch| unsafe { &mut (*scratch).flow })
+}
+
+/// The flow, cleared for a new packet.
+#[inline(always)]
+pub fn new_flow() -> Option<&'static mut Flow> {
+    const WORDS: usize = size_of::<Flow>() / 8;
+    let flow = flow()?;
+    let words = core::ptr::from_mut(flow).cast::<u64>();
+    for at in 0..WORDS {
+        // SAFETY: a flow is plain numbers without padding and aligned to words. Volatile, lest the stores be merged into
+        // a call that clears byte by byte.
+        unsafe { words.add(at).write_volatile(0) };
+    }
+    Some(flow)
 }
 
 /// Reports an event; false if the ring is full.

@@ -1,4 +1,11 @@
 //! The parser of the kernel and the parser of the host agree on a hundred thousand frames.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on should stop, and says why it did not begin"
+)]
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};

@@ -1,4 +1,11 @@
 //! Fixtures: tables in a known state, a frame in, and exactly what must come of it: verdict, counter, event, frame out.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on should stop, and says why it did not begin"
+)]
 use std::{
     net::TcpListener,
     process::ExitCode,
@@ -12,6 +19,8 @@ use weir_wire::{
     table,
 };
 
+#[path = "fixtures/concurrent.rs"]
+mod concurrent;
 #[path = "fixtures/cookies.rs"]
 mod cookies;
 #[path = "fixtures/frames.rs"]
@@ -48,6 +57,9 @@ struct State {
     bans: Vec<(u64, Ban)>,
 }
 
+/// A judgement that no row can say.
+type Judge = Box<dyn Fn(&Rig) -> Outcome<()> + Send>;
+
 /// What must come of a frame.
 enum Expect {
     /// Dropped, counted and reported for this reason.
@@ -59,7 +71,7 @@ enum Expect {
     /// Answered; the rest is checked by hand.
     Answer(fn(&[u8], &[u8]) -> Outcome<()>),
     /// Judged by hand.
-    Custom(Box<dyn Fn(&Rig) -> Outcome<()> + Send>),
+    Custom(Judge),
 }
 
 /// One row of the table.
@@ -90,8 +102,15 @@ fn main() -> ExitCode {
         println!("skipped, for want of root, CAP_BPF or a kernel that takes the object: {missing}");
     }
     let rig = Arc::new(Mutex::new(rig));
-    let rows =
-        [malformed::rows(), lists::rows(), ports::rows(), limits::rows(), modes::rows(), cookies::rows()];
+    let rows = [
+        malformed::rows(),
+        lists::rows(),
+        ports::rows(),
+        limits::rows(),
+        modes::rows(),
+        cookies::rows(),
+        concurrent::rows(),
+    ];
     let trials = rows.into_iter().flatten().map(|row| {
         let rig = Arc::clone(&rig);
         let name = row.name.clone();

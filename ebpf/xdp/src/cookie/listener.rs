@@ -12,7 +12,7 @@ use aya_ebpf::{
 };
 use weir_wire::{Address, Flow, Packet};
 
-use super::segment::Segment;
+use super::{place, segment::Segment};
 use crate::frame::Frame;
 
 /// `TCP_LISTEN`.
@@ -64,7 +64,7 @@ pub fn cookie_unseen(frame: &Frame, flow: &Flow, segment: &Segment) -> Option<Re
 #[inline(always)]
 pub fn check(ctx: &XdpContext, frame: &Frame, flow: &Flow) -> Option<bool> {
     let header = Header::of(frame, flow)?;
-    let tcp: &[u8; 20] = frame.at(usize::from(flow.transport))?;
+    let tcp: &[u8; 20] = frame.at(place(flow.transport))?;
     with_listener(ctx, flow, |listener| {
         // SAFETY: the socket is held until the helper returns; both headers lie within the frame.
         unsafe {
@@ -95,7 +95,7 @@ struct Header {
 impl Header {
     #[inline(always)]
     fn of(frame: &Frame, flow: &Flow) -> Option<Header> {
-        let network = usize::from(flow.network);
+        let network = place(flow.network);
         if flow.is_v6() {
             let header: &[u8; V6_BYTES as usize] = frame.at(network)?;
             Some(Header { start: header.as_ptr().cast_mut().cast(), bytes: V6_BYTES })

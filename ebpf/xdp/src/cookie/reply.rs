@@ -2,7 +2,7 @@
 use aya_ebpf::{EbpfContext, helpers::generated::bpf_xdp_adjust_tail, programs::XdpContext};
 use weir_wire::{Address, Config, Flow, Pass};
 
-use super::options::Options;
+use super::{options::Options, place};
 use crate::{Verdict, frame::Frame, wide};
 
 /// What the answer is made of.
@@ -42,7 +42,7 @@ pub fn write(ctx: &XdpContext, flow: &Flow, answer: &Answer) -> Verdict {
         return Verdict::Pass(Pass::SynToListener);
     }
     let mut frame = Frame::new(ctx);
-    let network = usize::from(flow.network);
+    let network = place(flow.network);
     let done = turn_ethernet(&mut frame)
         .and_then(|()| ip(&mut frame, network, flow, answer.config.cookie_hop_limit, tcp_bytes))
         .and_then(|()| tcp(&mut frame, network + header as usize, flow, answer, tcp_bytes));

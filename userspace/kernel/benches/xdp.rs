@@ -1,0 +1,285 @@
+//! Nanoseconds per packet, by BPF_PROG_TEST_RUN: prints a table of cases, the best of several rounds each.
+//!
+//! A small program of our own draws a source for every packet and calls the program under test, so that caches
+//! behave as they would under traffic. What that program costs alone is measured first and subtracted.
+#![allow(unsafe_code, reason = "descriptors that the kernel has just made are taken into ownership")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a bench that cannot go on should stop; what it finds it prints"
+)]
+
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    num::NonZeroU64,
+    os::fd::{AsFd, OwnedFd},
+    process::ExitCode,
+};
+
+use weir_wire::{
+    Ban, Limit, Rules,
+    config::{FLAG_CHECK_ACKS, FLAG_COOKIE_TIMESTAMPS, FLAG_COOKIES_FORCED, FLAG_GUARD_ALWAYS},
+    limit::Class,
+    list::image::{Entry, List, Tie},
+    port::Action,
+    table,
+};
+
+#[path = "xdp/draw.rs"]
+mod draw;
+#[path = "../tests/fixtures/frames.rs"]
+#[allow(dead_code, reason = "shared with the fixtures, which use all of it")]
+mod frames;
+#[path = "../tests/fixtures/rig.rs"]
+#[allow(dead_code, reason = "shared with the fixtures, which use all of it")]
+mod rig;
+
+use draw::{Draw, Program};
+use frames::{ACK, LINUX, Packet, SYN, tcp};
+use rig::{Outcome, Rig};
+
+/// Rounds of each case, of which the best counts: the others met a neighbour on the machine.
+const ROUNDS: usize = 7;
+/// Packets in a round.
+const PACKETS: u32 = 200_000;
+/// The port that is protected, and where a listener waits.
+const PORT: u16 = 8443;
+/// Where the source stands in an IPv4 frame.
+const SOURCE_V4: i16 = 26;
+/// Where the first half of the network stands in an IPv6 frame.
+const SOURCE_V6: i16 = 22;
+/// One source.
+const ONE: u32 = 1;
+/// Any source.
+const ANY: u32 = 0;
+
+fn main() -> ExitCode {
+    match bench() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("skipped: {error}");
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn bench() -> Outcome<()> {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)?;
+    std::fs::write("/proc/sys/net/ipv4/tcp_syncookies", "2")?;
+    std::fs::write("/proc/sys/net/ipv4/tcp_timestamps", "2")?;
+    let listener = TcpListener::bind((std::net::Ipv6Addr::UNSPECIFIED, PORT))?;
+    let mut bench = Bench { rig: Rig::load()?, idle_ns: 0 };
+    bench.idle_ns = best(&draw(ONE, SOURCE_V4).calling(None)?, &ack())?.0;
+    println!("{:<44} {:>6} {:>9}", "drawing a source, subtracted below", bench.idle_ns, "verdict");
+    let only = std::env::args().nth(1).filter(|word| !word.starts_with('-')).unwrap_or_default();
+    let parts: [(&str, Part); 6] = [
+        ("passes", Bench::passes),
+        ("refusals", Bench::refusals),
+        ("lists", Bench::lists),
+        ("chains", Bench::chains),
+        ("cookies", Bench::cookies),
+        ("tries", Bench::tries),
+    ];
+    for (_, part) in parts.iter().filter(|(name, _)| name.contains(&only)) {
+        part(&mut bench)?;
+    }
+    drop(listener);
+    Ok(())
+}
+
+/// Some rows of the table.
+type Part = fn(&mut Bench) -> Outcome<()>;
+
+/// The object, and what drawing a source costs alone.
+struct Bench {
+    rig: Rig,
+    idle_ns: u64,
+}
+
+impl Bench {
+    fn row(&self, name: &str, draw: &Draw, frame: &[u8]) -> Outcome<u64> {
+        let target = self.rig.program(table::PROGRAM_MAIN)?;
+        self.print(name, &draw.calling(Some(target))?, frame)
+    }
+
+    fn print(&self, name: &str, program: &Program, frame: &[u8]) -> Outcome<u64> {
+        let (nanoseconds, verdict) = best(program, frame)?;
+        let own = nanoseconds.saturating_sub(self.idle_ns);
+        let verdict = ["aborted", "drop", "pass", "answer"].get(verdict as usize).unwrap_or(&"?");
+        println!("{name:<44} {own:>6} {verdict:>9}");
+        Ok(own)
+    }
+
+    fn passes(&mut self) -> Outcome<()> {
+        self.rig.list(Vec::new(), Tie::Deny)?;
+        let mut rules = rig::enforcing();
+        rules.config.modes = [0; 8];
+        self.rig.rule(&rules)?;
+        self.row("every stage off", &draw(ONE, SOURCE_V4), &ack())?;
+        self.rig.rule(&rig::enforcing())?;
+        self.row("not ours, IPv4", &draw(ANY, SOURCE_V4), &other())?;
+        self.row("not ours, IPv6", &draw(ANY, SOURCE_V6 + 4), &other6())?;
+        self.rig.list((0..1024).filter_map(|number| v4(number, 32, List::Allow)).collect(), Tie::Deny)?;
+        self.row("allowed, of 1,024", &draw(1024, SOURCE_V4), &ack())?;
+        Ok(())
+    }
+
+    fn refusals(&mut self) -> Outcome<()> {
+        self.rig.list(Vec::new(), Tie::Deny)?;
+        let mut rules = protected();
+        rules.config.events_per_second_max = 100;
+        self.rig.rule(&rules)?;
+        for bans in [1, 1024, 65_536] {
+            let until_ns = rig::now_ns() + 3_600_000_000_000;
+            let ban =
+                |number| (0xffff_0000_0000 | u64::from(draw::source(number)), Ban { until_ns, hits: 0 });
+            self.rig.ban(&(0..bans).map(ban).collect::<Vec<_>>())?;
+            self.row(&format!("banned, of {bans}"), &draw(bans, SOURCE_V4), &ack())?;
+        }
+        self.rig.ban(&[])
+    }
+
+    fn lists(&mut self) -> Outcome<()> {
+        let mut rules = rig::enforcing();
+        rules.config.events_per_second_max = 100;
+        self.rig.rule(&rules)?;
+        for length in [1 << 10, 1 << 17, 1 << 20] {
+            self.rig
+                .list((0..length).filter_map(|number| v4(number, 32, List::Deny)).collect(), Tie::Deny)?;
+            self.row(&format!("denied, IPv4 /32, of {length}"), &draw(length, SOURCE_V4), &other())?;
+            self.rig.list((0..length).filter_map(anywhere).collect(), Tie::Deny)?;
+            self.row(&format!("not denied, IPv4 /32, of {length}"), &draw(ANY, SOURCE_V4), &other())?;
+            self.rig.list((0..length).map(v6).collect(), Tie::Deny)?;
+            self.row(&format!("not denied, IPv6 /64, of {length}"), &draw(ANY, SOURCE_V6), &other6())?;
+        }
+        Ok(())
+    }
+
+    fn chains(&mut self) -> Outcome<()> {
+        let mut rules = protected();
+        limit(&mut rules, &[Class::Packets]);
+        for (name, length) in [("no lists", 0), ("10,000 CIDRs", 10_000), ("1,048,576 CIDRs", 1 << 20)] {
+            self.rig.list((0..length).filter_map(anywhere).collect(), Tie::Deny)?;
+            self.rig.rule(&rules)?;
+            for (sources, number) in [("1 source", 1), ("1,048,576 sources", 1 << 20)] {
+                self.row(&format!("clean: {name}, limit, {sources}"), &draw(number, SOURCE_V4), &ack())?;
+            }
+        }
+        self.rig.list((0..10_000).filter_map(anywhere).collect(), Tie::Deny)?;
+        limit(&mut rules, &[Class::Packets, Class::Bytes]);
+        self.rig.rule(&rules)?;
+        self.row("clean: 10,000 CIDRs, packets and bytes", &draw(1 << 20, SOURCE_V4), &ack())?;
+        self.rig.rule(&protected())?;
+        self.row("clean: 10,000 CIDRs, no limit", &draw(1 << 20, SOURCE_V4), &ack())?;
+        Ok(())
+    }
+
+    fn cookies(&mut self) -> Outcome<()> {
+        self.rig.list((0..10_000).filter_map(anywhere).collect(), Tie::Deny)?;
+        let mut rules = protected();
+        rules.config.flags |= FLAG_GUARD_ALWAYS | FLAG_CHECK_ACKS | FLAG_COOKIES_FORCED;
+        rules.config.events_per_second_max = 100;
+        self.rig.rule(&rules)?;
+        let short = [2, 4, 5, 0xb4, 1, 1, 1, 1];
+        self.row("SYN answered, MSS only, 1 source", &syn_draw(ONE, &short), &syn(&short))?;
+        self.row("SYN answered, MSS only, any source", &syn_draw(ANY, &short), &syn(&short))?;
+        rules.config.flags |= FLAG_COOKIE_TIMESTAMPS;
+        self.rig.rule(&rules)?;
+        self.row("SYN answered, with timestamp, 1 source", &syn_draw(ONE, &LINUX), &syn(&LINUX))?;
+        self.row("SYN answered, with timestamp, any source", &syn_draw(ANY, &LINUX), &syn(&LINUX))?;
+        self.row("forged acknowledgement, 1 source", &draw(ONE, SOURCE_V4), &ack())?;
+        self.row("forged acknowledgement, any source", &draw(ANY, SOURCE_V4), &ack())?;
+        Ok(())
+    }
+
+    /// The kernel's own trie with the same million entries, for comparison.
+    fn tries(&mut self) -> Outcome<()> {
+        for length in [1 << 10, 1 << 17, 1 << 20] {
+            let name = format!("the kernel's LPM trie alone, /32, of {length}");
+            self.print(&name, &draw(ANY, SOURCE_V4).looking_up(trie(length)?)?, &ack())?;
+        }
+        Ok(())
+    }
+}
+
+/// The least time of several rounds, and the verdict.
+fn best(program: &Program, frame: &[u8]) -> Outcome<(u64, u32)> {
+    program.time(frame, PACKETS / 10)?;
+    let rounds: Result<Vec<_>, _> = (0..ROUNDS).map(|_| program.time(frame, PACKETS)).collect();
+    rounds?.into_iter().min().ok_or_else(|| "no rounds".into())
+}
+
+fn draw(sources: u32, offset: i16) -> Draw {
+    Draw { sources, offset, words: Vec::new() }
+}
+
+/// Makes an answered SYN a SYN again: the frame is not restored between packets.
+fn syn_draw(sources: u32, options: &[u8]) -> Draw {
+    let frame = syn(options);
+    let words = [30, 34, 38, 46].map(|at: i16| {
+        let from = usize::try_from(at).unwrap_or(0);
+        (at, i32::from_le_bytes(frame[from..from + 4].try_into().unwrap_or_default()))
+    });
+    Draw { sources, offset: SOURCE_V4, words: words.to_vec() }
+}
+
+fn syn(options: &[u8]) -> Vec<u8> {
+    Packet::new("192.0.2.1", "198.51.100.1", 6, tcp(40_000, PORT, SYN, options)).frame()
+}
+
+fn ack() -> Vec<u8> {
+    Packet::new("128.0.0.0", "198.51.100.1", 6, tcp(40_000, PORT, ACK, &[])).frame()
+}
+
+fn other() -> Vec<u8> {
+    Packet::new("128.0.0.0", "198.51.100.1", 6, tcp(40_000, 22, ACK, &[])).frame()
+}
+
+fn other6() -> Vec<u8> {
+    Packet::new("2001:db8::1", "2001:db8::2", 6, tcp(40_000, 22, ACK, &[])).frame()
+}
+
+fn protected() -> Box<Rules> {
+    let mut rules = rig::enforcing();
+    rig::set_port(&mut rules, PORT, (Action::Protect, 1), (Action::Pass, 0));
+    rules
+}
+
+/// A limit that nobody reaches.
+fn limit(rules: &mut Rules, classes: &[Class]) {
+    for class in classes {
+        let rate = NonZeroU64::new(10_000_000_000).unwrap_or(NonZeroU64::MIN);
+        rules.config.source[*class as usize] = Limit::new(rate, 1_000_000_000, rate.get());
+    }
+}
+
+/// An entry among the sources that are drawn.
+fn v4(number: u32, length: u8, list: List) -> Option<Entry> {
+    Entry::new(Ipv4Addr::from_bits(draw::source(number)).into(), length, list)
+}
+
+/// An entry anywhere in IPv4.
+fn anywhere(number: u32) -> Option<Entry> {
+    Entry::new(Ipv4Addr::from_bits(number.wrapping_mul(draw::SPREAD)).into(), 32, List::Deny)
+}
+
+/// An entry anywhere in 8000::/2, where the drawn sources lie.
+fn v6(number: u32) -> Entry {
+    let network = u128::from(draw::source(number.wrapping_mul(7))) << 96 | u128::from(number) << 64;
+    rig::entry(&format!("{}/64", std::net::Ipv6Addr::from_bits(network)), List::Deny)
+}
+
+/// The kernel's trie with entries anywhere in IPv4.
+fn trie(length: u32) -> Outcome<OwnedFd> {
+    const BPF_MAP_TYPE_LPM_TRIE: u32 = 11;
+    const BPF_F_NO_PREALLOC: u32 = 1;
+    let trie = draw::map(BPF_MAP_TYPE_LPM_TRIE, 8, 4, length, BPF_F_NO_PREALLOC)?;
+    let mut addresses: Vec<_> = (0..length).map(|number| number.wrapping_mul(draw::SPREAD)).collect();
+    addresses.sort_unstable();
+    for address in addresses {
+        rig::update(trie.as_fd(), &(32_u32, address.to_be()), &1_u32)?;
+    }
+    Ok(trie)
+}

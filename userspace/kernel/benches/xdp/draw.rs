@@ -1,0 +1,175 @@
+//! A program that draws a source at random for every packet and calls the program under test.
+//!
+//! It is assembled by hand: fewer than thirty instructions, and so the bench needs no toolchain.
+use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+};
+
+use crate::rig::{Outcome, bpf};
+
+/// Multiplying by an odd number permutes the numbers below any power of two: sources lie far apart.
+pub(crate) const SPREAD: u32 = 0x9e37_79b1;
+/// Sources are drawn below this, and from here on.
+const SPACE: u32 = (1 << 30) - 1;
+const FIRST: u32 = 0x8000_0000;
+
+/// The source that a number stands for.
+pub(crate) const fn source(number: u32) -> u32 {
+    FIRST | (number.wrapping_mul(SPREAD) & SPACE)
+}
+
+/// What is done to a frame before it is judged.
+pub(crate) struct Draw {
+    /// How many sources there are, a power of two; 0 stands for all.
+    pub(crate) sources: u32,
+    /// Where in the frame the source is written, in network order.
+    pub(crate) offset: i16,
+    /// Words written besides, as they are in memory.
+    pub(crate) words: Vec<(i16, i32)>,
+}
+
+/// A loaded program and what it holds on to.
+pub(crate) struct Program {
+    fd: OwnedFd,
+    _held: Vec<OwnedFd>,
+}
+
+impl Draw {
+    /// Draws and calls `target`; without one, only draws.
+    pub(crate) fn calling(&self, target: Option<BorrowedFd<'_>>) -> Outcome<Program> {
+        let mut code = self.prologue();
+        let mut held = Vec::new();
+        if let Some(target) = target {
+            let tails = map(3, 4, 4, 1, 0)?;
+            crate::rig::update(borrow(&tails), &0_u32, &target.as_raw_fd())?;
+            code.extend([op(0xbf, 1, 6, 0, 0)]);
+            code.extend(map_pointer(2, &tails));
+            code.extend([op(0xb7, 3, 0, 0, 0), op(0x85, 0, 0, 0, 12)]);
+            held.push(tails);
+        }
+        load(code, held)
+    }
+
+    /// Draws and looks the source up in a trie of prefixes, as the kernel provides it.
+    pub(crate) fn looking_up(&self, trie: OwnedFd) -> Outcome<Program> {
+        let mut code = self.prologue();
+        // The key on the stack: 32 bits of prefix length, the address in network order.
+        code.extend([op(0x62, 10, 0, -8, 32), op(0x63, 10, 7, -4, 0)]);
+        code.extend(map_pointer(1, &trie));
+        code.extend([op(0xbf, 2, 10, 0, 0), op(0x07, 2, 0, 0, -8), op(0x85, 0, 0, 0, 1)]);
+        load(code, vec![trie])
+    }
+
+    /// r6 = the context, r7 = the source in network order, written into the frame.
+    fn prologue(&self) -> Vec<u64> {
+        let mask = i32::from_ne_bytes(self.sources.wrapping_sub(1).to_ne_bytes());
+        let signed = |word: u32| i32::from_ne_bytes(word.to_ne_bytes());
+        let last = self.words.iter().map(|(offset, _)| *offset).fold(self.offset, i16::max);
+        let stores: Vec<_> = self.words.iter().map(|(offset, word)| op(0x62, 2, 0, *offset, *word)).collect();
+        let mut code = vec![
+            op(0xbf, 6, 1, 0, 0),
+            op(0x85, 0, 0, 0, 7),
+            op(0x54, 0, 0, 0, mask),
+            op(0x24, 0, 0, 0, signed(SPREAD)),
+            op(0x54, 0, 0, 0, signed(SPACE)),
+            op(0x44, 0, 0, 0, signed(FIRST)),
+            op(0xdc, 0, 0, 0, 32),
+            op(0xbf, 7, 0, 0, 0),
+            op(0x61, 2, 6, 0, 0),
+            op(0x61, 3, 6, 4, 0),
+            op(0xbf, 4, 2, 0, 0),
+            op(0x07, 4, 0, 0, i32::from(last) + 4),
+            op(0x2d, 4, 3, i16::try_from(stores.len()).unwrap_or(0) + 1, 0),
+            op(0x63, 2, 7, self.offset, 0),
+        ];
+        code.extend(stores);
+        code
+    }
+}
+
+impl Program {
+    /// The mean time of one run in nanoseconds, and the last verdict.
+    pub(crate) fn time(&self, frame: &[u8], repeat: u32) -> Outcome<(u64, u32)> {
+        const BPF_PROG_TEST_RUN: i64 = 10;
+        #[repr(C)]
+        #[derive(Default)]
+        struct TestRun {
+            program: u32,
+            verdict: u32,
+            size_in: u32,
+            size_out: u32,
+            data_in: u64,
+            data_out: u64,
+            repeat: u32,
+            duration: u32,
+            rest: [u64; 4],
+        }
+        let mut run = TestRun {
+            program: u32::try_from(self.fd.as_raw_fd())?,
+            size_in: u32::try_from(frame.len())?,
+            data_in: frame.as_ptr().addr() as u64,
+            repeat,
+            ..TestRun::default()
+        };
+        bpf(BPF_PROG_TEST_RUN, &mut run)?;
+        Ok((u64::from(run.duration), run.verdict))
+    }
+}
+
+/// A table of the kernel's.
+pub(crate) fn map(kind: u32, key: u32, value: u32, length: u32, flags: u32) -> io::Result<OwnedFd> {
+    const BPF_MAP_CREATE: i64 = 0;
+    let fd = bpf(BPF_MAP_CREATE, &mut [kind, key, value, length, flags])?;
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// One instruction.
+fn op(code: u8, to: u8, from: u8, offset: i16, number: i32) -> u64 {
+    let [low, high] = offset.to_le_bytes();
+    let [a, b, c, d] = number.to_le_bytes();
+    u64::from_le_bytes([code, to | (from << 4), low, high, a, b, c, d])
+}
+
+/// The two instructions that load the address of a table.
+fn map_pointer(to: u8, map: &OwnedFd) -> [u64; 2] {
+    const PSEUDO_MAP_FD: u8 = 1;
+    [op(0x18, to, PSEUDO_MAP_FD, 0, map.as_raw_fd()), 0]
+}
+
+/// Ends the code with XDP_PASS and loads it.
+fn load(mut code: Vec<u64>, held: Vec<OwnedFd>) -> Outcome<Program> {
+    const BPF_PROG_LOAD: i64 = 5;
+    const BPF_PROG_TYPE_XDP: u32 = 6;
+    // A program may only call one that says it will be attached in the same way.
+    const BPF_XDP: u32 = 37;
+    #[repr(C)]
+    #[derive(Default)]
+    struct Load {
+        kind: u32,
+        instructions: u32,
+        code: u64,
+        license: u64,
+        log_and_name: [u64; 5],
+        interface: u32,
+        attach: u32,
+        rest: [u64; 8],
+    }
+    code.extend([op(0xb7, 0, 0, 0, 2), op(0x95, 0, 0, 0, 0)]);
+    let mut attribute = Load {
+        kind: BPF_PROG_TYPE_XDP,
+        instructions: u32::try_from(code.len())?,
+        code: code.as_ptr().addr() as u64,
+        license: c"GPL".as_ptr().addr() as u64,
+        attach: BPF_XDP,
+        ..Load::default()
+    };
+    let fd = bpf(BPF_PROG_LOAD, &mut attribute)?;
+    // SAFETY: as in `map`.
+    Ok(Program { fd: unsafe { OwnedFd::from_raw_fd(fd) }, _held: held })
+}
+
+fn borrow(fd: &OwnedFd) -> BorrowedFd<'_> {
+    std::os::fd::AsFd::as_fd(fd)
+}
