@@ -9,6 +9,7 @@ use crate::{
 };
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -220,10 +221,7 @@ impl Pool {
         let stream = match &target.address {
             Address::Ip(address) => weir_reactor::Stream::connect(*address).await?,
             Address::Unix(path) => weir_reactor::Stream::connect_unix(path).await?,
-            Address::Name(name, port) => {
-                let address = line.desk.names.find(name, *port, &line.desk.helm).await?;
-                weir_reactor::Stream::connect(address).await?
-            }
+            Address::Name(name, port) => connect_named(name, *port, line).await?,
         };
         if self.upstream.proxy_protocol.is_some() {
             let mut header = Vec::new();
@@ -234,5 +232,21 @@ impl Pool {
         let name = tls.names.get(index).ok_or(io::ErrorKind::InvalidInput)?.clone();
         let tls = Tls::connect(stream, Arc::clone(&tls.config), name).await?;
         Ok(Stream::Tls(Box::new(tls)))
+    }
+}
+
+/// Addresses of one name that are tried for one connection.
+const ADDRESSES_MAX: usize = 4;
+
+/// Connects to a name: an address that refuses is followed by the next, as a name often has one of each family.
+async fn connect_named(name: &Arc<str>, port: u16, line: &Line) -> io::Result<weir_reactor::Stream> {
+    let mut tried: Vec<SocketAddr> = Vec::new();
+    loop {
+        let address = line.desk.names.find(name, port, &line.desk.helm).await?;
+        match weir_reactor::Stream::connect(address).await {
+            Err(error) if tried.contains(&address) || tried.len() + 1 == ADDRESSES_MAX => return Err(error),
+            Err(_) => tried.push(address),
+            connected => return connected,
+        }
     }
 }
