@@ -10,6 +10,7 @@ mod route;
 mod shadow;
 mod shield;
 mod tls;
+mod unreached;
 mod upstream;
 
 use std::collections::HashMap;
@@ -65,6 +66,7 @@ pub fn compile(config: &Arc<Config>, outside: &Outside<'_>) -> Outcome {
     let router = route::router(&mut build);
     let (library, chains) = policy::all(config, &mut build);
     let (shield, shield_by_default_route) = shield::shield(&mut build);
+    unreached::warn(&mut build);
     let limits = limit::limits(&config.limits);
     let Build { mut report, tls, .. } = build;
     report.sort();

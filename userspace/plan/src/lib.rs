@@ -9,6 +9,7 @@ pub mod host;
 pub mod id;
 pub mod limit;
 pub mod listener;
+pub mod offload;
 pub mod pattern;
 mod plan;
 pub mod route;

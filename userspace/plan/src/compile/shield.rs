@@ -66,7 +66,6 @@ pub(super) fn shield(build: &mut Build<'_>) -> (Shield, bool) {
             ..Bans::default()
         },
         events: Events { per_second_max: written.events_per_second.value },
-        ..Shield::default()
     };
     (shield, by_default_route)
 }

@@ -171,3 +171,15 @@ routes: [ { match: /*, respond: { body: hi } } ]
     assert_eq!(plan.shield.limits.source.rates.icmp.unwrap().per_second, 1);
     assert_eq!(plan.shield.limits.source.rates.new_connections.unwrap().burst, 400);
 }
+
+#[test]
+fn a_policy_judges_once() {
+    let text = "listeners: [ { bind: ':80', policies: fair } ]
+policies: { fair: { rate_limit: { rate: 10/s } } }
+routes: [ { match: /a, policies: [ fair, { ip_list: { allow: 10.0.0.0/8 } } ], respond: {} } ]
+";
+    check(text, &["W0604 3:36 `fair` has judged at every listener already and does not judge again here"]);
+    let plan = plan(text);
+    let chain = plan.chains.of_route(crate::id::ListenerId(0), crate::id::RouteId(0)).unwrap();
+    assert_eq!(chain.steps().iter().filter(|step| &*step.rule == "fair").count(), 1);
+}
