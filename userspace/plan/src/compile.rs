@@ -13,6 +13,8 @@ mod tls;
 mod unreached;
 mod upstream;
 
+pub(crate) use listener::name as listener_name;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -118,4 +120,4 @@ impl<'a> Build<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

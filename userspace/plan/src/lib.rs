@@ -4,9 +4,11 @@
 pub mod balance;
 pub mod chains;
 mod compile;
+pub mod diff;
 pub mod hash;
 pub mod host;
 pub mod id;
+pub mod key;
 pub mod limit;
 pub mod listener;
 pub mod offload;
@@ -16,6 +18,7 @@ pub mod route;
 pub mod router;
 pub mod shield;
 pub mod tls;
+pub mod trace;
 pub mod upstream;
 
 pub use compile::{Files, Outcome, Outside, compile};

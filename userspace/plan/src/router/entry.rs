@@ -102,6 +102,20 @@ impl Entry {
         self.pattern.as_ref().is_none_or(|pattern| pattern.is_in(path.as_bytes()))
     }
 
+    /// The path of the entry holds this one. The router asks its tree instead; this is for telling why not.
+    #[must_use]
+    pub fn path_holds(&self, path: &str) -> bool {
+        match &self.path {
+            PathPattern::Exact(exact) => exact == path,
+            PathPattern::Below(prefix) => {
+                let rest = path.strip_prefix(prefix.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || prefix.is_empty())
+            }
+            PathPattern::Regex(_) => self.pattern_holds(path),
+            PathPattern::Template(segments) => segments_hold(segments, path.strip_prefix('/')),
+        }
+    }
+
     /// Where the entry stands in the tree of its host.
     pub(super) fn spot<'s>(&'s self) -> Spot<'s> {
         let texts = |text: &'s str| text.split('/').skip(1).map(Step::Text).collect::<Vec<_>>();
@@ -145,5 +159,21 @@ impl Entry {
                 Segment::Rest(name) => Some((name.as_str(), whole)),
             }
         })
+    }
+}
+
+/// What is left of a path, if anything is, consists of these segments.
+fn segments_hold(segments: &[Segment], rest: Option<&str>) -> bool {
+    let (Some((first, segments)), Some(rest)) = (segments.split_first(), rest) else {
+        return segments.is_empty() && rest.is_none();
+    };
+    let (segment, tail) = match rest.split_once('/') {
+        Some((segment, tail)) => (segment, Some(tail)),
+        None => (rest, None),
+    };
+    match first {
+        Segment::Text(text) => text == segment && segments_hold(segments, tail),
+        Segment::One(_) => !segment.is_empty() && segments_hold(segments, tail),
+        Segment::Rest(_) => !rest.is_empty(),
     }
 }

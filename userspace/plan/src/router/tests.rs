@@ -337,5 +337,12 @@ proptest! {
         let expect = model(&rules, &ask);
         let router = Router::new(rules).unwrap();
         prop_assert_eq!(router.find(&ask).map(|found| found.route.id), expect, "{}{}", host, path);
+        // What `trace` tells is told by the same entries, one by one.
+        let first = router.entries().iter().find(|entry| {
+            host::holds(&entry.host, ask.request.host())
+                && entry.path_holds(ask.request.path())
+                && router.rules()[entry.route.index()].conditions.miss(&ask).is_none()
+        });
+        prop_assert_eq!(first.map(|entry| entry.route), expect, "{}{}", host, path);
     }
 }

@@ -1,0 +1,107 @@
+//! Differences in words, and that a plan does not differ from itself.
+
+use proptest::prelude::*;
+
+use super::{Fate, Part, diff};
+use crate::compile::tests::plan;
+
+const BASE: &str = "listeners: [ { name: edge, bind: [ ':80', ':81' ] } ]
+upstreams:
+  a: { targets: [ 10.0.0.1:80, 10.0.0.2:80, 10.0.0.3:80, 10.0.0.4:80 ], balance: { maglev: ip } }
+routes:
+  - { name: first, match: /a, upstream: a }
+  - { name: second, match: /b, respond: { body: hi } }
+policies: { fair: { rate_limit: { rate: 10/s } } }
+";
+
+fn words(before: &str, after: &str) -> Vec<String> {
+    diff(&plan(before), &plan(after)).to_string().lines().map(str::to_owned).collect()
+}
+
+#[track_caller]
+fn check(from: &str, to: &str, expect: &[&str]) {
+    assert!(BASE.contains(from), "{from}");
+    assert_eq!(words(BASE, &BASE.replace(from, to)), expect);
+}
+
+#[test]
+fn each_change_is_told_with_its_effect() {
+    check("", "", &[]);
+    check(
+        "':80', ':81'",
+        "':80', ':82'",
+        &[
+            "~ listener `edge`: It opens :82. It closes :81; connections there have 30 s to end. Open connections stay; requests in flight end as they began.",
+            "    bind[1]: :81 -> :82",
+        ],
+    );
+    check(
+        ", 10.0.0.4:80",
+        "",
+        &[
+            "~ upstream `a`: `10.0.0.4:80` leaves once its requests have ended. 25.3 % of the keys move to another target. Connections to the others stay.",
+            "    targets[3]: { address: 10.0.0.4:80, weight: 1 } -> not set",
+        ],
+    );
+    check(
+        "match: /a, ",
+        "match: /a, timeouts: { total: 5s }, ",
+        &[
+            "~ route `first`: New requests obey it; those in flight end as they began, WebSockets too.",
+            "    timeouts: not set -> { connect: 5s, first_byte: 1m, idle: 1m, total: 5s }",
+        ],
+    );
+    check(
+        "rate: 10/s",
+        "rate: 20/s",
+        &[
+            "~ policy `fair`: New requests are judged by it; what it counted is forgotten.",
+            "    rate_limit.rate: 10/s -> 20/s",
+        ],
+    );
+    check(
+        "name: second",
+        "name: third",
+        &[
+            "- route `second`: New requests no longer find it; those in flight end as they began, WebSockets too.",
+            "+ route `third`: New requests can find it.",
+        ],
+    );
+}
+
+#[test]
+fn another_order_of_routes_is_a_change() {
+    let (first, second) = (
+        "  - { name: first, match: /a, upstream: a }\n",
+        "  - { name: second, match: /b, respond: { body: hi } }\n",
+    );
+    let swapped = BASE.replace(&format!("{first}{second}"), &format!("{second}{first}"));
+    let found = diff(&plan(BASE), &plan(&swapped));
+    assert_eq!(found.changes.len(), 1);
+    assert_eq!((found.changes[0].part, found.changes[0].fate), (Part::Route, Fate::Changed));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_plan_does_not_differ_from_itself(
+        routes in prop::collection::vec((0_u8..4, 0_u8..6, -1_i32..2), 1..20),
+        targets in 1_u8..9,
+        balance in prop::sample::select(vec!["round_robin", "least_request", "{ hash: ip }", "{ maglev: ip }"]),
+    ) {
+        use std::fmt::Write;
+        let mut text = "listeners: [ { bind: ':80' } ]\nupstreams:\n  a:\n    targets: [".to_owned();
+        for target in 0..targets {
+            write!(text, " 10.0.0.{target}:80,").unwrap();
+        }
+        write!(text, " ]\n    balance: {balance}\nroutes:\n").unwrap();
+        for (host, path, priority) in &routes {
+            writeln!(text, "  - {{ match: h{host}.io/p{path}, priority: {priority}, upstream: a }}").unwrap();
+        }
+        prop_assert!(diff(&plan(&text), &plan(&text)).is_empty(), "{}", text);
+        let more = format!("{text}  - {{ match: other.net/*, upstream: a }}\n");
+        prop_assert_eq!(diff(&plan(&text), &plan(&more)).changes.len(), 1);
+        prop_assert_eq!(diff(&plan(&more), &plan(&text)).changes.len(), 1);
+    }
+}
