@@ -18,6 +18,8 @@ use libtest_mimic::{Arguments, Trial};
 mod attach;
 #[path = "netns/ban.rs"]
 mod ban;
+#[path = "netns/cookie.rs"]
+mod cookie;
 #[path = "netns/life.rs"]
 mod life;
 #[path = "netns/list.rs"]
@@ -32,7 +34,7 @@ use world::World;
 /// A trial, run in a world of its own.
 type Run = fn(&World);
 
-const TRIALS: [(&str, Run); 19] = [
+const TRIALS: [(&str, Run); 21] = [
     ("the_verifier_takes_the_object", attach::verify_only),
     ("attach_generic_counts_and_passes", attach::generic),
     ("attach_native_counts_and_passes", attach::native),
@@ -52,6 +54,8 @@ const TRIALS: [(&str, Run); 19] = [
     ("an_upgrade_leaves_no_gap", life::upgrade),
     ("sigkill_leaves_no_gap_and_detach_still_works", life::sigkill),
     ("on_exit_detach_takes_all_away", life::detach_on_exit),
+    ("handshakes_pass_through_cookies", cookie::handshakes),
+    ("a_client_lives_through_a_syn_flood", cookie::flood),
 ];
 
 fn main() -> ExitCode {

@@ -109,6 +109,24 @@ pub(crate) fn exchange(from: &str, to: &str, bytes: usize, patience: Duration) -
     if back == sent { Ok(()) } else { Err(std::io::Error::other("other bytes came back")) }
 }
 
+/// Sends SYNs from made-up sources in 198.18.0.0/15; at most 100,000. To be called on the client's side.
+pub(crate) fn flood(to: Ipv4Addr, count: u32, stop: &AtomicBool) -> u32 {
+    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(255))).expect("raw socket");
+    let address = SocketAddr::from((to, PORT)).into();
+    let mut sent = 0;
+    for number in 0..count.min(100_000) {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let spread = number.wrapping_mul(0x9e37_79b1);
+        let from = Ipv4Addr::from_bits(0xc612_0000 | (spread >> 15));
+        sent += u32::from(
+            socket.send_to(&syn(from, to, 1024 + (number % 60_000) as u16, spread), &address).is_ok(),
+        );
+    }
+    sent
+}
+
 /// An IPv4 packet with a TCP SYN that offers an MSS.
 pub(crate) fn syn(from: Ipv4Addr, to: Ipv4Addr, port: u16, sequence: u32) -> Vec<u8> {
     let mut tcp = Vec::new();
