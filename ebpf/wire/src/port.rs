@@ -99,8 +99,6 @@ pub const STATE_CONNECTIONS: usize = 2;
 pub const STATE_PRESSURE: usize = 3;
 /// Until when, in nanoseconds of the monotonic clock, the SYN guard answers for the listener.
 pub const STATE_ACTIVE_UNTIL: usize = 4;
-/// Until when, in nanoseconds of the monotonic clock, the listener is known to accept cookies.
-pub const STATE_STAMPED_UNTIL: usize = 5;
 
 #[cfg(test)]
 mod tests {

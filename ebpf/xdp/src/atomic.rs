@@ -19,8 +19,9 @@ pub fn store(word: *mut u64, value: u64) {
 #[inline(always)]
 pub fn exchange(word: *mut u64, old: u64, new: u64) -> bool {
     // SAFETY: as for `load`.
-    let (_, done) =
-        unsafe { atomic_cxchg::<u64, { AtomicOrdering::SeqCst }, { AtomicOrdering::SeqCst }>(word, old, new) };
+    let (_, done) = unsafe {
+        atomic_cxchg::<u64, { AtomicOrdering::SeqCst }, { AtomicOrdering::SeqCst }>(word, old, new)
+    };
     done
 }
 

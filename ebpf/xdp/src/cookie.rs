@@ -1,8 +1,8 @@
 //! The second program: answers SYNs with the kernel's own cookies, and checks the acknowledgements.
 use aya_ebpf::programs::XdpContext;
-use weir_wire::{Flow, Pass, Reason, Rules, config, port::STATE_STAMPED_UNTIL};
+use weir_wire::{Flow, Pass, Reason, Rules, config};
 
-use crate::{Verdict, atomic, frame::Frame, limits::word, lists, tables};
+use crate::{Verdict, frame::Frame, tables};
 
 mod listener;
 mod options;
@@ -13,8 +13,6 @@ use options::Options;
 use reply::Answer;
 use segment::Segment;
 
-/// How long after it last made a cookie a listener certainly accepts one: the kernel allows twice this.
-const STAMP_NS: u64 = 60_000_000_000;
 /// The listener makes no cookie now.
 const ENOENT: i64 = 2;
 
@@ -36,24 +34,15 @@ pub fn judge(ctx: &XdpContext, frame: &Frame, flow: &Flow, rules: &Rules) -> Res
 #[inline(always)]
 fn syn(ctx: &XdpContext, frame: &Frame, flow: &Flow, rules: &Rules) -> Result<Verdict, Reason> {
     const TO_LISTENER: Result<Verdict, Reason> = Ok(Verdict::Pass(Pass::SynToListener));
-    let rule = lists::port(flow, rules).map_or(0, |policy| policy.rule);
-    let Some(state) = tables::port_state(rule) else { return TO_LISTENER };
     let Some(segment) = Segment::copy(ctx, frame, flow) else { return TO_LISTENER };
-    let stamped_until = word(state, STATE_STAMPED_UNTIL);
+    // Each listener is asked itself: one that has made no cookie of late refuses those of its neighbours.
+    let made = listener::cookie(ctx, frame, flow, &segment);
     let now_ns = tables::now_ns();
-    let made = if now_ns < atomic::load(stamped_until) {
-        listener::cookie_unseen(frame, flow, &segment)
-    } else {
-        let made = listener::cookie(ctx, frame, flow, &segment);
-        if let Some(Ok(_)) = made {
-            atomic::store(stamped_until, now_ns + STAMP_NS);
-        }
-        made
-    };
     match made {
         Some(Ok(cookie)) => {
             let options = Options::parse(&segment, &rules.config);
-            let answer = Answer { config: &rules.config, options, cookie, sequence: segment.sequence, now_ns };
+            let answer =
+                Answer { config: &rules.config, options, cookie, sequence: segment.sequence, now_ns };
             Ok(reply::write(ctx, flow, &answer))
         }
         Some(Err(errno)) if errno == ENOENT && rules.config.has(config::FLAG_COOKIES_FORCED) => {

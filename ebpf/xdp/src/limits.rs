@@ -76,7 +76,8 @@ fn charge_classes(
     now_ns: u64,
     reasons: &Reasons,
 ) -> Result<(), Reason> {
-    let one = |class: Class| Charge { limit: &limits[class as usize], word: word(cell, class as usize), units: 1 };
+    let one =
+        |class: Class| Charge { limit: &limits[class as usize], word: word(cell, class as usize), units: 1 };
     if flow.is_syn() {
         one(Class::Connections).take(now_ns, reasons.connections)?;
     } else if flow.is_udp() {
@@ -94,7 +95,8 @@ fn port(flow: &Flow, rules: &Rules, rule: u8, now_ns: u64) -> Result<(), Reason>
     if rule == 0 {
         return Ok(());
     }
-    let (Some(limits), Some(state)) = (rules.port_rules.get(usize::from(rule)), tables::port_state(rule)) else {
+    let (Some(limits), Some(state)) = (rules.port_rules.get(usize::from(rule)), tables::port_state(rule))
+    else {
         return Ok(());
     };
     if flow.is_syn() {

@@ -61,7 +61,9 @@ pub fn weir_cookie(ctx: XdpContext) -> u32 {
 #[xdp]
 pub fn weir_parse(ctx: XdpContext) -> u32 {
     let frame = Frame::new(&ctx);
-    let (Some(trace), Some(flow)) = (tables::trace(), tables::new_flow()) else { return xdp_action::XDP_ABORTED };
+    let (Some(trace), Some(flow)) = (tables::trace(), tables::new_flow()) else {
+        return xdp_action::XDP_ABORTED;
+    };
     let (outcome, reason) = match parse::parse_into(&frame, flow) {
         Ok(false) => (0, 0),
         Ok(true) => (1, anomaly::check(flow).map_or_else(|reason| reason as u32, |()| 0)),

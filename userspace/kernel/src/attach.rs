@@ -59,19 +59,19 @@ const NATIVE_MTU_MAX: u32 = 3506;
 impl Attacher<'_> {
     /// Puts the program on an interface. A link that is already there gets the new program between two packets.
     pub(crate) fn attach(&self, name: &str) -> Result<Attached, Error> {
-        let what = || format!("attach to {name}");
-        let found = Interface::find(name).map_err(|error| Error::os(what(), &error))?;
-        let Some(interface) = found else {
-            let said = Complaint::new(what(), "there is no such interface", "see `ip link`");
+        let Some(interface) = look(name)? else {
+            let said =
+                Complaint::new(format!("attach to {name}"), "there is no such interface", "see `ip link`");
             return self.fall_back(name, Error::Unavailable(said));
         };
         if let Some(placement) = self.take_over(name, &interface)? {
             return Ok(Attached { interface: name.to_owned(), placement, why: String::new() });
         }
-        if let Some(id) = interface.program() {
-            return self.fall_back(name, foreign(name, id));
+        // Our own link has let go if it was of no use, so what is there now is not ours.
+        match look(name)?.and_then(|now| now.program()) {
+            Some(id) => self.fall_back(name, foreign(name, id)),
+            None => self.place(name, &interface),
         }
-        self.place(name, &interface)
     }
 
     /// Renews the pinned link of an earlier weir, if it still holds this interface.
@@ -86,21 +86,11 @@ impl Attacher<'_> {
         if link.index != interface.index || interface.program().is_none() || !wanted {
             // The interface was made anew, or the plan wants another mode: the link is of no use.
             self.pins.unlink(name)?;
-            drop(link);
-            return self.expect_free(name, interface).map(|()| None);
+            return Ok(None);
         }
         bpf::replace(link.fd.as_fd(), self.program)
             .map_err(|error| Error::os(format!("replace the program on {name}"), &error))?;
         Ok(Some(placement))
-    }
-
-    /// Closing the last holder of a link takes the program off at once, so what remains is not ours.
-    fn expect_free(&self, name: &str, before: &Interface) -> Result<(), Error> {
-        let now = Interface::find(name).map_err(|error| Error::os(format!("look at {name}"), &error))?;
-        match now.as_ref().and_then(Interface::program) {
-            Some(id) if before.index == now.map_or(0, |now| now.index) => Err(foreign(name, id)),
-            _ => Ok(()),
-        }
     }
 
     fn place(&self, name: &str, interface: &Interface) -> Result<Attached, Error> {
@@ -143,6 +133,10 @@ impl Attacher<'_> {
         }
         Err(error)
     }
+}
+
+fn look(name: &str) -> Result<Option<Interface>, Error> {
+    Interface::find(name).map_err(|error| Error::os(format!("look at {name}"), &error))
 }
 
 /// The complaint about a program that is not ours.

@@ -32,6 +32,7 @@ const MAP_LOOKUP_BATCH: libc::c_int = 24;
 const MAP_UPDATE_BATCH: libc::c_int = 26;
 const LINK_CREATE: libc::c_int = 28;
 const LINK_UPDATE: libc::c_int = 29;
+const LINK_DETACH: libc::c_int = 34;
 
 const ATTACH_XDP: u32 = 37;
 
@@ -123,6 +124,17 @@ struct LinkUpdate {
 pub(crate) fn replace(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
     let mut attr = LinkUpdate { link: number(link), program: number(program), flags: 0, old_program: 0 };
     call(LINK_UPDATE, &mut attr).map(drop)
+}
+
+#[derive(FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+struct LinkDetach {
+    link: u32,
+}
+
+/// Takes the program off at once; merely closing a link leaves that to a worker of the kernel.
+pub(crate) fn detach(link: BorrowedFd<'_>) -> io::Result<()> {
+    call(LINK_DETACH, &mut LinkDetach { link: number(link) }).map(drop)
 }
 
 #[derive(FromBytes, IntoBytes, Immutable)]

@@ -134,8 +134,12 @@ impl Pins {
         names
     }
 
-    /// Removes the pin of an interface's link; without another holder this takes the program off.
+    /// Takes the program off an interface and removes the pin of its link.
     pub(crate) fn unlink(&self, interface: &str) -> Result<(), Error> {
+        if let Ok(link) = bpf::open(&self.link_path(interface)) {
+            // A link whose interface is gone has nothing to let go of; removing its pin is all that is left.
+            drop(bpf::detach(link.as_fd()));
+        }
         remove(&self.link_path(interface))
     }
 

@@ -6,7 +6,6 @@ use aya_ebpf::{
     bindings::bpf_sock,
     helpers::generated::{
         bpf_sk_release, bpf_skc_lookup_tcp, bpf_tcp_check_syncookie, bpf_tcp_gen_syncookie,
-        bpf_tcp_raw_gen_syncookie_ipv4, bpf_tcp_raw_gen_syncookie_ipv6,
     },
     programs::XdpContext,
 };
@@ -42,22 +41,6 @@ pub fn cookie(ctx: &XdpContext, frame: &Frame, flow: &Flow, segment: &Segment) -
         }
     })
     .map(number)
-}
-
-/// The same cookie without asking for the listener, for when it is known to accept them.
-#[inline(always)]
-pub fn cookie_unseen(frame: &Frame, flow: &Flow, segment: &Segment) -> Option<Result<u32, i64>> {
-    let header = Header::of(frame, flow)?;
-    let tcp = segment.bytes.as_ptr().cast_mut().cast();
-    // SAFETY: header and segment are as long as the helpers take them to be.
-    let made = unsafe {
-        if flow.is_v6() {
-            bpf_tcp_raw_gen_syncookie_ipv6(header.start.cast(), tcp, segment.length)
-        } else {
-            bpf_tcp_raw_gen_syncookie_ipv4(header.start.cast(), tcp, segment.length)
-        }
-    };
-    Some(number(made))
 }
 
 /// Whether the acknowledgement carries a cookie that the listener made; `None` if it finds no listener, or a connection.
@@ -111,7 +94,8 @@ impl Header {
 fn with_listener<T>(ctx: &XdpContext, flow: &Flow, ask: impl FnOnce(*mut bpf_sock) -> T) -> Option<T> {
     let (mut tuple, bytes) = tuple(flow);
     // SAFETY: the tuple is on the stack and as long as it is said to be.
-    let socket = unsafe { bpf_skc_lookup_tcp(ctx.as_ptr(), tuple.as_mut_ptr().cast(), bytes, CURRENT_NETNS, 0) };
+    let socket =
+        unsafe { bpf_skc_lookup_tcp(ctx.as_ptr(), tuple.as_mut_ptr().cast(), bytes, CURRENT_NETNS, 0) };
     if socket.is_null() {
         return None;
     }

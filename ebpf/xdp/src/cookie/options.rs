@@ -56,16 +56,15 @@ impl Options {
             return None;
         }
         let (words, _) = segment.bytes.as_chunks::<4>();
-        let [.., mss, sack_and_timestamp, timestamp, _, scale, _, _, _, _, _, _, _, _] = words else { return None };
+        let [.., mss, sack_and_timestamp, timestamp, _, scale, _, _, _, _, _, _, _, _] = words else {
+            return None;
+        };
         let scale = Frame::be32(scale);
         let is_usual = Frame::be32(mss) >> 16 == 0x0204
             && Frame::be32(sack_and_timestamp) == 0x0402_080a
             && scale >> 8 == 0x01_0303;
-        let options = Options {
-            timestamp: Some(Frame::be32(timestamp)),
-            window_scale: Some(scale as u8),
-            sack: true,
-        };
+        let options =
+            Options { timestamp: Some(Frame::be32(timestamp)), window_scale: Some(scale as u8), sack: true };
         is_usual.then_some(options)
     }
 }

@@ -78,7 +78,9 @@ fn ip(frame: &mut Frame, at: usize, flow: &Flow, hop_limit: u8, payload: u32) ->
         let [version, length, addresses @ ..] = header;
         put(version, 0x6000_0000);
         put(length, (payload << 16) | (PROTOCOL_TCP << 8) | hop_limit);
-        for (place, word) in addresses.iter_mut().zip(quarters(flow.destination).into_iter().chain(quarters(flow.source))) {
+        for (place, word) in
+            addresses.iter_mut().zip(quarters(flow.destination).into_iter().chain(quarters(flow.source)))
+        {
             put(place, word);
         }
         return Some(());
@@ -100,7 +102,8 @@ fn ip(frame: &mut Frame, at: usize, flow: &Flow, hop_limit: u8, payload: u32) ->
 fn tcp(frame: &mut Frame, at: usize, flow: &Flow, answer: &Answer, bytes: u32) -> Option<()> {
     let mut words = words(flow, answer, bytes);
     let addresses = address_sum(flow.source) + address_sum(flow.destination);
-    let sum = words.iter().fold(addresses + u64::from(PROTOCOL_TCP + bytes), |sum, word| sum + u64::from(*word));
+    let sum =
+        words.iter().fold(addresses + u64::from(PROTOCOL_TCP + bytes), |sum, word| sum + u64::from(*word));
     words[4] = checksum(sum) << 16;
     let short: &mut [[u8; 4]; WORDS_SHORT] = frame.at_mut(at)?;
     for (place, word) in short.iter_mut().zip(words) {

@@ -41,7 +41,12 @@ impl Segment {
         let bytes = unsafe { &mut (*scratch).segment };
         // SAFETY: the context is this program's own, and `bytes` is longer than the longest header.
         let done = unsafe {
-            bpf_xdp_load_bytes(ctx.as_ptr().cast(), transport as u32, bytes.as_mut_ptr().cast(), length as u32)
+            bpf_xdp_load_bytes(
+                ctx.as_ptr().cast(),
+                transport as u32,
+                bytes.as_mut_ptr().cast(),
+                length as u32,
+            )
         };
         (done == 0).then_some(Segment { bytes, length: length as u32, sequence })
     }
