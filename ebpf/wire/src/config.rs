@@ -77,37 +77,34 @@ pub const FLAG_CHECK_ACKS: u32 = 16;
 /// The filter before the table of bans is kept true: a source whose bit is clear is not banned.
 pub const FLAG_BAN_FILTER: u32 = 32;
 
+/// The place of a stage among the modes, to be read or written. A pattern instead of an index leaves no bound to check.
+macro_rules! place {
+    ($modes:expr, $stage:expr) => {{
+        let [malformed, allow, ban, deny, port, syn_guard, limit, request] = $modes;
+        match $stage {
+            Stage::Malformed => malformed,
+            Stage::Allow => allow,
+            Stage::Ban => ban,
+            Stage::Deny => deny,
+            Stage::Port => port,
+            Stage::SynGuard => syn_guard,
+            Stage::Limit => limit,
+            Stage::Request => request,
+        }
+    }};
+}
+
 impl Config {
     /// The mode of a stage.
     #[must_use]
     #[inline(always)]
     pub const fn mode(&self, stage: Stage) -> Mode {
-        let [malformed, allow, ban, deny, port, syn_guard, limit, request] = self.modes;
-        Mode::from_number(match stage {
-            Stage::Malformed => malformed,
-            Stage::Allow => allow,
-            Stage::Ban => ban,
-            Stage::Deny => deny,
-            Stage::Port => port,
-            Stage::SynGuard => syn_guard,
-            Stage::Limit => limit,
-            Stage::Request => request,
-        })
+        Mode::from_number(place!(self.modes, stage))
     }
 
     /// Sets the mode of a stage.
     pub const fn set_mode(&mut self, stage: Stage, mode: Mode) {
-        let [malformed, allow, ban, deny, port, syn_guard, limit, request] = &mut self.modes;
-        *match stage {
-            Stage::Malformed => malformed,
-            Stage::Allow => allow,
-            Stage::Ban => ban,
-            Stage::Deny => deny,
-            Stage::Port => port,
-            Stage::SynGuard => syn_guard,
-            Stage::Limit => limit,
-            Stage::Request => request,
-        } = mode as u8;
+        *place!(&mut self.modes, stage) = mode as u8;
     }
 
     /// Whether a `FLAG_` bit is set.
