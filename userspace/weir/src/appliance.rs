@@ -71,6 +71,14 @@ impl Appliance {
         }
     }
 
+    /// Does what workers ask for: bans are carried out, exchanges that wait for an answer go on.
+    pub(crate) fn serve_workers(&mut self) {
+        for ban in self.crew.take_bans() {
+            self.guard.obey(&ban);
+        }
+        self.crew.answer_questions();
+    }
+
     /// Takes the configuration anew: all of it or nothing.
     pub(crate) fn reload(&mut self) -> Result<Value> {
         let running = self.shared.plans.load_full();

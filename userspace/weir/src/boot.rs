@@ -17,11 +17,16 @@ use std::time::{Duration, Instant, SystemTime};
 use weir_admin::{Call, Request, Response};
 use weir_control::door::{Answer, Asked, Door, serve};
 use weir_control::{Signal, Signals, notify};
+use weir_plan::Plan;
+use weir_policy::Library;
+use weir_policy::jwt::Source;
 use weir_schema::Config;
 use weir_schema::value::Bind;
 
-/// How often the control thread looks after what runs.
-const TICK: Duration = Duration::from_millis(250);
+/// How often the control thread looks after what runs; a ban that a policy called for waits no longer.
+const TICK: Duration = Duration::from_millis(50);
+/// After how many ticks the shield is looked after.
+const SHIELD_TICKS: u32 = 20;
 /// How much longer than the plan's drain timeout the workers are waited for.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -33,6 +38,7 @@ pub(crate) fn run(file: &Path, serving: impl FnOnce()) -> Result<ExitCode> {
     }
     // A port that is taken must be known before the shield is touched, and nobody is served before the shield is up.
     let shared = Shared { plans: Arc::new(ArcSwap::from_pointee(loaded.plan)), directory: Arc::default() };
+    warn_of_unfetched(&shared.plans.load());
     let berths = berths(&shared.plans.load())?;
     let mut guard = Guard::raise(&shared.plans.load())?;
     let crew = Crew::start(&shared, berths).inspect_err(|_| guard.lower())?;
@@ -50,7 +56,7 @@ pub(crate) fn run(file: &Path, serving: impl FnOnce()) -> Result<ExitCode> {
     weir_control::run(govern(Rc::new(RefCell::new(appliance)), &loaded.config, serving)).map_err(cannot)?
 }
 
-/// The control thread: doors, signals, and a look at everything that runs, four times a second.
+/// The control thread: doors, signals, and a look at everything that runs.
 async fn govern(
     appliance: Rc<RefCell<Appliance>>,
     config: &Config,
@@ -78,7 +84,8 @@ async fn govern(
             ));
         }
         ticks = ticks.wrapping_add(1);
-        if ticks.is_multiple_of(4) {
+        appliance.borrow_mut().serve_workers();
+        if ticks.is_multiple_of(SHIELD_TICKS) {
             appliance.borrow_mut().guard.tick();
         }
     }
@@ -97,12 +104,24 @@ async fn drain(appliance: &RefCell<Appliance>, signals: &mut Signals) {
     notify::stopping("draining");
     let deadline = Instant::now() + patience;
     while !appliance.borrow().crew.is_gone() && Instant::now() < deadline {
-        if signals.next_within(TICK / 5).await == Some(Signal::Drain) {
+        if signals.next_within(TICK).await == Some(Signal::Drain) {
             tracing::warn!("asked a second time to end: connections are cut");
             break;
         }
     }
     appliance.borrow_mut().guard.lower();
+}
+
+/// Says which policies will refuse everything, because nobody fetches their keys in this version.
+fn warn_of_unfetched(plan: &Plan) {
+    for (rule, _, source) in plan.library.iter().flat_map(Library::fetched) {
+        if !matches!(source, Source::Fixed) {
+            tracing::warn!(
+                rule,
+                "keys are not fetched from a URL in this version: this policy refuses every token"
+            );
+        }
+    }
 }
 
 fn open_doors(appliance: &Rc<RefCell<Appliance>>, config: &Config) -> Result<()> {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use weir_meter::{Block, Directory};
 use weir_plan::Plan;
+use weir_policy::verdicts::Ban;
 use weir_proxy::{Helm, Socket, Worker};
 use weir_reactor::Error;
 
@@ -87,6 +88,21 @@ impl Crew {
         for helm in &self.helms {
             if !helm.drain() {
                 tracing::warn!("a worker does not take the order to drain; the deadline will end it");
+            }
+        }
+    }
+
+    /// Bans that policies have called for since the last time.
+    pub(crate) fn take_bans(&self) -> Vec<Ban> {
+        self.helms.iter().flat_map(Helm::take_bans).collect()
+    }
+
+    /// Lets every exchange go on that waits for keys to be fetched: nobody fetches them in this version, and a token
+    /// without its key is refused.
+    pub(crate) fn answer_questions(&self) {
+        for helm in &self.helms {
+            for question in helm.take_questions() {
+                helm.answered(question.ticket);
             }
         }
     }

@@ -9,6 +9,7 @@ use weir_kernel::{Cause, Error, Host, Shield};
 use weir_meter::{Page, names};
 use weir_plan::Plan;
 use weir_plan::shield::OnAttachFailure;
+use weir_policy::verdicts::Ban;
 
 /// The shield, or the reason why there is none.
 pub(crate) struct Guard {
@@ -130,6 +131,22 @@ impl Guard {
         let Some(shield) = &mut self.shield else { return Ok(self.summary()) };
         let ban = shield.bans().ban(address, seconds.map(Duration::from_secs), Cause::by_hand(reason))?;
         Ok(json!(ban))
+    }
+
+    /// Carries out what a policy called for: the socket's address is shut out in the kernel.
+    pub(crate) fn obey(&mut self, ban: &Ban) {
+        let address = ban.address.to_ipv4_mapped().map_or(IpAddr::V6(ban.address), IpAddr::V4);
+        let reason = ban.reason.as_str();
+        match &mut self.shield {
+            Some(shield) if !ban.observe => {
+                let cause = Cause::by_rule(ban.reason, "verdicts", None);
+                match shield.bans().ban(address, None, cause) {
+                    Ok(_) => tracing::info!(%address, reason, score = ban.score, "banned"),
+                    Err(error) => tracing::warn!("{error}"),
+                }
+            }
+            _ => tracing::info!(%address, reason, score = ban.score, "would be banned"),
+        }
     }
 
     /// Lifts a ban.
