@@ -23,14 +23,10 @@ counts! {
     Shed => SHED,
     TlsDone => TLS_DONE,
     TlsFailed => TLS_FAILED,
-    Received => RECEIVED,
-    Sent => SENT,
     UpstreamOpened => UP_OPENED,
     UpstreamReused => UP_REUSED,
     UpstreamFailed => UP_FAILED,
     Retried => RETRIED,
-    Panics => PANICS,
-    BufferWaits => BUFFERS_SHORT,
 }
 
 macro_rules! labels {

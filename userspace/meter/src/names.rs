@@ -52,21 +52,16 @@ names! {
     REFUSED: Counter "weir_refusals_total" ["reason"] "Requests and connections refused by the proxy, by reason.";
     DURATION: Histogram "weir_request_duration_seconds" ["listener", "route"] "From the first byte of a request to the last byte of its answer.";
     UPSTREAM_DURATION: Histogram "weir_upstream_duration_seconds" ["listener", "route"] "The part of a request's time spent waiting for the upstream.";
-    RECEIVED: Counter "weir_received_bytes_total" [] "Bytes received from clients, before TLS is taken off.";
-    SENT: Counter "weir_sent_bytes_total" [] "Bytes sent to clients, after TLS is put on.";
     UP_OPENED: Counter "weir_upstream_connections_opened_total" [] "Connections opened to upstreams.";
     UP_REUSED: Counter "weir_upstream_connections_reused_total" [] "Requests sent over a kept-alive upstream connection.";
     UP_FAILED: Counter "weir_upstream_failures_total" [] "Attempts at an upstream that failed: no connection, a timeout, or a bad answer.";
     RETRIED: Counter "weir_upstream_retries_total" [] "Attempts beyond the first.";
-    PANICS: Counter "weir_task_panics_total" [] "Tasks ended by a panic; each cost one connection.";
-    BUFFERS_SHORT: Counter "weir_buffer_waits_total" [] "Times a connection waited because every receive buffer was in use.";
     SERIES_LOST: Gauge "weir_series_without_row" [] "Routes of listeners that are counted under \"other\" because the limit of series was reached.";
 
     XDP_MODE: Gauge "weir_xdp_attached" ["interface", "mode"] "1 for the mode in which the shield is attached to an interface.";
     XDP_PACKETS: Counter "weir_xdp_packets_total" ["reason"] "Packets judged in the kernel, by reason.";
     XDP_BYTES: Counter "weir_xdp_bytes_total" ["reason"] "Bytes of the packets judged in the kernel, by reason.";
     XDP_BANS: Gauge "weir_xdp_bans" [] "Addresses banned now.";
-    XDP_EVENTS_LOST: Counter "weir_xdp_events_suppressed_total" [] "Drop events not reported because of the rate cap or a full ring.";
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ async fn govern(
             Some(Signal::Drain) => break,
             Some(Signal::Reload) => drop(appliance.borrow_mut().reload()),
             Some(Signal::Reopen | Signal::Upgrade) => {
-                tracing::info!("this signal has no meaning yet in this version")
+                tracing::info!("this signal has no meaning yet in this version");
             }
             None => {}
         }

@@ -8,10 +8,6 @@ pub(crate) const USAGE: u8 = 2;
 pub(crate) const UNAVAILABLE: u8 = 69;
 /// The operating system refused something that should have worked.
 pub(crate) const OS: u8 = 71;
-/// A later try may work.
-pub(crate) const TEMPORARY: u8 = 75;
-/// A permission is missing.
-pub(crate) const PERMISSION: u8 = 77;
 /// The configuration is wrong.
 pub(crate) const CONFIG: u8 = 78;
 

@@ -5,6 +5,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::time::Duration;
+use weir_kernel::counters::total;
 use weir_kernel::{Cause, Error, Host, Shield};
 use weir_meter::{Page, names};
 use weir_plan::Plan;
@@ -98,12 +99,11 @@ impl Guard {
         let Some(shield) = &self.shield else { return Ok(self.summary()) };
         let counters = shield.counters()?;
         let refused: Vec<Value> = (counters.refused.iter())
-            .map(|one| {
-                let (dropped, observed) =
-                    (weir_kernel::counters::total(&one.dropped), weir_kernel::counters::total(&one.observed));
+            .map(|one| (one, total(&one.dropped), total(&one.observed)))
+            .filter(|(_, dropped, observed)| dropped.packets > 0 || observed.packets > 0)
+            .map(|(one, dropped, observed)| {
                 json!({ "reason": one.reason, "stage": one.stage, "dropped": dropped, "observed": observed })
             })
-            .filter(|one| one["dropped"]["packets"] != 0 || one["observed"]["packets"] != 0)
             .collect();
         Ok(json!({
             "state": "on",
@@ -176,17 +176,17 @@ impl Guard {
             page.single(&names::XDP_BANS, bans.len());
         }
         let Ok(counters) = shield.counters() else { return };
-        let dropped =
-            counters.refused.iter().map(|one| (one.reason, weir_kernel::counters::total(&one.dropped)));
-        let passed = counters.passed.iter().map(|one| (one.name, weir_kernel::counters::total(&one.by_cpu)));
+        let dropped = counters.refused.iter().map(|one| (one.reason, total(&one.dropped)));
+        let passed = counters.passed.iter().map(|one| (one.name, total(&one.by_cpu)));
         let all: Vec<_> = dropped.chain(passed).filter(|(_, amount)| amount.packets > 0).collect();
         page.family(&names::XDP_PACKETS);
-        all.iter().for_each(|(reason, amount)| {
-            page.sample(&names::XDP_PACKETS, &[("reason", reason)], amount.packets)
-        });
+        for (reason, amount) in &all {
+            page.sample(&names::XDP_PACKETS, &[("reason", reason)], amount.packets);
+        }
         page.family(&names::XDP_BYTES);
-        all.iter()
-            .for_each(|(reason, amount)| page.sample(&names::XDP_BYTES, &[("reason", reason)], amount.bytes));
+        for (reason, amount) in &all {
+            page.sample(&names::XDP_BYTES, &[("reason", reason)], amount.bytes);
+        }
     }
 }
 
