@@ -93,6 +93,7 @@ codes! {
     Unprotected = "W0611" "the admin interface is open to the network",
     UnusedConsumer = "W0612" "a consumer without a way to be known",
     Verify = "W0613" "a certificate that is not checked",
+    NotServed = "W0614" "a setting that this version does not act on",
 }
 
 /// The long texts, one section a code, as they also stand in the documentation.

@@ -13,6 +13,9 @@ use crate::yaml;
 
 pub use diff::unified;
 
+/// A text that has not settled after so many passes is left as it is then.
+const PASSES_MAX: usize = 4;
+
 /// The text in its one form.
 ///
 /// # Errors
@@ -22,7 +25,7 @@ pub fn format(text: &str) -> Result<String, Report> {
     let before = yaml::parse(text, 0, &mut report);
     let (Some(before), false) = (before, report.has_errors()) else { return Err(report) };
     let Some(tree) = tree::read(text) else { return Ok(text.to_owned()) };
-    let formatted = write::write(&tree);
+    let formatted = settle(write::write(&tree));
     let after = yaml::parse(&formatted, 0, &mut report);
     let kept = after.as_ref().is_some_and(|after| same(&before, after))
         && tree::comments(text) == tree::comments(&formatted);
@@ -33,6 +36,19 @@ pub fn format(text: &str) -> Result<String, Report> {
         return Err(report);
     }
     Ok(formatted)
+}
+
+/// Writes again until nothing changes: where a comment has moved into an item, a blank line before it is seen only then.
+fn settle(mut text: String) -> String {
+    for _ in 0..PASSES_MAX {
+        let Some(tree) = tree::read(&text) else { break };
+        let again = write::write(&tree);
+        if again == text {
+            break;
+        }
+        text = again;
+    }
+    text
 }
 
 /// The two mean the same, wherever they stand.

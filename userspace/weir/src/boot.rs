@@ -17,9 +17,6 @@ use std::time::{Duration, Instant, SystemTime};
 use weir_admin::{Call, Request, Response};
 use weir_control::door::{Answer, Asked, Door, serve};
 use weir_control::{Signal, Signals, notify};
-use weir_plan::Plan;
-use weir_policy::Library;
-use weir_policy::jwt::Source;
 use weir_schema::Config;
 use weir_schema::value::Bind;
 
@@ -38,7 +35,6 @@ pub(crate) fn run(file: &Path, serving: impl FnOnce()) -> Result<ExitCode> {
     }
     // A port that is taken must be known before the shield is touched, and nobody is served before the shield is up.
     let shared = Shared { plans: Arc::new(ArcSwap::from_pointee(loaded.plan)), directory: Arc::default() };
-    warn_of_unfetched(&shared.plans.load());
     let berths = berths(&shared.plans.load())?;
     let mut guard = Guard::raise(&shared.plans.load())?;
     let crew = Crew::start(&shared, berths).inspect_err(|_| guard.lower())?;
@@ -110,18 +106,6 @@ async fn drain(appliance: &RefCell<Appliance>, signals: &mut Signals) {
         }
     }
     appliance.borrow_mut().guard.lower();
-}
-
-/// Says which policies will refuse everything, because nobody fetches their keys in this version.
-fn warn_of_unfetched(plan: &Plan) {
-    for (rule, _, source) in plan.library.iter().flat_map(Library::fetched) {
-        if !matches!(source, Source::Fixed) {
-            tracing::warn!(
-                rule,
-                "keys are not fetched from a URL in this version: this policy refuses every token"
-            );
-        }
-    }
 }
 
 fn open_doors(appliance: &Rc<RefCell<Appliance>>, config: &Config) -> Result<()> {

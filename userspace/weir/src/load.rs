@@ -1,7 +1,7 @@
 //! From a file on disk to a plan: read, parse, compile. Warnings go to stderr, errors come back as one text.
 
 use crate::failure::{CONFIG, failure};
-use crate::files;
+use crate::{files, unserved};
 use anyhow::Result;
 use rustls_pki_types::UnixTime;
 use std::path::Path;
@@ -43,6 +43,9 @@ pub(crate) fn check(sources: &Sources, before: Option<&Plan>) -> (Option<(Arc<Co
     let config = Arc::new(config);
     let outcome = compile(&config, &outside);
     report.extend(outcome.report);
+    if let Some(plan) = &outcome.plan {
+        unserved::report(&config, plan, &mut report);
+    }
     report.sort();
     (outcome.plan.map(|plan| (config, plan)), report)
 }

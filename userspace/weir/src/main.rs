@@ -10,6 +10,7 @@ mod failure;
 mod files;
 mod guard;
 mod load;
+mod unserved;
 mod verb;
 
 use clap::Parser;

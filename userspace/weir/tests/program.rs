@@ -4,7 +4,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test fails by panicking"
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says why it is skipped"
 )]
 
 #[path = "program/process.rs"]
@@ -13,11 +14,17 @@ mod process;
 mod refusals;
 #[path = "program/service.rs"]
 mod service;
+#[path = "program/verdict.rs"]
+mod verdict;
 
 use libtest_mimic::{Arguments, Trial};
 
 fn main() {
     let arguments = Arguments::from_args();
-    let trials: Vec<Trial> = refusals::trials().into_iter().chain(service::trials()).collect();
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: trials that run as another user, make namespaces or attach XDP need root");
+    }
+    let trials: Vec<Trial> =
+        refusals::trials().into_iter().chain(service::trials()).chain(verdict::trials()).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -117,7 +117,7 @@ fn faults_are_told_at_their_place_and_all_at_once() {
     );
     check(
         &format!("{REST}routes: [ {{ match: {{ path: /ä }}, upstream: a }} ]"),
-        &["E0209 3:27 no request has this path: target"],
+        &["E0209 3:28 no request has this path: malformed request target"],
     );
 }
 

@@ -155,6 +155,12 @@ fn matches(tree: &Tree, node: &Node) -> bool {
     }
 }
 
+#[test]
+fn a_blank_line_before_a_comment_inside_an_item_settles() {
+    let once = format("- \"\"\n\n-\n  # note\n\n  - - \"\"\n").unwrap();
+    assert_eq!(format(&once).unwrap(), once);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 

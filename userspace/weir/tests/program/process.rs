@@ -40,9 +40,14 @@ pub(crate) struct Weir {
 impl Weir {
     /// Starts it with a configuration and waits until it serves. `{dir}` in the text becomes its directory.
     pub(crate) fn start(config: &str) -> Self {
+        Self::start_by(weir(), config)
+    }
+
+    /// The same by another command, to which the verb and its arguments are appended.
+    pub(crate) fn start_by(mut command: Command, config: &str) -> Self {
         let room = tempfile::tempdir().unwrap();
         let path = write_config(room.path(), config);
-        let child = weir().arg("run").arg("--config").arg(path).stderr(Stdio::piped()).spawn().unwrap();
+        let child = command.arg("run").arg("--config").arg(path).stderr(Stdio::piped()).spawn().unwrap();
         let mut weir = Self { room, child };
         until("weir serves", || {
             if let Some(status) = weir.child.try_wait().unwrap() {

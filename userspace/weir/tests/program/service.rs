@@ -8,10 +8,18 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         Trial::test("service::a_request_is_answered_and_counted", answers),
         Trial::test("service::a_request_reaches_its_upstream", forwards),
+        Trial::test("service::a_token_is_asked_for", token),
         Trial::test("service::a_good_reload_is_taken_and_a_bad_one_changes_nothing", reloads),
         Trial::test("service::an_exchange_in_flight_is_finished_before_the_end", drains),
     ]
 }
+
+/// A policy that accepts [`TOKEN`].
+pub(crate) const LOGIN: &str = "{ jwt: { keys: [ { algorithm: HS256, secret: 0123456789abcdef0123456789abcdef } ], issuer: test, audience: app } }";
+/// Signed with the secret of [`LOGIN`]; good until the year 2100.
+const TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.\
+    eyJpc3MiOiJ0ZXN0IiwiYXVkIjoiYXBwIiwic3ViIjoiYWRhIiwiZXhwIjo0MTAyNDQ0ODAwfQ.\
+    J96kOCPDukDvSCani4MWcFNamBQ4gpVObjO79Fxp5ew";
 
 /// A test server that ends with the test.
 struct Origin(Child, u16);
@@ -72,6 +80,23 @@ fn forwards() -> Result<(), Failed> {
     assert_eq!(code, 200, "{body}");
     assert!(body.contains("GET /a/b?c=d HTTP/1.1") && body.contains("x-shown: yes"), "{body}");
     assert!(body.contains("x-forwarded-for: 127.0.0.1"), "{body}");
+    Ok(())
+}
+
+fn token() -> Result<(), Failed> {
+    let origin = Origin::start();
+    let port = free_port();
+    let policies = format!("policies: {{ login: {LOGIN} }}\n");
+    let text =
+        config(port, free_port(), origin.1, "hello").replace("path: /* }", "path: /* }, policies: [ login ]");
+    let _weir = Weir::start(&format!("{text}{policies}"));
+    let url = format!("http://127.0.0.1:{port}/private");
+    let (code, head) = curl(&["--include", &url]);
+    assert_eq!(code, 401, "{head}");
+    assert!(head.to_lowercase().contains("www-authenticate: bearer realm="), "{head}");
+    assert_eq!(curl(&["-H", &format!("authorization: Bearer {TOKEN}"), &url]).0, 200);
+    let forged = TOKEN.replace("eyJpc3Mi", "eyJpc3Nj");
+    assert_eq!(curl(&["-H", &format!("authorization: Bearer {forged}"), &url]).0, 401);
     Ok(())
 }
 

@@ -1,0 +1,53 @@
+//! Settings that are understood and have no effect in this version: each is said at its line, none is passed over.
+
+use weir_plan::Plan;
+use weir_policy::Library;
+use weir_policy::jwt::Source;
+use weir_schema::upstream::{UpProtocol, Upstream};
+use weir_schema::{Code, Config, Diagnostic, Report, Span};
+
+/// Reports every setting of a configuration that nothing obeys yet.
+pub(crate) fn report(config: &Config, plan: &Plan, report: &mut Report) {
+    let mut say = |span: Span, what: &str| {
+        if span.is_written() {
+            report.push(Diagnostic::new(
+                Code::NotServed,
+                span,
+                format!("{what} has no effect in this version"),
+            ));
+        }
+    };
+    let telemetry = &config.telemetry;
+    say(telemetry.access_log.as_ref().map_or(Span::NOWHERE, |log| log.span), "`access_log`");
+    say(telemetry.tracing.as_ref().map_or(Span::NOWHERE, |tracing| tracing.span), "`tracing`");
+    say(telemetry.log.span, "`log`");
+    say(config.admin.bind.as_ref().map_or(Span::NOWHERE, |bind| bind.span), "`admin.bind`");
+    let limits = &config.limits;
+    say(limits.connections_per_ip.span, "`connections_per_ip`");
+    say(limits.buffer_memory.span, "`buffer_memory`");
+    say(limits.generations.span, "`generations`");
+    say(limits.overload.span, "`overload`");
+    for listener in &config.listeners {
+        say(listener.limits.body_rate_min.span, "`body_rate_min`");
+    }
+    for (_, upstream) in config.upstreams.iter() {
+        unserved_upstream(upstream, &mut say);
+    }
+    for (rule, _, source) in plan.library.iter().flat_map(Library::fetched) {
+        if !matches!(source, Source::Fixed) {
+            let message =
+                format!("`{rule}` refuses every token: keys are not fetched from a URL in this version");
+            let found = Diagnostic::new(Code::NotServed, Span::NOWHERE, message);
+            report.push(found.hint("Give the keys by `jwks_file` or `keys`."));
+        }
+    }
+}
+
+fn unserved_upstream(upstream: &Upstream, say: &mut impl FnMut(Span, &str)) {
+    say(upstream.health.active.as_ref().map_or(Span::NOWHERE, |active| active.span), "`health.active`");
+    say(upstream.breaker.span, "`breaker`");
+    say(upstream.slow_start.span, "`slow_start`");
+    if upstream.protocol.value != UpProtocol::Http1 {
+        say(upstream.protocol.span, "another `protocol` than `http/1.1`");
+    }
+}
