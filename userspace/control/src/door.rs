@@ -154,7 +154,7 @@ pub fn plain(status: u16, text: &'static str) -> Answer {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     #[test]
@@ -172,6 +172,15 @@ mod tests {
     }
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+    /// Sends a request and returns everything that comes back before the connection ends.
+    pub(crate) async fn ask(address: SocketAddr, request: &str) -> String {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
     fn asked(request: &'static str) -> String {
         crate::run(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -180,10 +189,7 @@ mod tests {
                 assert_eq!(asked.head.uri.path(), "/here");
                 Answer::new(Full::new(asked.body))
             }));
-            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-            stream.write_all(request.as_bytes()).await.unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await.unwrap();
+            let answer = ask(address, request).await;
             server.abort();
             answer
         })

@@ -60,7 +60,7 @@ fn describe(asked: &Asked, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use crate::door::tests::ask;
 
     fn asked(path: &str) -> String {
         let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nx-shown: yes\r\nconnection: close\r\n\r\n");
@@ -68,10 +68,7 @@ mod tests {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
             let address = listener.local_addr().unwrap();
             let server = tokio::task::spawn_local(run(listener, String::from("one")));
-            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-            stream.write_all(request.as_bytes()).await.unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await.unwrap();
+            let answer = ask(address, &request).await;
             server.abort();
             answer
         })

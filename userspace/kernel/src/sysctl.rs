@@ -116,7 +116,7 @@ pub(crate) fn apply(host: &Host, may: Sysctls, when: SynWhen) -> (Changes, Vec<C
             complaints.push(Complaint::new(
                 dotted.clone(),
                 said,
-                format!("run `sysctl -w {dotted}={wanted}`, or say `sysctls: set`"),
+                format!("run `sysctl -w {dotted}={wanted}`, or say `set_sysctls: true`"),
             ));
         }
     }

@@ -1,12 +1,13 @@
-//! Settings that are understood and have no effect in this version: each is said at its line, none is passed over.
+//! Settings that are understood and are known to have no effect in this version: each is said at its line.
 
 use weir_plan::Plan;
 use weir_policy::Library;
 use weir_policy::jwt::Source;
-use weir_schema::upstream::{UpProtocol, Upstream};
+use weir_schema::policy::Policy;
+use weir_schema::upstream::{ProxyVersion, RetryOn, UpProtocol, Upstream};
 use weir_schema::{Code, Config, Diagnostic, Report, Span};
 
-/// Reports every setting of a configuration that nothing obeys yet.
+/// Reports the settings of a configuration that nothing obeys yet.
 pub(crate) fn report(config: &Config, plan: &Plan, report: &mut Report) {
     let mut say = |span: Span, what: &str| {
         if span.is_written() {
@@ -33,6 +34,16 @@ pub(crate) fn report(config: &Config, plan: &Plan, report: &mut Report) {
     for (_, upstream) in config.upstreams.iter() {
         unserved_upstream(upstream, &mut say);
     }
+    for consumer in config.consumers.iter().map(|(_, consumer)| consumer) {
+        say(consumer.policies.first().map_or(Span::NOWHERE, |first| first.span), "`policies` of a consumer");
+    }
+    for (_, policy) in config.policies.iter() {
+        match &policy.value {
+            Policy::Jwt(jwt) => say(jwt.cache.span, "`cache`"),
+            Policy::RateLimit(limit) => say(limit.on_store_error.span, "`on_store_error`"),
+            _ => {}
+        }
+    }
     for (rule, _, source) in plan.library.iter().flat_map(Library::fetched) {
         if !matches!(source, Source::Fixed) {
             let message =
@@ -47,6 +58,17 @@ fn unserved_upstream(upstream: &Upstream, say: &mut impl FnMut(Span, &str)) {
     say(upstream.health.active.as_ref().map_or(Span::NOWHERE, |active| active.span), "`health.active`");
     say(upstream.breaker.span, "`breaker`");
     say(upstream.slow_start.span, "`slow_start`");
+    for on in upstream.retry.on.iter().filter(|on| matches!(on.value, RetryOn::Status(_))) {
+        say(on.span, "trying again on a status");
+    }
+    say(upstream.retry.budget.span, "`retry.budget`");
+    say(upstream.retry.backoff.span, "`retry.backoff`");
+    say(upstream.retry.backoff_max.span, "`retry.backoff_max`");
+    if let Some(version) =
+        upstream.proxy_protocol.as_ref().filter(|version| version.value == ProxyVersion::V1)
+    {
+        say(version.span, "version 1 (version 2 is sent), so `v1`");
+    }
     if upstream.protocol.value != UpProtocol::Http1 {
         say(upstream.protocol.span, "another `protocol` than `http/1.1`");
     }
