@@ -1,6 +1,7 @@
 //! What a request asks for.
 
 use crate::Response;
+use crate::order::{File, Order};
 use serde_json::Value;
 use std::net::IpAddr;
 
@@ -37,8 +38,10 @@ pub enum Call {
     Metrics,
     /// What runs: version, generation, listeners, workers, shield.
     Status,
-    /// Take the configuration anew.
-    Reload,
+    /// Take the configuration anew, or another one.
+    Reload(Order),
+    /// What would change with the configuration as it is now, or with these files in its place.
+    Diff(Option<Vec<File>>),
     /// Counters and attachment of the shield.
     Shield,
     /// Every ban.
@@ -68,6 +71,7 @@ const PATHS: &[(&str, &[&str], Door)] = &[
     ("/metrics", &["GET"], Door::Status),
     ("/v1/status", &["GET"], Door::Admin),
     ("/v1/reload", &["POST"], Door::Admin),
+    ("/v1/diff", &["POST"], Door::Admin),
     ("/v1/shield", &["GET"], Door::Admin),
     ("/v1/shield/bans", &["GET", "POST"], Door::Admin),
     ("/v1/shield/bans/{address}", &["DELETE"], Door::Admin),
@@ -95,7 +99,8 @@ impl Call {
             ("/readyz", _) => Ok(Self::Ready),
             ("/metrics", _) => Ok(Self::Metrics),
             ("/v1/status", _) => Ok(Self::Status),
-            ("/v1/reload", _) => Ok(Self::Reload),
+            ("/v1/reload", _) => Order::parse(request.body).map(Self::Reload),
+            ("/v1/diff", _) => Order::parse(request.body).map(|order| Self::Diff(order.files)),
             ("/v1/shield", _) => Ok(Self::Shield),
             ("/v1/shield/bans", "GET") => Ok(Self::Bans),
             ("/v1/shield/bans", _) => ban(request.body),
@@ -166,7 +171,7 @@ mod tests {
         };
         let address = IpAddr::from([192, 0, 2, 1]);
         check("GET", "/metrics", "", Call::Metrics);
-        check("POST", "/v1/reload", "", Call::Reload);
+        check("POST", "/v1/reload", "", Call::Reload(Order::default()));
         check("DELETE", "/v1/shield/bans/192.0.2.1", "", Call::Unban(address));
         check("GET", "/v1/shield/explain/192.0.2.1", "", Call::Explain(address));
         let ban = Call::Ban { address, seconds: Some(600), reason: String::from("noise") };

@@ -7,8 +7,10 @@
 
 mod call;
 mod client;
+mod order;
 mod response;
 
 pub use call::{Call, Door, Request};
 pub use client::{Client, Error as ClientError};
+pub use order::{File, Order};
 pub use response::Response;

@@ -20,8 +20,10 @@ use tokio::sync::Semaphore;
 
 /// Connections served at once through one door; more wait in the backlog.
 pub const CONNECTIONS_MAX: usize = 64;
-/// The largest request body, in bytes.
+/// The largest request body from the network, in bytes.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
+/// The largest request body through a unix socket, in bytes: a configuration of half a million routes has as much.
+pub const LOCAL_BODY_BYTES_MAX: usize = 64 << 20;
 /// How long a client may take to send a head, or to keep a connection open without one.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take to send a body.
@@ -51,6 +53,7 @@ pub enum Door {
 /// Serves requests until the future is dropped.
 pub async fn serve(door: Door, answer: impl AsyncFn(Asked) -> Answer + 'static) {
     let answer = Rc::new(answer);
+    let bytes_max = door.body_bytes_max();
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -58,7 +61,7 @@ pub async fn serve(door: Door, answer: impl AsyncFn(Asked) -> Answer + 'static) 
             Ok(stream) => {
                 let answer = Rc::clone(&answer);
                 tokio::task::spawn_local(async move {
-                    converse(stream, &*answer).await;
+                    converse(stream, bytes_max, &*answer).await;
                     drop(place);
                 });
             }
@@ -102,6 +105,13 @@ impl Door {
         Ok(Self::Tcp(TcpListener::from_std(listener)?))
     }
 
+    const fn body_bytes_max(&self) -> usize {
+        match self {
+            Self::Unix(_) => LOCAL_BODY_BYTES_MAX,
+            Self::Tcp(_) => BODY_BYTES_MAX,
+        }
+    }
+
     async fn accept(&self) -> std::io::Result<Box<dyn Stream>> {
         Ok(match self {
             Self::Unix(listener) => Box::new(listener.accept().await?.0),
@@ -110,8 +120,8 @@ impl Door {
     }
 }
 
-async fn converse(stream: Box<dyn Stream>, answer: &impl AsyncFn(Asked) -> Answer) {
-    let service = service_fn(async |request| Ok::<_, Infallible>(respond(request, answer).await));
+async fn converse(stream: Box<dyn Stream>, bytes_max: usize, answer: &impl AsyncFn(Asked) -> Answer) {
+    let service = service_fn(async |request| Ok::<_, Infallible>(respond(request, bytes_max, answer).await));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
@@ -121,15 +131,19 @@ async fn converse(stream: Box<dyn Stream>, answer: &impl AsyncFn(Asked) -> Answe
     }
 }
 
-async fn respond(request: hyper::Request<Incoming>, answer: &impl AsyncFn(Asked) -> Answer) -> Answer {
+async fn respond(
+    request: hyper::Request<Incoming>,
+    bytes_max: usize,
+    answer: &impl AsyncFn(Asked) -> Answer,
+) -> Answer {
     let (head, body) = request.into_parts();
-    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
-        return plain(413, "the body is larger than 1 MiB\n");
+    if body.size_hint().lower() > bytes_max as u64 {
+        return plain(413, "the body is too large\n");
     }
-    let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect()).await;
+    let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, bytes_max).collect()).await;
     match body {
         Ok(Ok(body)) => answer(Asked { head, body: body.to_bytes() }).await,
-        Ok(Err(_)) => plain(413, "the body is larger than 1 MiB, or it broke off\n"),
+        Ok(Err(_)) => plain(413, "the body is too large, or it broke off\n"),
         Err(_) => plain(408, "the body took longer than 10 s\n"),
     }
 }
@@ -204,7 +218,7 @@ pub(crate) mod tests {
             assert!(answer.starts_with(begins) && answer.ends_with(ends), "{rest}: {answer}");
         };
         check("content-length: 5\r\n\r\nhello", "HTTP/1.1 200 ", "hello");
-        check("content-length: 1048577\r\n\r\n", "HTTP/1.1 413 ", "larger than 1 MiB\n");
+        check("content-length: 1048577\r\n\r\n", "HTTP/1.1 413 ", "too large\n");
         check("content-length: x\r\n\r\n", "HTTP/1.1 400 ", "");
     }
 }

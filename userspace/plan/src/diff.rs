@@ -39,6 +39,24 @@ pub struct Change {
     pub effect: String,
 }
 
+/// Settings that only a start obeys: the section, and how their paths in it begin.
+const AT_START: &[(Part, &str)] =
+    &[(Part::Limits, "workers"), (Part::Admin, "socket"), (Part::Telemetry, "metrics.bind")];
+
+impl Change {
+    /// The settings of it that a reload does not bring into force, but a restart does.
+    pub fn at_start(&self) -> impl Iterator<Item = &Leaf> {
+        let only = |leaf: &&Leaf| {
+            AT_START.iter().any(|(part, path)| {
+                // A whole section that comes or goes is one setting.
+                let within = path.strip_prefix(&leaf.path).is_some_and(|rest| rest.starts_with('.'));
+                *part == self.part && (within || leaf.path.starts_with(path))
+            })
+        };
+        self.leaves.iter().filter(only)
+    }
+}
+
 /// A kind of part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "each is the section of the configuration of that name")]
@@ -72,6 +90,27 @@ impl Diff {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
+    }
+
+    /// What a reload would do about it, in a sentence.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let count = match self.changes.len() {
+            0 => return "Nothing differs.".to_owned(),
+            1 => "1 part differs".to_owned(),
+            count => format!("{count} parts differ"),
+        };
+        let late = self.changes.iter().flat_map(|change| {
+            change.at_start().map(|leaf| format!("`{}.{}`", change.part.as_str(), leaf.path))
+        });
+        let late: Vec<String> = late.collect();
+        match late.len() {
+            0 => format!("{count}; a reload takes everything."),
+            _ => format!(
+                "{count}; a reload takes everything but {}, for which weir must be restarted.",
+                late.join(", ")
+            ),
+        }
     }
 }
 

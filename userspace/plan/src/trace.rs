@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use weir_policy::Chain;
 use weir_schema::value::Leaf;
 
 use crate::Plan;
@@ -11,7 +12,8 @@ use crate::balance::{Balance, Draw};
 use crate::diff::Calm;
 use crate::host;
 use crate::key;
-use crate::route::{Action, Route};
+use crate::listener::{Service, Tunnel};
+use crate::route::{Action, Redirect, Route};
 use crate::router::{Ask, Entry};
 use crate::upstream::Upstream;
 
@@ -22,6 +24,8 @@ pub struct Trace {
     pub listener: String,
     /// The routes in the order in which they were tried, up to the one that answers.
     pub tried: Vec<Tried>,
+    /// How many more were tried than are told.
+    pub left_out: usize,
     /// The route that answers.
     pub route: Option<String>,
     /// What the captures of its path stand for.
@@ -64,31 +68,58 @@ pub const TRIED_MAX: usize = 200;
 /// Follows a request. Where policies would have to verify a token first, routes that ask for claims are not taken.
 #[must_use]
 pub fn trace(plan: &Plan, ask: &Ask<'_>) -> Trace {
-    let found = plan.router.find(ask);
-    let listener = plan.listener(ask.listener).map(|listener| listener.name.to_string()).unwrap_or_default();
+    let listener = plan.listener(ask.listener);
+    let own = plan.chains.of_listener(ask.listener);
     let mut trace = Trace {
-        listener,
-        tried: tried(plan, ask, found.map(|found| found.entry)),
+        listener: listener.map(|listener| listener.name.to_string()).unwrap_or_default(),
+        tried: Vec::new(),
+        left_out: 0,
         route: None,
         captures: Vec::new(),
-        policies: Vec::new(),
+        policies: rules(own),
         action: "No route answers: 404.".to_owned(),
         ways: Vec::new(),
     };
-    let Some(found) = found else { return trace };
-    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-    trace.captures = found.entry.captures(ask.request.path()).map(owned).collect();
-    trace.route = Some(found.route.name.to_string());
-    let chain = plan.chains.of_route(ask.listener, found.route.id);
-    trace.policies = chain.iter().flat_map(|chain| chain.steps()).map(|step| step.rule.to_string()).collect();
-    trace.action = action(found.route);
-    trace.ways = ways(found.route, ask);
+    match listener.map(|listener| &listener.service) {
+        Some(Service::Redirect(_, redirect)) => trace.action = sent(redirect),
+        Some(Service::Tunnel(tunnel)) => trace.carry(tunnel, ask),
+        _ => trace.route(plan, ask),
+    }
     trace
 }
 
-/// Every entry that comes before the one found and shares its host with the request; others were never near.
-fn tried(plan: &Plan, ask: &Ask<'_>, found: Option<&Entry>) -> Vec<Tried> {
+fn rules(chain: Option<&Arc<Chain>>) -> Vec<String> {
+    chain.iter().flat_map(|chain| chain.steps()).map(|step| step.rule.to_string()).collect()
+}
+
+impl Trace {
+    fn route(&mut self, plan: &Plan, ask: &Ask<'_>) {
+        let found = plan.router.find(ask);
+        (self.tried, self.left_out) = tried(plan, ask, found.map(|found| found.entry));
+        let Some(found) = found else { return };
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        self.captures = found.entry.captures(ask.request.path()).map(owned).collect();
+        self.route = Some(found.route.name.to_string());
+        self.policies = rules(plan.chains.of_route(ask.listener, found.route.id));
+        self.action = action(found.route);
+        self.ways = ways(found.route, ask);
+    }
+
+    fn carry(&mut self, tunnel: &Tunnel, ask: &Ask<'_>) {
+        match tunnel.find(ask.sni) {
+            None => self.action = "No upstream is meant for it: the connection is closed.".to_owned(),
+            Some(upstream) => {
+                self.action = format!("Its bytes are carried to the upstream `{}`.", upstream.name);
+                self.ways = vec![way(upstream, 100, "", ask)];
+            }
+        }
+    }
+}
+
+/// Every entry up to the one found; beyond [`TRIED_MAX`] they are only counted.
+fn tried(plan: &Plan, ask: &Ask<'_>, found: Option<&Entry>) -> (Vec<Tried>, usize) {
     let mut tried = Vec::new();
+    let mut left_out = 0;
     for entry in plan.router.entries() {
         let is_found = found.is_some_and(|found| std::ptr::eq(found, entry));
         let Some(rule) = plan.router.rules().get(entry.route.index()) else { continue };
@@ -104,44 +135,51 @@ fn tried(plan: &Plan, ask: &Ask<'_>, found: Option<&Entry>) -> Vec<Tried> {
         if tried.len() < TRIED_MAX || is_found {
             let pattern = format!("{}{}", entry.host.spell(), entry.path.spell());
             tried.push(Tried { route: rule.route.name.to_string(), pattern, miss });
+        } else {
+            left_out += 1;
         }
         if is_found {
             break;
         }
     }
-    tried
+    (tried, left_out)
 }
 
 fn action(route: &Route) -> String {
     match &route.action {
         Action::Upstream(upstream) => format!("The upstream `{}` answers.", upstream.name),
         Action::Split(_) => "One of several upstreams answers, drawn by weight.".to_owned(),
-        Action::Redirect(redirect) => {
-            format!("The client is sent to `{}` with {}.", redirect.to.spell(), redirect.status)
-        }
+        Action::Redirect(redirect) => sent(redirect),
         Action::Respond(respond) => {
             format!("weir answers {} with {} bytes of its own.", respond.status, respond.body.len())
         }
     }
 }
 
+fn sent(redirect: &Redirect) -> String {
+    format!("The client is sent to `{}` with {}.", redirect.to.spell(), redirect.status)
+}
+
 fn ways(route: &Route, ask: &Ask<'_>) -> Vec<Way> {
     match &route.action {
-        Action::Upstream(upstream) => vec![way(upstream, 100, route, ask)],
+        Action::Upstream(upstream) => vec![way(upstream, 100, &route.name, ask)],
         Action::Split(split) => {
             let total: u64 = split.iter().map(|(weight, _)| weight).sum();
-            split.iter().map(|(weight, one)| way(one, weight * 100 / total.max(1), route, ask)).collect()
+            split
+                .iter()
+                .map(|(weight, one)| way(one, weight * 100 / total.max(1), &route.name, ask))
+                .collect()
         }
         Action::Redirect(_) | Action::Respond(_) => Vec::new(),
     }
 }
 
-fn way(upstream: &Arc<Upstream>, percent: u64, route: &Route, ask: &Ask<'_>) -> Way {
+fn way(upstream: &Arc<Upstream>, percent: u64, route: &str, ask: &Ask<'_>) -> Way {
     let (target, why) = match upstream.balance.draw() {
         Draw::Count => (None, "The targets take turns.".to_owned()),
         Draw::Random => (None, "The less busy of two targets drawn at random is taken.".to_owned()),
         Draw::Hash(by) => {
-            let key = key::find(by, &route.name, ask);
+            let key = key::find(by, route, ask);
             let words = match key.of {
                 Some(key) => format!("`{}`", key.spell()),
                 None => "the client's address, because no key of it is there".to_owned(),
@@ -166,6 +204,9 @@ impl fmt::Display for Trace {
                 Some(miss) => writeln!(f, "  not     {}  {}: {miss}", tried.route, tried.pattern)?,
                 None => writeln!(f, "route     {}  {}", tried.route, tried.pattern)?,
             }
+        }
+        if self.left_out > 0 {
+            writeln!(f, "  not     and {} more, not told here", self.left_out)?;
         }
         for (name, value) in &self.captures {
             writeln!(f, "  capture {name} = {value}")?;

@@ -3,14 +3,16 @@
 use crate::crew::{Crew, Shared};
 use crate::guard::Guard;
 use crate::load::{Loaded, load};
+use crate::{change, files};
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
-use weir_admin::{Call, Response};
+use weir_admin::{Call, File, Order, Response};
 use weir_meter::{Block, Format, Page, names};
 use weir_plan::Plan;
+use weir_schema::{Source, Sources};
 use weir_wire::Reason;
 
 /// Everything that runs.
@@ -48,14 +50,8 @@ impl Appliance {
             Call::Ready => return self.ready(),
             Call::Metrics => return self.metrics(Format::of(accept)),
             Call::Status => return Response::json(&self.status()),
-            Call::Reload => {
-                return match self.reload() {
-                    Ok(outcome) => Response::json(&outcome),
-                    Err(error) => {
-                        Response::problem(422, "the running configuration is kept", &format!("{error:#}"))
-                    }
-                };
-            }
+            Call::Reload(order) => return said(self.reload(&order), "the running configuration is kept"),
+            Call::Diff(files) => return said(self.diff(files), "there is nothing to compare with"),
             Call::Shield => self.guard.status(),
             Call::Bans => self.guard.bans(),
             Call::Ban { address, seconds, reason } => self.guard.ban(address, seconds, &reason),
@@ -79,10 +75,31 @@ impl Appliance {
         self.crew.answer_questions();
     }
 
-    /// Takes the configuration anew: all of it or nothing.
-    pub(crate) fn reload(&mut self) -> Result<Value> {
+    /// Says what would change with the files as they are now, or with others in their place.
+    fn diff(&self, files: Option<Vec<File>>) -> Result<Value> {
         let running = self.shared.plans.load_full();
-        let outcome = load(&self.file, Some(&running)).and_then(|loaded| self.take(&running, loaded));
+        let next = load(&self.sources(files)?, Some(&running))?;
+        let mut told = change::told(&weir_plan::diff::diff(&running, &next.plan));
+        told["generation"] = self.generation.into();
+        told["warnings"] = next.warnings.into();
+        Ok(told)
+    }
+
+    fn sources(&self, files: Option<Vec<File>>) -> Result<Sources> {
+        let source = |file: File| Source::new(file.name, file.text);
+        match files {
+            Some(files) => Ok(Sources::new(files.into_iter().map(source).collect())),
+            None => files::sources(&self.file),
+        }
+    }
+
+    /// Takes a configuration: all of it or nothing.
+    pub(crate) fn reload(&mut self, order: &Order) -> Result<Value> {
+        let running = self.shared.plans.load_full();
+        let outcome = self
+            .sources(order.files.clone())
+            .and_then(|sources| load(&sources, Some(&running)))
+            .and_then(|loaded| self.take(&running, loaded));
         self.reloads.last_taken = outcome.is_ok();
         match &outcome {
             Ok(_) => {
@@ -151,6 +168,14 @@ impl Appliance {
         drop(directory);
         self.guard.metrics(&mut page);
         Response::text(format.media_type(), page.finish())
+    }
+}
+
+/// The answer to a wish about a configuration.
+fn said(outcome: Result<Value>, refusal: &str) -> Response {
+    match outcome {
+        Ok(value) => Response::json(&value),
+        Err(error) => Response::problem(422, refusal, &format!("{error:#}")),
     }
 }
 

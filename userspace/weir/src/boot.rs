@@ -3,6 +3,7 @@
 use crate::appliance::{Appliance, Reloads};
 use crate::crew::{Crew, Shared, berths};
 use crate::failure::{OS, UNAVAILABLE, failure};
+use crate::files;
 use crate::guard::Guard;
 use crate::load::load;
 use anyhow::Result;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-use weir_admin::{Call, Request, Response};
+use weir_admin::{Call, Order, Request, Response};
 use weir_control::door::{Answer, Asked, Door, serve};
 use weir_control::{Signal, Signals, notify};
 use weir_schema::Config;
@@ -29,7 +30,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// Runs the appliance until it is told to end. `serving` is called once everything listens.
 pub(crate) fn run(file: &Path, serving: impl FnOnce()) -> Result<ExitCode> {
-    let loaded = load(file, None)?;
+    let loaded = load(&files::sources(file)?, None)?;
     if !loaded.warnings.is_empty() {
         eprintln!("{}", loaded.warnings.trim_end());
     }
@@ -67,7 +68,7 @@ async fn govern(
     loop {
         match signals.next_within(TICK).await {
             Some(Signal::Drain) => break,
-            Some(Signal::Reload) => drop(appliance.borrow_mut().reload()),
+            Some(Signal::Reload) => drop(appliance.borrow_mut().reload(&Order::default())),
             Some(Signal::Reopen | Signal::Upgrade) => {
                 tracing::info!("this signal has no meaning yet in this version");
             }

@@ -6,6 +6,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use weir_admin::File;
 use weir_plan::Files;
 use weir_schema::{Lookup, Source, Sources};
 
@@ -88,6 +89,12 @@ pub(crate) fn sources(config: &Path) -> Result<Sources> {
         files.push(Source::new(path.to_string_lossy(), text));
     }
     Ok(Sources::new(files))
+}
+
+/// The same files as they travel to the running program.
+pub(crate) fn packed(sources: &Sources) -> Vec<File> {
+    let file = |(_, source): (u16, &Source)| File { name: source.name.clone(), text: source.text.clone() };
+    sources.iter().map(file).collect()
 }
 
 /// The YAML files of a directory in the order of their names; none if there is no such directory.

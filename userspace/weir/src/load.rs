@@ -1,10 +1,9 @@
-//! From a file on disk to a plan: read, parse, compile. Warnings go to stderr, errors come back as one text.
+//! From the texts of a configuration to a plan: parse, compile. Warnings and errors come back as one text.
 
 use crate::failure::{CONFIG, failure};
 use crate::{files, unserved};
 use anyhow::Result;
 use rustls_pki_types::UnixTime;
-use std::path::Path;
 use std::sync::Arc;
 use weir_plan::{Outside, Plan, compile};
 use weir_schema::diagnostic::Style;
@@ -21,12 +20,11 @@ pub(crate) struct Loaded {
     pub(crate) warnings: String,
 }
 
-/// Reads and compiles a configuration; the plan in force hands on what its clients hold.
-pub(crate) fn load(path: &Path, before: Option<&Plan>) -> Result<Loaded> {
-    let sources = files::sources(path)?;
-    let (checked, report) = check(&sources, before);
+/// Compiles a configuration; the plan in force hands on what its clients hold.
+pub(crate) fn load(sources: &Sources, before: Option<&Plan>) -> Result<Loaded> {
+    let (checked, report) = check(sources, before);
     let text =
-        if report.is_empty() { String::new() } else { report.write(&sources, Format::Text, Style::Plain) };
+        if report.is_empty() { String::new() } else { report.write(sources, Format::Text, Style::Plain) };
     match checked {
         Some((config, plan)) => Ok(Loaded { config, plan, warnings: text }),
         None => Err(failure(CONFIG, format!("the configuration is refused\n\n{}", text.trim_end()))),

@@ -4,6 +4,7 @@
 
 mod appliance;
 mod boot;
+mod change;
 mod crew;
 mod demo;
 mod failure;

@@ -2,12 +2,14 @@
 
 mod config;
 mod demo;
+mod diff;
 mod doctor;
 mod respond;
 mod run;
 mod running;
 mod shield;
 mod text;
+mod trace;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -48,6 +50,10 @@ pub(crate) enum Verb {
     Status(running::Status),
     /// Make the running program take its configuration anew.
     Reload(running::Reload),
+    /// What would change if the running program took its configuration, or another one.
+    Diff(diff::Diff),
+    /// What would become of a request: listener, routes, policies, target. Nothing is sent.
+    Trace(trace::Trace),
     /// Look at and steer the shield of the running program.
     #[command(subcommand)]
     Shield(shield::Shield),
@@ -70,6 +76,8 @@ impl Verb {
             Self::Init(init) => init.run(),
             Self::Status(status) => status.run(),
             Self::Reload(reload) => reload.run(),
+            Self::Diff(diff) => diff.run(),
+            Self::Trace(trace) => trace.run(),
             Self::Shield(shield) => shield.run(),
             Self::Doctor(doctor) => doctor.run(),
             Self::Respond(respond) => respond.run(),

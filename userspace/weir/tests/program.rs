@@ -8,6 +8,8 @@
     reason = "a test fails by panicking, and says why it is skipped"
 )]
 
+#[path = "program/plans.rs"]
+mod plans;
 #[path = "program/process.rs"]
 mod process;
 #[path = "program/refusals.rs"]
@@ -24,7 +26,7 @@ fn main() {
     if !nix::unistd::geteuid().is_root() {
         println!("skipped: trials that run as another user, make namespaces or attach XDP need root");
     }
-    let trials: Vec<Trial> =
-        refusals::trials().into_iter().chain(service::trials()).chain(verdict::trials()).collect();
+    let rooms = [refusals::trials(), service::trials(), plans::trials(), verdict::trials()];
+    let trials: Vec<Trial> = rooms.into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -174,8 +174,8 @@ pub(super) fn one(part: Part) -> String {
     let words = match part {
         Part::Tls => "New handshakes obey it; open connections stay.",
         Part::Shield => "The kernel obeys it at once; lists and bans that stay are not interrupted.",
-        Part::Limits => "It holds at once, except for `workers`, which takes a restart.",
-        Part::Telemetry => "What is reported changes at once; no connection is touched.",
+        Part::Limits => "It holds at once for all; `workers` holds from the next start on.",
+        Part::Telemetry => "What is reported changes; no connection is touched.",
         Part::Admin => "Commands and the web page obey it; no connection of a client is touched.",
         _ => "It holds for new connections.",
     };

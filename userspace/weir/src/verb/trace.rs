@@ -1,0 +1,139 @@
+//! `weir trace`: what would become of a request.
+
+use super::{CONFIG, Output};
+use crate::failure::{USAGE, failure};
+use crate::files;
+use crate::load::load;
+use anyhow::{Result, anyhow};
+use serde_json::{Value, json};
+use std::net::{IpAddr, Ipv6Addr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use weir_message::{Request, Scheme, uri};
+use weir_plan::Plan;
+use weir_plan::listener::{Bind, Listener, Service};
+use weir_plan::router::Ask;
+use weir_plan::trace::{Tried, Way, trace};
+
+#[derive(clap::Args)]
+pub(crate) struct Trace {
+    /// The method.
+    method: String,
+    /// The URL as a client would ask for it.
+    url: String,
+    /// A header field, `name: value`; may be given several times.
+    #[arg(short = 'H', long = "header", value_name = "FIELD")]
+    headers: Vec<String>,
+    /// The address of the client.
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    from: IpAddr,
+    /// The listener by name; otherwise the URL's scheme and port decide.
+    #[arg(long, value_name = "NAME")]
+    listener: Option<String>,
+    /// The configuration. Files of `conf.d` beside it belong to it.
+    #[arg(short, long, default_value = CONFIG)]
+    config: PathBuf,
+    /// How to print.
+    #[arg(short, long, value_enum, default_value = "text")]
+    output: Output,
+}
+
+impl Trace {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let plan = load(&files::sources(&self.config)?, None)?.plan;
+        let (scheme, authority, target) = split(&self.url)?;
+        let request = self.request(scheme, authority, &target).map_err(|error| usage(&error))?;
+        let listener = self.find(&plan, scheme, request.port())?;
+        let client = match self.from {
+            IpAddr::V4(address) => address.to_ipv6_mapped(),
+            IpAddr::V6(address) => address,
+        };
+        let sni = (scheme == Scheme::Https).then(|| request.host());
+        let ask = Ask { request: &request, listener: listener.id, client, sni, identity: None };
+        let told = trace(&plan, &ask);
+        match self.output {
+            Output::Text => print!("{told}"),
+            Output::Json => println!("{:#}", shown(&told, client)),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The request as a listener would have read it.
+    fn request(&self, scheme: Scheme, authority: &str, target: &str) -> Result<Request> {
+        let mut request = Request::default();
+        request.begin(scheme, self.method.as_bytes(), authority.as_bytes(), target.as_bytes());
+        for field in &self.headers {
+            let (name, value) =
+                field.split_once(':').ok_or_else(|| anyhow!("`{field}` is no field: write `name: value`"))?;
+            let added = request.head.append(name.trim(), value.trim().as_bytes());
+            added.map_err(|error| anyhow!("`{field}` is no field: {error}"))?;
+        }
+        request.settle(uri::Rules::default()).map_err(|error| anyhow!("no such request: {error}"))?;
+        Ok(request)
+    }
+
+    /// The listener that is named, or one that the URL fits: by its port first, then by its scheme.
+    fn find<'p>(&self, plan: &'p Plan, scheme: Scheme, port: u16) -> Result<&'p Arc<Listener>> {
+        let listeners = &plan.listeners;
+        let secure = |listener: &&Arc<Listener>| listener.tls.is_some() == (scheme == Scheme::Https);
+        let found = match &self.listener {
+            Some(name) => listeners.iter().find(|listener| *listener.name == **name),
+            None => {
+                listeners.iter().find(|listener| listener.binds.iter().any(|bind| has(bind, port))).or_else(
+                    || listeners.iter().filter(|it| !matches!(it.service, Service::Tunnel(_))).find(secure),
+                )
+            }
+        };
+        found.ok_or_else(|| {
+            let names: Vec<&str> = listeners.iter().map(|listener| &*listener.name).collect();
+            let wanted = match &self.listener {
+                Some(name) => format!("there is no listener `{name}`"),
+                None => format!("no listener has port {port} or this scheme"),
+            };
+            usage(&anyhow!("{wanted}; --listener names one of: {}", names.join(", ")))
+        })
+    }
+}
+
+fn usage(error: &anyhow::Error) -> anyhow::Error {
+    failure(USAGE, format!("{error:#}"))
+}
+
+fn has(bind: &Bind, port: u16) -> bool {
+    match bind {
+        Bind::Ip(address) => address.port() == port,
+        Bind::Any(own) => *own == port,
+        Bind::Unix(_) => false,
+    }
+}
+
+/// Scheme, authority and target of a URL.
+fn split(url: &str) -> Result<(Scheme, &str, String)> {
+    let schemes = [("http://", Scheme::Http), ("https://", Scheme::Https)];
+    let found = schemes.into_iter().find_map(|(prefix, scheme)| Some((scheme, url.strip_prefix(prefix)?)));
+    let Some((scheme, rest)) = found else {
+        return Err(failure(USAGE, format!("`{url}` is no URL: it begins with http:// or https://")));
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, target) = rest.split_at(end);
+    let target = target.split_once('#').map_or(target, |(target, _)| target);
+    let slash = if target.starts_with('/') { "" } else { "/" };
+    Ok((scheme, authority, format!("{slash}{target}")))
+}
+
+fn shown(told: &weir_plan::trace::Trace, client: Ipv6Addr) -> Value {
+    let tried = |tried: &Tried| json!({ "route": tried.route, "pattern": tried.pattern, "miss": tried.miss });
+    let way = |way: &Way| json!({ "upstream": way.upstream, "percent": way.percent, "target": way.target, "why": way.why });
+    json!({
+        "listener": told.listener,
+        "client": client.to_canonical(),
+        "tried": told.tried.iter().map(tried).collect::<Vec<_>>(),
+        "left_out": told.left_out,
+        "route": told.route,
+        "captures": told.captures.iter().map(|(name, value)| (name.clone(), json!(value))).collect::<serde_json::Map<_, _>>(),
+        "policies": told.policies,
+        "action": told.action,
+        "ways": told.ways.iter().map(way).collect::<Vec<_>>(),
+    })
+}
