@@ -11,10 +11,12 @@ use crate::clock;
 use crate::map::Map;
 use crate::{Complaint, Error};
 
+mod filter;
 mod journal;
 pub mod ledger;
 pub mod protected;
 
+use filter::Filter;
 use journal::Journal;
 pub use ledger::{Cause, Entry, Ledger, Refusal};
 pub use protected::Protected;
@@ -24,6 +26,7 @@ pub use protected::Protected;
 pub struct Bans {
     ledger: Ledger,
     table: Map<u64, Ban>,
+    filter: Filter,
     journal: Option<Journal>,
     protected: Protected,
     mask_v6: u64,
@@ -72,6 +75,7 @@ impl Bans {
         let mut bans = Self {
             ledger: Ledger::new(terms_of_bans),
             table: Map::open(terms.pins, table::BANS)?,
+            filter: Filter::open(terms.pins)?,
             journal,
             protected: terms.protected,
             mask_v6: terms.mask_v6,
@@ -83,7 +87,7 @@ impl Bans {
         Ok((bans, complaints))
     }
 
-    /// Makes ledger and kernel agree.
+    /// Makes ledger, kernel and filter agree. A ban for which the ledger has no room is let go: nobody would end it.
     fn reconcile(&mut self) -> Result<(), Error> {
         let (now_s, now_ns) = (clock::wall_s(), clock::monotonic_ns());
         self.ledger.expire(now_s);
@@ -94,9 +98,12 @@ impl Bans {
             } else if self.ledger.find(source).is_none() {
                 let until_s = now_s + (ban.until_ns - now_ns) / 1_000_000_000;
                 let cause = Cause { rule: "found in the kernel".to_owned(), ..Cause::by_hand("") };
-                self.ledger.restore(source, Entry { cause, since_s: now_s, until_s, nth: 1 });
+                if !self.ledger.restore(source, Entry { cause, since_s: now_s, until_s, nth: 1 }) {
+                    self.table.remove(&key)?;
+                }
             }
         }
+        self.renew_filter()?;
         let here: Vec<(IpAddr, Entry)> =
             self.ledger.iter(now_s).map(|(source, entry)| (source, entry.clone())).collect();
         for (source, entry) in here {
@@ -127,6 +134,7 @@ impl Bans {
             return Err(refused(Refusal::Protected(why)));
         }
         let now_s = clock::wall_s();
+        self.clear(now_s)?;
         let entry = self.ledger.ban(source, duration, cause, now_s).map_err(refused)?;
         self.enforce(source, &entry, now_s)?;
         self.write(source, Some(&entry));
@@ -141,6 +149,7 @@ impl Bans {
         let source = source_of(self.key(source));
         let known = self.ledger.unban(source);
         let enforced = self.table.remove(&self.key(source))?;
+        self.renew_filter()?;
         if known {
             self.write(source, None);
         }
@@ -174,17 +183,32 @@ impl Bans {
     /// What the kernel said.
     pub fn expire(&mut self) -> Result<usize, Error> {
         let now_s = clock::wall_s();
-        let ended = self.ledger.expire(now_s);
-        for &source in &ended {
-            self.table.remove(&self.key(source))?;
-            self.write(source, None);
+        let ended = self.clear(now_s)?;
+        if ended > 0 {
+            self.renew_filter()?;
         }
         let live = self.ledger.len();
         if let Some(journal) = &mut self.journal {
             // The journal is history for people; failing to shorten it must not stop a ban.
             drop(journal.trim(live, self.ledger.iter(now_s)));
         }
+        Ok(ended)
+    }
+
+    /// Takes bans that have ended out of the kernel and the journal, and says how many.
+    fn clear(&mut self, now_s: u64) -> Result<usize, Error> {
+        let ended = self.ledger.expire(now_s);
+        for &source in &ended {
+            self.table.remove(&self.key(source))?;
+            self.write(source, None);
+        }
         Ok(ended.len())
+    }
+
+    /// Writes the filter anew from what the kernel holds: only so do bits go out again.
+    fn renew_filter(&mut self) -> Result<(), Error> {
+        let held = self.table.read_all()?;
+        self.filter.renew(held.into_iter().map(|(key, _)| key))
     }
 
     /// Who is never banned.
@@ -218,10 +242,12 @@ impl Bans {
         self.protected.find(source).or(inside.map(|(_, why)| why))
     }
 
-    fn enforce(&self, source: IpAddr, entry: &Entry, now_s: u64) -> Result<(), Error> {
+    fn enforce(&mut self, source: IpAddr, entry: &Entry, now_s: u64) -> Result<(), Error> {
         let key = self.key(source);
         let left_ns = entry.until_s.saturating_sub(now_s).saturating_mul(1_000_000_000);
         let hits = self.table.find(&key)?.map_or(0, |ban| ban.hits);
+        // The bit first: a ban behind a clear bit is no ban.
+        self.filter.set(key)?;
         self.table.put(&key, &Ban { until_ns: clock::monotonic_ns().saturating_add(left_ns), hits })
     }
 

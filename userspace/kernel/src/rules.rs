@@ -4,7 +4,8 @@ use std::num::NonZeroU64;
 
 use weir_plan::shield::{self, PortAction, Rate, Rates, Shield, SynWhen, Transport};
 use weir_wire::config::{
-    FLAG_CHECK_ACKS, FLAG_COOKIE_TIMESTAMPS, FLAG_COOKIES_FORCED, FLAG_DROP_LATE_FRAGMENTS, FLAG_GUARD_ALWAYS,
+    FLAG_BAN_FILTER, FLAG_CHECK_ACKS, FLAG_COOKIE_TIMESTAMPS, FLAG_COOKIES_FORCED, FLAG_DROP_LATE_FRAGMENTS,
+    FLAG_GUARD_ALWAYS,
 };
 use weir_wire::limit::{CLASSES, Class};
 use weir_wire::port::{Action, PORT_RULES, PortPolicy, PortRule, PortWord};
@@ -76,7 +77,8 @@ fn flags(shield: &Shield, cookies: Cookies) -> u32 {
         (cookies.forced, FLAG_COOKIES_FORCED),
         (shield.syn_guard.drop_bad_acks, FLAG_CHECK_ACKS),
     ];
-    choices.into_iter().filter(|&(chosen, _)| chosen).fold(0, |flags, (_, flag)| flags | flag)
+    // Bans keep their filter true from before the first rules on.
+    choices.into_iter().filter(|&(chosen, _)| chosen).fold(FLAG_BAN_FILTER, |flags, (_, flag)| flags | flag)
 }
 
 const fn mode(mode: shield::Mode) -> Mode {
@@ -248,14 +250,14 @@ mod tests {
     #[test]
     fn switches_become_flags() {
         let plain = compiled(|_| {}).config;
-        assert_eq!(plain.flags, FLAG_COOKIE_TIMESTAMPS | FLAG_CHECK_ACKS);
+        assert_eq!(plain.flags, FLAG_BAN_FILTER | FLAG_COOKIE_TIMESTAMPS | FLAG_CHECK_ACKS);
         let other = compiled(|shield| {
             shield.syn_guard.when = SynWhen::Always;
             shield.syn_guard.drop_bad_acks = false;
             shield.syn_guard.window_scale = Some(3);
             shield.late_fragments = shield::Fragments::Drop;
         });
-        let expect = FLAG_COOKIE_TIMESTAMPS | FLAG_GUARD_ALWAYS | FLAG_DROP_LATE_FRAGMENTS;
+        let expect = FLAG_BAN_FILTER | FLAG_COOKIE_TIMESTAMPS | FLAG_GUARD_ALWAYS | FLAG_DROP_LATE_FRAGMENTS;
         assert_eq!((other.config.flags, other.config.cookie_window_scale), (expect, 3));
     }
 

@@ -34,7 +34,7 @@ use world::World;
 /// A trial, run in a world of its own.
 type Run = fn(&World);
 
-const TRIALS: [(&str, Run); 21] = [
+const TRIALS: [(&str, Run); 22] = [
     ("the_verifier_takes_the_object", attach::verify_only),
     ("attach_generic_counts_and_passes", attach::generic),
     ("attach_native_counts_and_passes", attach::native),
@@ -47,6 +47,7 @@ const TRIALS: [(&str, Run); 21] = [
     ("a_ban_takes_effect_on_the_next_packet", ban::next_packet),
     ("a_ban_of_ipv6_covers_its_network", ban::v6_network),
     ("protected_sources_are_not_banned", ban::protected),
+    ("the_filter_before_bans_is_kept_true", ban::filter),
     ("explain_agrees_with_the_kernel", list::explain),
     ("observe_changes_nothing", list::observe),
     ("a_million_entries_swap_under_traffic", list::swap),

@@ -123,11 +123,13 @@ impl Ledger {
         self.entries.remove(&source).is_some()
     }
 
-    /// Enters a ban as it was found in the journal or in the kernel's table.
-    pub fn restore(&mut self, source: IpAddr, entry: Entry) {
-        if self.entries.len() < self.entries_max() {
+    /// Enters a ban as it was found in the journal or in the kernel's table. False if there is no room.
+    pub fn restore(&mut self, source: IpAddr, entry: Entry) -> bool {
+        let has_room = self.entries.len() < self.entries_max();
+        if has_room {
             self.entries.insert(source, entry);
         }
+        has_room
     }
 
     /// The ban of a source.

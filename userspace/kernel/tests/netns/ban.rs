@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use weir_kernel::Cause;
-use weir_wire::Reason;
+use aya::maps::{Array, Map, MapData};
+use weir_kernel::{Cause, Shield};
+use weir_wire::ban::{FILTER_WORDS, Filter, filter_place};
+use weir_wire::{Address, Reason, table};
 
 use crate::traffic::{Sink, send, source};
 use crate::world::{CLIENT6, SERVER, SERVER6, World, at, until};
@@ -89,4 +91,46 @@ pub(crate) fn protected(world: &World) {
     assert!(shield.bans().list().unwrap().is_empty(), "the ban of an upstream stayed");
     send(&upstream, SERVER);
     assert!(sink.receives(), "an upstream is dropped");
+}
+
+/// The filter before the table of bans lets exactly the banned through: also after bans were lifted, after a restart,
+/// and after somebody else has written nonsense into it.
+pub(crate) fn filter(world: &World) {
+    let read = || {
+        let pin = MapData::from_pin(world.pins().join(table::BAN_FILTER)).unwrap();
+        Array::<_, Filter>::try_from(Map::Array(pin)).unwrap()
+    };
+    let agree = |shield: &mut Shield, banned: &[&str]| {
+        let mut expect: Filter = [0; FILTER_WORDS];
+        for (word, bit) in banned.iter().map(|one| filter_place(Address::from(at(one)).key(u64::MAX))) {
+            expect[word] |= bit;
+        }
+        assert!(read().get(&0, 0).unwrap() == expect, "the filter does not stand for {banned:?}");
+        assert_eq!(shield.bans().list().unwrap().len(), banned.len());
+    };
+    let mut shield = world.shield(&world.plan());
+    agree(&mut shield, &[]);
+    for source in ["10.91.0.3", "10.91.0.4", CLIENT6] {
+        shield.bans().ban(at(source), None, Cause::by_hand("x")).unwrap();
+    }
+    agree(&mut shield, &["10.91.0.3", "10.91.0.4", CLIENT6]);
+    shield.bans().unban(at("10.91.0.3")).unwrap();
+    agree(&mut shield, &["10.91.0.4", CLIENT6]);
+    drop(shield);
+
+    read().set(0, [0x5555; FILTER_WORDS], 0).unwrap();
+    let mut shield = world.shield(&world.plan());
+    agree(&mut shield, &["10.91.0.4", CLIENT6]);
+    let sink = Sink::open(SERVER);
+    for (from, passes) in [("10.91.0.4", false), ("10.91.0.3", true)] {
+        send(&source(world, from), SERVER);
+        assert_eq!(sink.receives(), passes, "{from}");
+    }
+    shield.bans().unban(at(CLIENT6)).unwrap();
+    shield.bans().ban(at("10.91.0.4"), Some(Duration::from_secs(1)), Cause::by_hand("a second")).unwrap();
+    until("the ban to end", || {
+        shield.tick().unwrap();
+        shield.bans().list().unwrap().is_empty()
+    });
+    agree(&mut shield, &[]);
 }
