@@ -24,6 +24,8 @@ pub struct Config {
     pub tasks_max: u32,
     /// Jobs from other threads that may wait.
     pub jobs_max: usize,
+    /// Pipes for tunnels in bulk, two descriptors each; a direction that finds none goes on through buffers.
+    pub pipes_max: usize,
     /// Descriptors that the process must be able to open; the soft limit is raised to it.
     pub files_min: u64,
     /// The core this reactor's thread is pinned to.
@@ -43,6 +45,7 @@ impl Default for Config {
             timers_max: 1 << 20,
             tasks_max: 1 << 19,
             jobs_max: 1024,
+            pipes_max: 128,
             files_min: 1024,
             cpu: None,
         }

@@ -81,6 +81,12 @@ counters! {
     zero_copies,
     /// Zero-copy sends that the kernel copied after all.
     zero_copies_copied,
+    /// Times that a tunnel moved bytes from socket to socket inside the kernel.
+    splices,
+    /// Bytes so moved.
+    splice_bytes,
+    /// Times that a tunnel in bulk found no pipe and went on through buffers.
+    pipes_refused,
     /// Descriptors closed.
     closes,
     /// Timers set.

@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::counters::{Counters, Tally, add};
 use crate::driver::Driver;
 use crate::inbox::Inbox;
+use crate::pipe::Pipes;
 use crate::pool::Pool;
 use crate::request::Request;
 use crate::ring::Completion;
@@ -32,6 +33,7 @@ pub(crate) struct Hub {
     pub(crate) wheel: RefCell<Wheel>,
     pub(crate) staging: RefCell<Staging>,
     pub(crate) pool: Rc<Pool>,
+    pub(crate) pipes: Pipes,
     /// Sockets whose readers wait for a buffer, each once, longest first.
     pub(crate) starved: RefCell<VecDeque<Weak<Socket>>>,
     pub(crate) inbox: Arc<Inbox>,

@@ -71,6 +71,7 @@ impl Reactor {
             wheel: RefCell::new(Wheel::default()),
             staging: RefCell::new(Staging::default()),
             pool,
+            pipes: crate::pipe::Pipes::default(),
             starved: RefCell::default(),
             inbox,
             tally: Tally::default(),

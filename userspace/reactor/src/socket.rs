@@ -33,6 +33,13 @@ impl Socket {
     }
 }
 
+impl Socket {
+    /// Lets system calls on the socket return instead of waiting. The ring waits for it nevertheless.
+    pub(crate) fn never_wait(&self) -> io::Result<()> {
+        self.option()?.set_nonblocking(true)
+    }
+}
+
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         // SAFETY: self owns the descriptor and closes it only on drop.

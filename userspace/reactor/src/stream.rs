@@ -157,6 +157,10 @@ impl RecvHalf {
     pub fn recv(&self) -> Receiving<'_> {
         Receiving(&self.socket)
     }
+
+    pub(crate) fn socket(&self) -> &Rc<Socket> {
+        &self.socket
+    }
 }
 
 impl Drop for RecvHalf {
@@ -184,6 +188,10 @@ impl SendHalf {
     /// Tells the peer that nothing more will be sent.
     pub fn shutdown(&self) -> ShuttingDown<'_> {
         ShuttingDown::new(&self.socket)
+    }
+
+    pub(crate) fn socket(&self) -> &Rc<Socket> {
+        &self.socket
     }
 }
 

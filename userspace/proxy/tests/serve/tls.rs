@@ -22,6 +22,7 @@ pub const TESTS: &[Test] = &[
     ("d2_garbage_instead_of_a_hello_ends_the_connection", garbage),
     ("a_handshake_that_stops_is_given_up", stalled),
     ("tunnels_carry_bytes_and_half_closes", tunnel),
+    ("tunnels_carry_bulk_both_ways_at_once", tunnel_in_bulk),
     ("tunnels_choose_by_server_name", by_name),
     ("b29_the_proxy_protocol_names_the_client", proxy_protocol),
     ("b10_without_the_proxy_header_nothing_is_served", no_header),
@@ -132,14 +133,33 @@ fn echo() -> Origin {
     Origin::new(|_, _| Act::Echo(b"greeting".to_vec()))
 }
 
-fn tunnel() {
-    let origin = echo();
+/// A worker that tunnels to the origin.
+fn tunnel_to(origin: &Origin) -> Rig {
     let mut draft = Draft::default();
     let upstream = draft.upstream(&[origin.address]);
     let idle_timeout = Duration::from_secs(5);
     draft.listener.service =
         Service::Tunnel(Tunnel { by_name: HostMap::default(), upstream: Some(upstream), idle_timeout });
-    let rig = Rig::new(draft.finish());
+    Rig::new(draft.finish())
+}
+
+fn tunnel_in_bulk() {
+    let origin = echo();
+    let rig = tunnel_to(&origin);
+    let mut client = Client::new(rig.address);
+    client.send("\r\n\r\n");
+    assert_eq!(client.bytes(8), b"greeting");
+    let sent: Vec<u8> = (0..8_usize << 20).map(|i| (i / 3 + i / 4099) as u8).collect();
+    let stream = client.stream.try_clone().unwrap();
+    let copy = sent.clone();
+    let sender = std::thread::spawn(move || (&stream).write_all(&copy).unwrap());
+    assert!(client.bytes(sent.len()) == sent);
+    sender.join().unwrap();
+}
+
+fn tunnel() {
+    let origin = echo();
+    let rig = tunnel_to(&origin);
     let mut client = Client::new(rig.address);
     client.send("anything\r\n\r\n");
     assert_eq!(client.bytes(8), b"greeting");

@@ -5,7 +5,7 @@
 //! that noise of the machine falls on all alike. The measure is the child's `schedstat`, all threads.
 //!
 //! `relay [--rounds N] [--window MS] [--connections N] [--bytes N] [--json FILE] [--names A,B]`; further names are
-//! `weir-zc` (zero-copy sends from 8 KiB on) and `splice` (epoll and `splice(2)`).
+//! `weir-copy` (without pipes), `weir-zc` (zero-copy sends from 8 KiB on) and `splice` (epoll and `splice(2)`).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -30,6 +30,7 @@ mod table;
 use drive::Contestant;
 use std::net::SocketAddr;
 use std::time::Duration;
+use weir_reactor::Config;
 
 /// What a contestant does with what it receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,8 +88,9 @@ fn serve(name: &str, mode: Mode) -> ! {
     drive::pin(0);
     match name {
         "bare" => bare::serve(mode),
-        "weir" => ours::serve(mode, false),
-        "weir-zc" => ours::serve(mode, true),
+        "weir" => ours::serve(mode, Config::default(), false),
+        "weir-copy" => ours::serve(mode, Config { pipes_max: 0, ..Config::default() }, false),
+        "weir-zc" => ours::serve(mode, Config::default(), true),
         "splice" => splice::serve(mode),
         "tokio" => others::tokio(mode),
         "tokio-uring" => others::tokio_uring(mode, true),

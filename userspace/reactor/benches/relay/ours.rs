@@ -8,8 +8,8 @@ use weir_reactor::{Config, Listen, Listener, Reactor, RecvHalf, SendHalf, Stream
 /// Below this a zero-copy send costs more than the copy anywhere.
 const ZERO_COPY_MIN: usize = 8192;
 
-pub(crate) fn serve(mode: Mode, zero_copy: bool) {
-    let reactor = Reactor::new(Config::default()).unwrap();
+pub(crate) fn serve(mode: Mode, config: Config, zero_copy: bool) {
+    let reactor = Reactor::new(config).unwrap();
     reactor.run(async {
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), Listen::default()).unwrap();
         println!("{}", listener.local().unwrap());

@@ -160,6 +160,21 @@ impl Socket {
         }
     }
 
+    /// Ends the receive that is armed; whether nothing is left to read, so that the socket may be read another way.
+    pub(crate) fn poll_rest(&self, cx: &Context<'_>) -> Poll<bool> {
+        let mut inflow = self.inflow.borrow_mut();
+        if inflow.first != NONE || inflow.end.is_some() {
+            return Poll::Ready(false);
+        }
+        let Some(key) = inflow.armed else { return Poll::Ready(true) };
+        if !inflow.cancelling {
+            inflow.cancelling = true;
+            self.hub.cancel(key);
+        }
+        inflow.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
     /// There is a buffer for this socket: its reader may try again.
     pub(crate) fn feed(&self) {
         let mut inflow = self.inflow.borrow_mut();

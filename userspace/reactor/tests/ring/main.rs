@@ -15,6 +15,7 @@
 
 mod alone;
 mod basics;
+mod bulk;
 mod faults;
 mod steering;
 
@@ -31,7 +32,7 @@ fn main() {
     if let Some(reason) = &refusal {
         println!("ignored: {reason}");
     }
-    let trials = [basics::cases(), faults::cases(), steering::cases(), alone::cases()]
+    let trials = [basics::cases(), bulk::cases(), faults::cases(), steering::cases(), alone::cases()]
         .concat()
         .into_iter()
         .map(|(name, case)| {
