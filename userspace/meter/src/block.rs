@@ -27,6 +27,8 @@ counts! {
     UpstreamReused => UP_REUSED,
     UpstreamFailed => UP_FAILED,
     Retried => RETRIED,
+    UpstreamFull => UP_FULL,
+    RetryDenied => RETRY_DENIED,
 }
 
 macro_rules! labels {

@@ -56,6 +56,9 @@ names! {
     UP_REUSED: Counter "weir_upstream_connections_reused_total" [] "Requests sent over a kept-alive upstream connection.";
     UP_FAILED: Counter "weir_upstream_failures_total" [] "Attempts at an upstream that failed: no connection, a timeout, or a bad answer.";
     RETRIED: Counter "weir_upstream_retries_total" [] "Attempts beyond the first.";
+    UP_FULL: Counter "weir_upstream_overflows_total" [] "Requests answered 503 at once because a limit of their upstream's breaker was reached.";
+    RETRY_DENIED: Counter "weir_upstream_retries_denied_total" [] "Attempts that were not made because the upstream's budget for them was spent.";
+    TARGET_STATE: Gauge "weir_upstream_target_state" ["upstream", "target", "state"] "1 for the state that a target is in: up, ill, out or drained.";
     SERIES_LOST: Gauge "weir_series_without_row" [] "Routes of listeners that are counted under \"other\" because the limit of series was reached.";
 
     XDP_MODE: Gauge "weir_xdp_attached" ["interface", "mode"] "1 for the mode in which the shield is attached to an interface.";

@@ -2,7 +2,7 @@
 
 use weir_schema::value::HashKey;
 
-use crate::hash::{Bound, Cycle, Maglev, Ring, Two};
+use crate::hash::{Bound, Cycle, Maglev, Place, Ring, Two};
 
 /// How a target is chosen. The plan holds the tables; who asks holds counts, loads and what is usable.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +57,21 @@ impl Balance {
             Self::RoundRobin(_) => Draw::Count,
             Self::LeastRequest(_) => Draw::Random,
             Self::Ring(_, hashed) | Self::Maglev(_, hashed) => Draw::Hash(&hashed.by),
+        }
+    }
+
+    /// The same way to choose, with other weights: what an operator sets while the program runs.
+    #[must_use]
+    pub fn reweighed(&self, places: &[Place<'_>]) -> Self {
+        let hashed = |hashed: &Hashed| Hashed {
+            by: hashed.by.clone(),
+            bound: hashed.bound.as_ref().map(|bound| bound.reweighed(places)),
+        };
+        match self {
+            Self::RoundRobin(_) => Self::RoundRobin(Cycle::new(places)),
+            Self::LeastRequest(_) => Self::LeastRequest(Two::new(places)),
+            Self::Ring(ring, by) => Self::Ring(ring.reweighed(places), hashed(by)),
+            Self::Maglev(table, by) => Self::Maglev(table.reweighed(places), hashed(by)),
         }
     }
 

@@ -196,7 +196,7 @@ async fn carry(
             }
         }
     };
-    if let Some(up) = tunnel::open(line, pool).await {
+    if let Some((up, _permits)) = tunnel::open(line, pool).await {
         let _carried = tunnel::run((&down, early), (&up, None), &line.watch, rule.idle_timeout).await;
     }
 }

@@ -1,4 +1,5 @@
 //! What one worker holds and shares with nobody: the plan it works by, its pools, its numbers, its spare memory.
+use crate::upstream::Board;
 use crate::{names::Names, outlet::Waiting, request_id::Ids, snapshot::Snapshot, worker::Helm};
 use arc_swap::{ArcSwap, Cache};
 use std::cell::{Cell, RefCell};
@@ -20,6 +21,7 @@ pub(crate) struct Desk {
     plans: RefCell<Cache<Arc<ArcSwap<Plan>>, Arc<Plan>>>,
     snapshot: RefCell<Rc<Snapshot>>,
     directory: Arc<Mutex<Directory>>,
+    board: Arc<Board>,
     /// The worker's numbers.
     pub(crate) block: Arc<Block>,
     /// What policies keep.
@@ -69,17 +71,18 @@ const CLOCK_TRUST: Duration = Duration::from_secs(1);
 impl Desk {
     pub(crate) fn new(
         plans: Arc<ArcSwap<Plan>>,
-        directory: Arc<Mutex<Directory>>,
+        (directory, board): (Arc<Mutex<Directory>>, Arc<Board>),
         block: Arc<Block>,
         helm: Helm,
     ) -> Desk {
         let mut cache = Cache::new(plans);
         let plan = Arc::clone(cache.load());
-        let snapshot = Rc::new(Snapshot::new(plan, &directory, None));
+        let snapshot = Rc::new(Snapshot::new(plan, &directory, &board, None));
         Desk {
             plans: RefCell::new(cache),
             snapshot: RefCell::new(snapshot),
             directory,
+            board,
             block,
             policy: RefCell::default(),
             ids: RefCell::default(),
@@ -101,7 +104,8 @@ impl Desk {
         let newest = plans.load();
         let mut snapshot = self.snapshot.borrow_mut();
         if !Arc::ptr_eq(newest, &snapshot.plan) {
-            *snapshot = Rc::new(Snapshot::new(Arc::clone(newest), &self.directory, Some(&snapshot)));
+            let plan = Arc::clone(newest);
+            *snapshot = Rc::new(Snapshot::new(plan, &self.directory, &self.board, Some(&snapshot)));
         }
         Rc::clone(&snapshot)
     }

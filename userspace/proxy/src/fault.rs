@@ -28,6 +28,12 @@ pub(crate) enum Fault {
     /// No target of the upstream may be used now.
     #[error("no healthy target")]
     NoTarget,
+    /// The upstream carries as much as its breaker allows.
+    #[error("a limit of the upstream is reached")]
+    UpstreamFull,
+    /// The answer has a status after which another target is asked.
+    #[error("answered {0}, which is tried again")]
+    AnswerRefused(u16),
     /// No connection to the target.
     #[error("cannot connect to the upstream: {0}")]
     Connect(io::Error),
@@ -110,7 +116,8 @@ impl Fault {
             Fault::Denied(_) => 444,
             Fault::BodyTooLarge => 413,
             Fault::NoRoute => 404,
-            Fault::NoTarget => 503,
+            Fault::NoTarget | Fault::UpstreamFull => 503,
+            Fault::AnswerRefused(status) => *status,
             Fault::Connect(_) | Fault::UpstreamGone | Fault::Answer(_) | Fault::AnswerUnexpected => 502,
             Fault::ConnectSlow | Fault::UpstreamSlow => 504,
             Fault::Internal(_) => 500,
@@ -153,9 +160,9 @@ impl Fault {
             Fault::ClientSlow => "The request was not completed in time.",
             Fault::BodyTooLarge => "The request body is larger than allowed.",
             Fault::NoRoute => "Nothing is served under this host and path.",
-            Fault::NoTarget => "No server is available for this request.",
+            Fault::NoTarget | Fault::UpstreamFull => "No server is available for this request.",
             Fault::Connect(_) => "The upstream server could not be reached.",
-            Fault::UpstreamGone | Fault::Answer(_) | Fault::AnswerUnexpected => {
+            Fault::UpstreamGone | Fault::Answer(_) | Fault::AnswerRefused(_) | Fault::AnswerUnexpected => {
                 "The upstream server gave no valid answer."
             }
             Fault::ConnectSlow | Fault::UpstreamSlow => "The upstream server did not answer in time.",

@@ -33,4 +33,5 @@ mod worker;
 
 pub use outlet::Question;
 pub use socket::{Error, Socket, open};
+pub use upstream::{Board, State, TargetView, Unheeded, UpstreamView};
 pub use worker::{Helm, Worker};

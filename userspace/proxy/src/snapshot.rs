@@ -1,5 +1,5 @@
 //! A plan as one worker works by it: the plan itself, and this worker's pools and seats for what it names.
-use crate::upstream::Pool;
+use crate::upstream::{Board, Pool};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use weir_message::{Limits, Scheme, h1::Rules};
@@ -26,11 +26,16 @@ struct Counter {
 
 impl Snapshot {
     /// Makes the state for a plan, and moves over what the one before still has of use.
-    pub(crate) fn new(plan: Arc<Plan>, directory: &Mutex<Directory>, before: Option<&Snapshot>) -> Snapshot {
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        directory: &Mutex<Directory>,
+        board: &Arc<Board>,
+        before: Option<&Snapshot>,
+    ) -> Snapshot {
         let pools = plan
             .upstreams
             .iter()
-            .map(|upstream| Rc::new(Pool::new(Arc::clone(upstream))))
+            .map(|upstream| Rc::new(Pool::new(Arc::clone(upstream), board)))
             .collect::<Vec<_>>();
         for pool in &pools {
             let old = before

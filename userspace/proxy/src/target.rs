@@ -1,14 +1,11 @@
 //! Which target of an upstream gets a request.
 use crate::upstream::Pool;
-use std::net::Ipv6Addr;
-use weir_message::Request;
 use weir_plan::{
     balance::{Draw, State},
     hash::digest,
-    id::ListenerId,
+    key,
     router::Ask,
 };
-use weir_policy::Pass;
 use weir_schema::value::HashKey;
 
 /// The targets that a request has tried already. Those beyond the first 64 are not remembered.
@@ -31,36 +28,74 @@ fn bit(target: usize) -> u64 {
 
 /// What a choice is made from.
 pub(crate) struct Wish<'a> {
-    pub(crate) request: &'a Request,
-    pub(crate) client: Ipv6Addr,
+    pub(crate) ask: Ask<'a>,
     pub(crate) route: &'a str,
-    pub(crate) pass: &'a Pass,
     pub(crate) random: u64,
 }
 
+/// A cookie that binds a client to its target from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sticky<'k> {
+    pub(crate) name: &'k str,
+    /// Its value, in hexadecimal digits.
+    pub(crate) value: [u8; 16],
+}
+
+/// What a choice is drawn by, once for a request and all its attempts.
+pub(crate) fn draw<'p>(pool: &'p Pool, wish: &Wish<'_>) -> (u64, Option<Sticky<'p>>) {
+    // The keys are those of the plan, whatever the weights are.
+    match pool.upstream.balance.draw() {
+        Draw::Count => (pool.turn(), None),
+        Draw::Random => (wish.random, None),
+        Draw::Hash(keys) => {
+            let found = key::find(keys, wish.route, &wish.ask);
+            match (found.of, keys.last()) {
+                (None, Some(HashKey::Cookie(name))) => {
+                    let sticky = Sticky { name, value: hexadecimal(wish.random) };
+                    (digest(&sticky.value), Some(sticky))
+                }
+                _ => (found.hash, None),
+            }
+        }
+    }
+}
+
 /// Chooses a target, or none if none may be used.
-pub(crate) fn pick(pool: &Pool, wish: &Wish<'_>, tried: Tried) -> Option<usize> {
-    let balance = &pool.upstream.balance;
-    let draw = match balance.draw() {
-        Draw::Count => pool.turn(),
-        Draw::Random => wish.random,
-        Draw::Hash(keys) => hash(keys, wish),
-    };
-    balance.pick(draw, &Usable { pool, tried, any: false }).or_else(|| {
-        // With every target left out for failing, asking one is better than asking none.
-        balance.pick(draw, &Usable { pool, tried, any: true })
+pub(crate) fn pick(pool: &Pool, draw: u64, random: u64, tried: Tried) -> Option<usize> {
+    let now_ms = pool.ms();
+    let usable = Usable { pool, tried, now_ms, any: false, warming: None };
+    pool.balance(|balance| {
+        if pool.panics(now_ms, false) {
+            return balance.pick(draw, &Usable { any: true, ..usable });
+        }
+        // A key belongs to its target, so hashing does not wait for one to be warm.
+        let slow = !pool.upstream.slow_start.is_zero() && !matches!(balance.draw(), Draw::Hash(_));
+        let warming = slow.then_some(random);
+        let found = warming.and_then(|_| balance.pick(draw, &Usable { warming, ..usable }));
+        found.or_else(|| balance.pick(draw, &usable)).or_else(|| {
+            let any = pool.panics(now_ms, true);
+            any.then(|| balance.pick(draw, &Usable { any, ..usable })).flatten()
+        })
     })
 }
 
+#[derive(Clone, Copy)]
 struct Usable<'a> {
     pool: &'a Pool,
     tried: Tried,
+    now_ms: u64,
+    /// Even those that are not well.
     any: bool,
+    /// Targets that are new or well again are passed over as often as this number says.
+    warming: Option<u64>,
 }
 
 impl State for Usable<'_> {
     fn is_usable(&self, target: usize) -> bool {
-        !self.tried.contains(target) && (self.any || self.pool.is_well(target))
+        !self.tried.contains(target)
+            && !self.pool.is_drained(target)
+            && (self.any || self.pool.is_well(target, self.now_ms))
+            && self.warming.is_none_or(|random| self.is_warm(target, random))
     }
 
     fn load(&self, target: usize) -> u32 {
@@ -72,27 +107,18 @@ impl State for Usable<'_> {
     }
 }
 
-/// The first key that the request has; at last the client's address.
-fn hash(keys: &[HashKey], wish: &Wish<'_>) -> u64 {
-    let found = keys.iter().find_map(|key| one(key, wish));
-    found.unwrap_or_else(|| digest(&wish.client.octets()))
+impl Usable<'_> {
+    fn is_warm(&self, target: usize, random: u64) -> bool {
+        let dice = u32::try_from((random.rotate_left(16) ^ target as u64) & 0xffff).unwrap_or(0);
+        f64::from(dice) < self.pool.warmth(target, self.now_ms) * 65_536.0
+    }
 }
 
-fn one(key: &HashKey, wish: &Wish<'_>) -> Option<u64> {
-    let request = wish.request;
-    let ask =
-        Ask { request, listener: ListenerId::default(), client: wish.client, sni: None, identity: None };
-    match key {
-        HashKey::Ip => Some(digest(&wish.client.octets())),
-        HashKey::Consumer => {
-            wish.pass.identity.consumer.as_ref().map(|consumer| digest(consumer.name.as_bytes()))
-        }
-        HashKey::Path => Some(digest(request.path().as_bytes())),
-        HashKey::Host => Some(digest(request.host().as_bytes())),
-        HashKey::Route => Some(digest(wish.route.as_bytes())),
-        HashKey::Header(name) => request.head.value(name).map(digest),
-        HashKey::Cookie(name) => ask.cookies(name).next().map(digest),
-        HashKey::Query(name) => ask.parameters(name).next().map(digest),
-        HashKey::Claim(_) => None,
-    }
+fn hexadecimal(number: u64) -> [u8; 16] {
+    let digit = |at: u64| b"0123456789abcdef".get(usize::try_from(number >> (60 - at * 4) & 15).unwrap_or(0));
+    let mut at = 0;
+    [(); 16].map(|()| {
+        at += 1;
+        digit(at - 1).copied().unwrap_or(b'0')
+    })
 }

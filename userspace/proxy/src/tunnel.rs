@@ -1,10 +1,10 @@
 //! Two streams joined without understanding what they carry; half-closes are passed on.
 use crate::{
-    fault::Broken,
+    fault::{Broken, Fault},
     line::Line,
     stream::Stream,
     target::{self, Tried, Wish},
-    upstream::Pool,
+    upstream::{self, Permit, Pool},
     watch::Watch,
 };
 use std::cell::Cell;
@@ -16,7 +16,8 @@ use std::task::Poll;
 use std::time::Duration;
 use weir_message::Request;
 use weir_meter::Count;
-use weir_policy::{Pass, mapped};
+use weir_plan::{id::ListenerId, router::Ask};
+use weir_policy::mapped;
 use weir_reactor::{Buf, Pump, now};
 
 /// What went through a tunnel.
@@ -110,19 +111,24 @@ async fn both(
     }
 }
 
-/// Opens a connection to a target for a tunnel, trying each once.
-pub(crate) async fn open(line: &Line, pool: &Rc<Pool>) -> Option<Stream> {
-    let (request, pass) = (Request::default(), Pass::default());
+/// Opens a connection to a target for a tunnel, trying each once. Both permits last as long as the tunnel.
+pub(crate) async fn open(line: &Line, pool: &Rc<Pool>) -> Option<(Stream, (Permit, upstream::Carried))> {
+    let request = Request::default();
+    let client = mapped(line.peer.ip());
+    let sni = line.server_name.as_deref();
+    let ask = Ask { request: &request, listener: ListenerId::default(), client, sni, identity: None };
+    let random = line.desk.ids.borrow_mut().random();
+    let (draw, _) = target::draw(pool, &Wish { ask, route: "", random });
     let mut tried = Tried::default();
     for _ in 0..pool.upstream.targets.len() {
-        let random = line.desk.ids.borrow_mut().random();
-        let wish = Wish { request: &request, client: mapped(line.peer.ip()), route: "", pass: &pass, random };
-        let target = target::pick(pool, &wish, tried)?;
+        let target = target::pick(pool, draw, random, tried)?;
+        let Some(carried) = pool.carry(target) else { return full(line) };
         match pool.open_stream(target, line).await {
-            Ok(stream) => {
+            Ok((stream, permit)) => {
                 line.desk.block.add(Count::UpstreamOpened, 1);
-                return Some(stream);
+                return Some((stream, (permit, carried)));
             }
+            Err(Fault::UpstreamFull) => return full(line),
             Err(_) => {
                 line.desk.block.add(Count::UpstreamFailed, 1);
                 pool.failed(target);
@@ -130,5 +136,10 @@ pub(crate) async fn open(line: &Line, pool: &Rc<Pool>) -> Option<Stream> {
             }
         }
     }
+    None
+}
+
+fn full<T>(line: &Line) -> Option<T> {
+    line.desk.block.add(Count::UpstreamFull, 1);
     None
 }

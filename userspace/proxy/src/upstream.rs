@@ -1,4 +1,9 @@
 //! What one worker knows of an upstream: its idle connections, and whose turn it is.
+mod board;
+mod budget;
+mod permits;
+mod pulse;
+
 use crate::{
     fault::Fault,
     h1::{Inflow, Outflow},
@@ -14,8 +19,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 use weir_message::Limits;
+use weir_plan::balance::Balance;
+use weir_plan::hash::Place;
 use weir_plan::upstream::{Address, Passive, Target, Upstream};
 use weir_reactor::now;
+
+pub use board::{Board, TargetView, Unheeded, UpstreamView};
+pub use pulse::State;
+
+use board::Standing;
+use budget::Budget;
+pub(crate) use permits::Permit;
+use permits::Purse;
+use pulse::Pulse;
 
 /// One connection to a target.
 pub(crate) struct Link {
@@ -25,32 +41,42 @@ pub(crate) struct Link {
     /// Requests sent over it.
     pub(crate) requests: u32,
     idle_since: Instant,
+    _permit: Permit,
 }
 
 /// One target: its idle connections, and how it does.
-#[derive(Default)]
 struct Shelf {
+    /// What all workers know of it.
+    pulse: Arc<Pulse>,
     #[expect(clippy::vec_box, reason = "exchanges hold the box, which moves here and back as it is")]
     idle: RefCell<Vec<Box<Link>>>,
     /// Requests that it carries now, for this worker.
     load: Cell<u32>,
     errors_in_row: Cell<u32>,
     bad_answers_in_row: Cell<u32>,
-    /// How often it has been left out.
-    ejections: Cell<u32>,
-    /// Left out until then.
-    out_until: Cell<Option<Instant>>,
+}
+
+impl Shelf {
+    fn new(pulse: Arc<Pulse>) -> Shelf {
+        Shelf {
+            pulse,
+            idle: RefCell::default(),
+            load: Cell::new(0),
+            errors_in_row: Cell::new(0),
+            bad_answers_in_row: Cell::new(0),
+        }
+    }
 }
 
 /// A request that a target carries, until this is dropped.
 pub(crate) struct Carried {
     pool: Rc<Pool>,
     target: usize,
+    _permit: Permit,
 }
 
 impl Drop for Carried {
     fn drop(&mut self) {
-        self.pool.total.set(self.pool.total.get().saturating_sub(1));
         if let Some(shelf) = self.pool.shelves.get(self.target) {
             shelf.load.set(shelf.load.get().saturating_sub(1));
         }
@@ -63,14 +89,83 @@ pub(crate) struct Pool {
     shelves: Vec<Shelf>,
     /// Requests so far, for taking turns.
     turns: Cell<u64>,
-    /// Requests that all targets carry now, for this worker.
-    total: Cell<u32>,
+    board: Arc<Board>,
+    standing: Arc<Standing>,
+    connections: Rc<Purse>,
+    pending: Rc<Purse>,
+    requests: Rc<Purse>,
+    pub(crate) budget: Budget,
+    /// The tables for the weights that an operator has set, and when that was.
+    reweighed: RefCell<Option<Rc<Balance>>>,
+    weighed: Cell<u64>,
+    /// Too few targets are well, so all are used; and until when that is believed.
+    panic: Cell<(bool, u64)>,
 }
 
+/// For how many milliseconds the count of well targets is believed.
+const COUNTED_MS: u64 = 100;
+
 impl Pool {
-    pub(crate) fn new(upstream: Arc<Upstream>) -> Pool {
-        let shelves = upstream.targets.iter().map(|_| Shelf::default()).collect();
-        Pool { upstream, shelves, turns: Cell::new(0), total: Cell::new(0) }
+    pub(crate) fn new(upstream: Arc<Upstream>, board: &Arc<Board>) -> Pool {
+        let standing = board.standing(&upstream.name);
+        // The first pools are made before the reactor runs, so this is not its clock.
+        let pulses = standing.pulses(&upstream, board.ms(Instant::now()));
+        let [connections, pending, requests] =
+            standing.permits(upstream.breaker).map(|permits| Purse::new(permits, board.workers()));
+        Pool {
+            upstream,
+            shelves: pulses.into_iter().map(Shelf::new).collect(),
+            turns: Cell::new(0),
+            board: Arc::clone(board),
+            standing,
+            connections,
+            pending,
+            requests,
+            budget: Budget::default(),
+            reweighed: RefCell::default(),
+            weighed: Cell::new(0),
+            panic: Cell::new((false, 0)),
+        }
+    }
+
+    /// This moment on the board's clock.
+    pub(crate) fn ms(&self) -> u64 {
+        self.board.ms(now())
+    }
+
+    /// Does something with the way to choose that is in force: the plan's, or one with the weights of an operator.
+    pub(crate) fn balance<T>(&self, choose: impl FnOnce(&Balance) -> T) -> T {
+        let newest = self.standing.weighed.load(std::sync::atomic::Ordering::Relaxed);
+        if newest != self.weighed.replace(newest) {
+            *self.reweighed.borrow_mut() = self.reweigh();
+        }
+        let own = self.reweighed.borrow().clone();
+        choose(own.as_deref().unwrap_or(&self.upstream.balance))
+    }
+
+    fn reweigh(&self) -> Option<Rc<Balance>> {
+        let weighed = || self.upstream.targets.iter().zip(&self.shelves);
+        weighed().find_map(|(_, shelf)| shelf.pulse.weight_set())?;
+        let places: Vec<Place<'_>> = weighed()
+            .map(|(target, shelf)| Place { name: &target.name, weight: shelf.pulse.weight(target.weight) })
+            .collect();
+        Some(Rc::new(self.upstream.balance.reweighed(&places)))
+    }
+
+    /// Too few targets are well, so that all are used (B49). Counted anew every tenth of a second, or at once.
+    pub(crate) fn panics(&self, now_ms: u64, at_once: bool) -> bool {
+        let (panics, until) = self.panic.get();
+        if now_ms < until && !at_once {
+            return panics;
+        }
+        let (mut wanted, mut well) = (0_u32, 0_u32);
+        for shelf in self.shelves.iter().filter(|shelf| !shelf.pulse.is_drained()) {
+            wanted += 1;
+            well += u32::from(shelf.pulse.is_well(now_ms));
+        }
+        let panics = f64::from(well) < f64::from(wanted) * self.upstream.health.panic;
+        self.panic.set((panics, now_ms + COUNTED_MS));
+        panics
     }
 
     /// Moves the idle connections of targets that stay the same over to the pool of a new plan.
@@ -129,26 +224,38 @@ impl Pool {
         turn
     }
 
-    /// Counts a request as carried by the target.
-    pub(crate) fn carry(self: &Rc<Self>, target: usize) -> Carried {
-        self.total.set(self.total.get().saturating_add(1));
+    /// Counts a request as carried by the target; none if the upstream carries as much as it may.
+    pub(crate) fn carry(self: &Rc<Self>, target: usize) -> Option<Carried> {
+        let permit = self.requests.take()?;
         if let Some(shelf) = self.shelves.get(target) {
             shelf.load.set(shelf.load.get().saturating_add(1));
         }
-        Carried { pool: Rc::clone(self), target }
+        Some(Carried { pool: Rc::clone(self), target, _permit: permit })
     }
 
     pub(crate) fn load(&self, target: usize) -> u32 {
         self.shelves.get(target).map_or(0, |shelf| shelf.load.get())
     }
 
+    /// Requests that all targets carry now, for this worker.
     pub(crate) fn total(&self) -> u32 {
-        self.total.get()
+        self.requests.used()
     }
 
-    /// Whether the target is not left out.
-    pub(crate) fn is_well(&self, target: usize) -> bool {
-        self.shelves.get(target).is_some_and(|shelf| shelf.out_until.get().is_none_or(|until| now() >= until))
+    /// Whether nothing speaks against the target.
+    pub(crate) fn is_well(&self, target: usize, now_ms: u64) -> bool {
+        self.shelves.get(target).is_some_and(|shelf| shelf.pulse.is_well(now_ms))
+    }
+
+    /// Whether an operator has taken the target out of use.
+    pub(crate) fn is_drained(&self, target: usize) -> bool {
+        self.shelves.get(target).is_none_or(|shelf| shelf.pulse.is_drained())
+    }
+
+    /// The part of its share that the target may have now.
+    pub(crate) fn warmth(&self, target: usize, now_ms: u64) -> f64 {
+        let pulse = self.shelves.get(target).map(|shelf| &shelf.pulse);
+        pulse.map_or(1.0, |pulse| pulse.warmth(now_ms, self.upstream.slow_start))
     }
 
     /// The target did not serve a request: no connection, no answer, or none that can be understood.
@@ -178,43 +285,57 @@ impl Pool {
         }
     }
 
-    /// Leaves a target out, longer each time, unless too many are out already; one always may be.
+    /// Leaves a target out, longer each time, unless too many are not well already; one always may be left out.
     fn eject(&self, shelf: &Shelf, passive: &Passive) {
-        let out = self
-            .shelves
-            .iter()
-            .filter(|other| other.out_until.get().is_some_and(|until| now() < until))
-            .count();
-        let share = f64::from(u32::try_from(out + 1).unwrap_or(u32::MAX))
-            / f64::from(u32::try_from(self.shelves.len()).unwrap_or(u32::MAX));
+        let now_ms = self.ms();
         shelf.errors_in_row.set(0);
         shelf.bad_answers_in_row.set(0);
-        if out > 0 && share > passive.eject_share_max {
-            return;
+        let _one_at_a_time = self.standing.ejecting.lock();
+        let is_lost = |shelf: &&Shelf| !shelf.pulse.is_drained() && !shelf.pulse.is_well(now_ms);
+        let count = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+        let lost = self.shelves.iter().filter(is_lost).count();
+        let share = count(lost + 1) / count(self.shelves.len());
+        if shelf.pulse.is_well(now_ms) && (lost == 0 || share <= passive.eject_share_max) {
+            shelf.pulse.eject(passive, now_ms);
         }
-        shelf.ejections.set(shelf.ejections.get().saturating_add(1));
-        let pause = passive.eject.saturating_mul(shelf.ejections.get()).min(passive.eject_max);
-        shelf.out_until.set(Some(now() + pause));
     }
 
     /// Opens a connection to the target.
     pub(crate) async fn open(&self, target: usize, line: &Line) -> Result<Box<Link>, Fault> {
-        let stream = Rc::new(self.open_stream(target, line).await?);
+        let (stream, permit) = self.open_stream(target, line).await?;
+        let stream = Rc::new(stream);
         Ok(Box::new(Link {
             inflow: Inflow::new(Rc::clone(&stream), Limits::default()),
             outflow: Outflow::new(Rc::clone(&stream)),
             stream,
             requests: 0,
             idle_since: now(),
+            _permit: permit,
         }))
     }
 
     /// Connects to the target, with everything that belongs before the first byte of a protocol.
-    pub(crate) async fn open_stream(&self, target: usize, line: &Line) -> Result<Stream, Fault> {
+    pub(crate) async fn open_stream(&self, target: usize, line: &Line) -> Result<(Stream, Permit), Fault> {
         let place = self.upstream.targets.get(target).ok_or(Fault::NoTarget)?;
+        let _pending = self.pending.take().ok_or(Fault::UpstreamFull)?;
+        let permit = self.connections.take().or_else(|| {
+            self.close_one_idle();
+            self.connections.take()
+        });
+        let permit = permit.ok_or(Fault::UpstreamFull)?;
         let connecting = self.connect(target, place, line);
         let connected = line.watch.limit(self.upstream.timeouts.connect, connecting).await;
-        connected.map_err(|_| Fault::ConnectSlow)?.map_err(Fault::Connect)
+        let stream = connected.map_err(|_| Fault::ConnectSlow)?.map_err(Fault::Connect)?;
+        Ok((stream, permit))
+    }
+
+    /// A connection that is kept to one target must not keep another from being reached.
+    fn close_one_idle(&self) {
+        let idle_longest = |shelf: &&Shelf| shelf.idle.borrow().first().map(|link| link.idle_since);
+        let kept = self.shelves.iter().filter(|shelf| idle_longest(shelf).is_some());
+        if let Some(shelf) = kept.min_by_key(idle_longest) {
+            drop(shelf.idle.borrow_mut().remove(0));
+        }
     }
 
     async fn connect(&self, index: usize, target: &Target, line: &Line) -> io::Result<Stream> {

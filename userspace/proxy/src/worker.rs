@@ -4,6 +4,7 @@ use crate::{
     desk::Desk,
     outlet::{Outlet, Question},
     socket::Socket,
+    upstream::Board,
 };
 use arc_swap::ArcSwap;
 use std::cell::RefCell;
@@ -29,6 +30,8 @@ pub struct Worker {
     pub plans: Arc<ArcSwap<Plan>>,
     /// Names the rows of the numbers, for all workers.
     pub directory: Arc<Mutex<Directory>>,
+    /// The state of all targets, for all workers.
+    pub board: Arc<Board>,
     /// This worker's numbers.
     pub block: Arc<Block>,
     /// What it listens on.
@@ -100,7 +103,7 @@ impl Worker {
     ) -> Result<(), weir_reactor::Error> {
         let reactor = Reactor::new(config)?;
         let helm = Helm { handle: reactor.handle(), outlet: Arc::default() };
-        let desk = Rc::new(Desk::new(self.plans, self.directory, self.block, helm.clone()));
+        let desk = Rc::new(Desk::new(self.plans, (self.directory, self.board), self.block, helm.clone()));
         HERE.set(Some(Rc::clone(&desk)));
         let (sockets, workers) = (self.sockets, self.workers.max(1));
         reactor.run(async {

@@ -166,6 +166,17 @@ impl Appliance {
         let directory = self.shared.directory.lock().unwrap_or_else(PoisonError::into_inner);
         weir_meter::blocks(&mut page, &blocks, &directory, |number| Reason::find(number).map(Reason::as_str));
         drop(directory);
+        page.family(&names::TARGET_STATE);
+        for upstream in self.shared.board.view(&self.shared.plans.load()) {
+            for target in &upstream.targets {
+                let labels = [
+                    ("upstream", &*upstream.name),
+                    ("target", &*target.name),
+                    ("state", target.state.as_str()),
+                ];
+                page.sample(&names::TARGET_STATE, &labels, 1);
+            }
+        }
         self.guard.metrics(&mut page);
         Response::text(format.media_type(), page.finish())
     }

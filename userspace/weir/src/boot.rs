@@ -18,6 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 use weir_admin::{Call, Order, Request, Response};
 use weir_control::door::{Answer, Asked, Door, serve};
 use weir_control::{Signal, Signals, notify};
+use weir_proxy::Board;
 use weir_schema::Config;
 use weir_schema::value::Bind;
 
@@ -35,8 +36,10 @@ pub(crate) fn run(file: &Path, serving: impl FnOnce()) -> Result<ExitCode> {
         eprintln!("{}", loaded.warnings.trim_end());
     }
     // A port that is taken must be known before the shield is touched, and nobody is served before the shield is up.
-    let shared = Shared { plans: Arc::new(ArcSwap::from_pointee(loaded.plan)), directory: Arc::default() };
-    let berths = berths(&shared.plans.load())?;
+    let plans = Arc::new(ArcSwap::from_pointee(loaded.plan));
+    let berths = berths(&plans.load())?;
+    let board = Arc::new(Board::new(u32::try_from(berths.len()).unwrap_or(u32::MAX)));
+    let shared = Shared { plans, directory: Arc::default(), board };
     let mut guard = Guard::raise(&shared.plans.load())?;
     let crew = Crew::start(&shared, berths).inspect_err(|_| guard.lower())?;
     let appliance = Appliance {

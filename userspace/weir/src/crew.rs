@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use weir_meter::{Block, Directory};
 use weir_plan::Plan;
 use weir_policy::verdicts::Ban;
-use weir_proxy::{Helm, Socket, Worker};
+use weir_proxy::{Board, Helm, Socket, Worker};
 use weir_reactor::Error;
 
 /// What all workers share.
@@ -21,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) plans: Arc<ArcSwap<Plan>>,
     /// Names the rows of the numbers.
     pub(crate) directory: Arc<Mutex<Directory>>,
+    /// The state of all targets.
+    pub(crate) board: Arc<Board>,
 }
 
 /// A place for a worker: its core and what it listens on.
@@ -52,8 +54,8 @@ impl Crew {
         let mut crew = Self { helms: Vec::new(), threads: Vec::new(), blocks: Vec::new() };
         let workers = u32::try_from(berths.len()).unwrap_or(u32::MAX);
         for Berth { cpu, sockets } in berths {
-            let Shared { plans, directory } = shared.clone();
-            let worker = Worker { plans, directory, block: Arc::default(), sockets, workers };
+            let Shared { plans, directory, board } = shared.clone();
+            let worker = Worker { plans, directory, board, block: Arc::default(), sockets, workers };
             crew.hire(worker, cpu, report.clone())?;
         }
         drop(report);

@@ -4,7 +4,7 @@ use weir_plan::Plan;
 use weir_policy::Library;
 use weir_policy::jwt::Source;
 use weir_schema::policy::Policy;
-use weir_schema::upstream::{ProxyVersion, RetryOn, UpProtocol, Upstream};
+use weir_schema::upstream::{ProxyVersion, UpProtocol, Upstream};
 use weir_schema::{Code, Config, Diagnostic, Report, Span};
 
 /// Reports the settings of a configuration that nothing obeys yet.
@@ -56,14 +56,6 @@ pub(crate) fn report(config: &Config, plan: &Plan, report: &mut Report) {
 
 fn unserved_upstream(upstream: &Upstream, say: &mut impl FnMut(Span, &str)) {
     say(upstream.health.active.as_ref().map_or(Span::NOWHERE, |active| active.span), "`health.active`");
-    say(upstream.breaker.span, "`breaker`");
-    say(upstream.slow_start.span, "`slow_start`");
-    for on in upstream.retry.on.iter().filter(|on| matches!(on.value, RetryOn::Status(_))) {
-        say(on.span, "trying again on a status");
-    }
-    say(upstream.retry.budget.span, "`retry.budget`");
-    say(upstream.retry.backoff.span, "`retry.backoff`");
-    say(upstream.retry.backoff_max.span, "`retry.backoff_max`");
     if let Some(version) =
         upstream.proxy_protocol.as_ref().filter(|version| version.value == ProxyVersion::V1)
     {

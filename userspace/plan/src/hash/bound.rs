@@ -7,6 +7,7 @@ use super::Place;
 pub struct Bound {
     /// The factor times the target's part of all weights.
     shares: Box<[f64]>,
+    factor: f64,
 }
 
 impl Bound {
@@ -15,7 +16,13 @@ impl Bound {
     pub fn new(places: &[Place<'_>], factor: f64) -> Self {
         let total: f64 = places.iter().map(|place| f64::from(place.weight)).sum();
         let share = |place: &Place<'_>| factor.max(1.0) * f64::from(place.weight) / total.max(1.0);
-        Self { shares: places.iter().map(share).collect() }
+        Self { shares: places.iter().map(share).collect(), factor }
+    }
+
+    /// The same bound for other weights.
+    #[must_use]
+    pub fn reweighed(&self, places: &[Place<'_>]) -> Self {
+        Self::new(places, self.factor)
     }
 
     /// The target may take one more, where it carries `load` and all together carry `total`.

@@ -49,6 +49,12 @@ impl Maglev {
         Self { table: table.into(), weighty: weighty(places).map(|(target, _)| target).collect() }
     }
 
+    /// The same table for other weights.
+    #[must_use]
+    pub fn reweighed(&self, places: &[Place<'_>]) -> Self {
+        Self::new(places, u32::try_from(self.table.len()).unwrap_or(Self::SIZE))
+    }
+
     /// The target of a hash; where it cannot be used, that of the next entry whose target can.
     #[must_use]
     pub fn pick(&self, hash: u64, usable: impl Fn(usize) -> bool) -> Option<usize> {

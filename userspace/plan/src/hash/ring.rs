@@ -11,6 +11,8 @@ pub struct Ring {
     /// How far a hash is shifted down to give its part.
     shift: u32,
     weighty: Box<[u16]>,
+    /// Points for each unit of weight.
+    per_weight: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,7 +44,13 @@ impl Ring {
             u32::try_from(first).unwrap_or(0)
         });
         let weighty = weighty(places).map(|(target, _)| target).collect();
-        Self { parts: parts.collect(), shift, weighty, points: all.into() }
+        Self { parts: parts.collect(), shift, weighty, per_weight: points, points: all.into() }
+    }
+
+    /// The same ring for other weights.
+    #[must_use]
+    pub fn reweighed(&self, places: &[Place<'_>]) -> Self {
+        Self::new(places, self.per_weight)
     }
 
     /// The target of a hash; where it cannot be used, that of the next point whose target can.

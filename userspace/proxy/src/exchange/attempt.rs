@@ -8,10 +8,16 @@ use crate::{
     upstream::{Link, Pool},
 };
 use std::rc::Rc;
+use std::time::Duration;
 use weir_message::h1::write_request;
 use weir_meter::Count;
-use weir_plan::{limit::Timeouts, route::Route, upstream::Upstream};
-use weir_reactor::now;
+use weir_plan::{
+    limit::{Retry, Timeouts},
+    route::Route,
+    router::Ask,
+    upstream::Upstream,
+};
+use weir_reactor::{now, sleep};
 
 /// What one attempt goes by.
 #[derive(Clone, Copy)]
@@ -19,6 +25,29 @@ struct Terms<'a> {
     timeouts: &'a Timeouts,
     route: &'a Route,
     wants_upgrade: bool,
+    /// An answer with a status of `retry.on` is thrown away, and another target asked.
+    again: bool,
+}
+
+/// How far the attempts for one request have come.
+struct Course<'p> {
+    draw: u64,
+    random: u64,
+    sticky: Option<target::Sticky<'p>>,
+    retry: &'p Retry,
+    tried: target::Tried,
+    retries: u32,
+    fresh_only: bool,
+    last: Fault,
+}
+
+impl Course<'_> {
+    /// The wait before the next attempt: it doubles, with full jitter, so that clients do not come back in step.
+    fn wait(&self) -> Duration {
+        let doubled = self.retry.backoff.saturating_mul(1 << self.retries.saturating_sub(1).min(16));
+        let part = u32::try_from(self.random.rotate_left(self.retries * 16) & 0xffff).unwrap_or(0);
+        doubled.min(self.retry.backoff_max).mul_f64(f64::from(part) / 65_536.0)
+    }
 }
 
 impl<S: Source, K: Sink> Exchange<'_, S, K> {
@@ -30,7 +59,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
             .map_err(|_| Fault::Internal("a forwarding field cannot be written"))?;
         self.rewrite(route)?;
         let wants_upgrade = route.upgrade && upgrade::prepare(self.request);
-        let terms = Terms { timeouts: route.timeouts(upstream), route, wants_upgrade };
+        let terms = Terms { timeouts: route.timeouts(upstream), route, wants_upgrade, again: false };
         self.line.watch.bound(terms.timeouts.total);
         let begun = now();
         let result = self.ask_until_answered(pool, terms).await;
@@ -42,56 +71,99 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
 
     /// Tries targets until one answers or no further attempt is safe.
     async fn ask_until_answered(&mut self, pool: &Rc<Pool>, terms: Terms<'_>) -> Result<(), Fault> {
-        let retry = terms.route.retry(&pool.upstream);
-        let mut tried = target::Tried::default();
-        let mut attempts_left = retry.attempts_max;
-        let mut fresh_only = false;
-        let mut last = Fault::NoTarget;
+        let mut course = self.begin(pool, terms.route.retry(&pool.upstream));
         loop {
-            let Some(target) = self.pick(pool, tried) else { return Err(last) };
-            let (fault, reused) = match self.connect(pool, target, fresh_only).await {
-                Ok((link, reused)) => match self.attempt(pool, target, link, terms).await {
+            let target = target::pick(pool, course.draw, course.random, course.tried);
+            let Some(target) = target else { return Err(course.last) };
+            let Some(carried) = pool.carry(target) else { return Err(self.full()) };
+            let terms = Terms { again: self.may_ask_again(pool, target, &course), ..terms };
+            let (fault, reused) = match self.connect(pool, target, course.fresh_only).await {
+                Ok((link, reused)) => match self.attempt(pool, target, link, (&course, terms)).await {
                     Ok(()) => return Ok(()),
                     Err(fault) => (fault, reused),
                 },
+                Err(Fault::UpstreamFull) => return Err(self.full()),
                 Err(fault) => (fault, false),
             };
+            drop(carried);
             // A kept connection that the target had closed meanwhile says nothing about the target.
             if reused && matches!(fault, Fault::UpstreamGone) && self.may_repeat() {
-                fresh_only = true;
+                course.fresh_only = true;
                 self.line.desk.block.add(Count::Retried, 1);
                 continue;
             }
-            if fault.blames_upstream() {
-                self.line.desk.block.add(Count::UpstreamFailed, 1);
-                pool.failed(target);
+            self.blame(pool, target, &fault);
+            if !self.wants_another(pool, &fault, &mut course) {
+                return Err(fault);
             }
-            let wanted = match fault {
-                Fault::Connect(_) | Fault::ConnectSlow => retry.on_connect,
-                Fault::UpstreamGone => retry.on_reset && self.may_repeat(),
-                Fault::UpstreamSlow => retry.on_timeout && self.may_repeat(),
-                _ => false,
-            };
-            attempts_left = match attempts_left.checked_sub(1).filter(|_| wanted) {
-                Some(left) => left,
-                None => return Err(fault),
-            };
-            tried.insert(target);
-            last = fault;
+            course.tried.insert(target);
+            course.last = fault;
+            sleep(course.wait()).await;
             self.line.desk.block.add(Count::Retried, 1);
         }
     }
 
-    fn pick(&self, pool: &Pool, tried: target::Tried) -> Option<usize> {
+    fn begin<'p>(&self, pool: &'p Pool, retry: &'p Retry) -> Course<'p> {
         let random = self.line.desk.ids.borrow_mut().random();
-        let wish = target::Wish {
+        let ask = Ask {
             request: self.request,
+            listener: self.listener.id,
             client: self.client.address,
-            route: self.route,
-            pass: self.pass,
-            random,
+            sni: self.line.server_name.as_deref(),
+            identity: Some(&self.pass.identity),
         };
-        target::pick(pool, &wish, tried)
+        let (draw, sticky) = target::draw(pool, &target::Wish { ask, route: self.route, random });
+        pool.budget.request(pool.ms());
+        let tried = target::Tried::default();
+        Course { draw, random, sticky, retry, tried, retries: 0, fresh_only: false, last: Fault::NoTarget }
+    }
+
+    fn full(&self) -> Fault {
+        self.line.desk.block.add(Count::UpstreamFull, 1);
+        Fault::UpstreamFull
+    }
+
+    /// A failure counts against the target.
+    fn blame(&self, pool: &Pool, target: usize, fault: &Fault) {
+        if let Fault::AnswerRefused(status) = fault {
+            pool.answered(target, *status);
+        } else if fault.blames_upstream() {
+            self.line.desk.block.add(Count::UpstreamFailed, 1);
+            pool.failed(target);
+        }
+    }
+
+    /// Whether a further attempt is wanted after this failure, safe, and within the budget.
+    fn wants_another(&self, pool: &Pool, fault: &Fault, course: &mut Course<'_>) -> bool {
+        let retry = course.retry;
+        let wanted = match fault {
+            Fault::Connect(_) | Fault::ConnectSlow => retry.on_connect,
+            Fault::UpstreamGone => retry.on_reset && self.may_repeat(),
+            Fault::UpstreamSlow => retry.on_timeout && self.may_repeat(),
+            Fault::AnswerRefused(_) => true,
+            _ => false,
+        };
+        if !wanted || course.retries >= retry.attempts_max {
+            return false;
+        }
+        course.retries += 1;
+        let allowed = pool.budget.retry(pool.ms(), retry.budget);
+        if !allowed {
+            self.line.desk.block.add(Count::RetryDenied, 1);
+        }
+        allowed
+    }
+
+    /// Whether an answer with one of the statuses of `retry.on` may be thrown away: only if another target can be asked.
+    fn may_ask_again(&self, pool: &Pool, target: usize, course: &Course<'_>) -> bool {
+        let retry = course.retry;
+        if retry.on_status.is_empty() || course.retries >= retry.attempts_max || !self.may_repeat() {
+            return false;
+        }
+        let mut tried = course.tried;
+        tried.insert(target);
+        pool.budget.allows(pool.ms(), retry.budget)
+            && target::pick(pool, course.draw, course.random, tried).is_some()
     }
 
     /// B46: nothing has been said to the client, nothing of the body is gone, and asking twice does no harm.
@@ -120,10 +192,9 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         pool: &Rc<Pool>,
         target: usize,
         mut link: Box<Link>,
-        terms: Terms<'_>,
+        (course, terms): (&Course<'_>, Terms<'_>),
     ) -> Result<(), Fault> {
-        let _carried = pool.carry(target);
-        self.transfer(&mut link, terms).await?;
+        self.transfer(&mut link, course, terms).await?;
         self.record.status = self.response.status;
         if self.response.status == 101 {
             return self.join(&mut link, terms).await;
@@ -143,7 +214,12 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
     }
 
     /// The request to the target, the answer to the client, both at once.
-    async fn transfer(&mut self, link: &mut Link, terms: Terms<'_>) -> Result<(), Fault> {
+    async fn transfer(
+        &mut self,
+        link: &mut Link,
+        course: &Course<'_>,
+        terms: Terms<'_>,
+    ) -> Result<(), Fault> {
         let Terms { timeouts, route, .. } = terms;
         let watch = &self.line.watch;
         let Link { inflow, outflow, .. } = link;
@@ -162,6 +238,8 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
             pass: &mut *self.pass,
             sink: &mut *self.sink,
             keep: &mut self.record.keep,
+            again: terms.again.then_some(course.retry),
+            sticky: course.sticky,
         };
         if request.framing.is_empty() {
             let sent = watch.limit(timeouts.idle, outflow.end(None)).await;

@@ -6,13 +6,14 @@ use crate::{
     h1::Inflow,
     half::Sink,
     line::Line,
+    target::Sticky,
 };
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
-use weir_message::{Head, Name, Request, Response, Version, h1::Delivery, hop};
-use weir_plan::limit::Timeouts;
+use weir_message::{Head, Name, Request, Response, Scheme, Version, h1::Delivery, hop};
+use weir_plan::limit::{Retry, Timeouts};
 use weir_policy::{Chain, Client, Leave, Pass};
 
 /// Interim answers that are passed on; a target that sends more is not answering.
@@ -30,6 +31,10 @@ pub(super) struct Onward<'a, K> {
     pub(super) pass: &'a mut Pass,
     pub(super) sink: &'a mut K,
     pub(super) keep: &'a mut bool,
+    /// An answer with one of its statuses is not passed on.
+    pub(super) again: Option<&'a Retry>,
+    /// A cookie for the client that has none yet.
+    pub(super) sticky: Option<Sticky<'a>>,
 }
 
 impl<K: Sink> Onward<'_, K> {
@@ -64,13 +69,26 @@ impl<K: Sink> Onward<'_, K> {
         if self.response.status == 101 {
             return self.switch(wants_upgrade, timeouts.idle).await;
         }
+        let status = self.response.status;
+        if self.again.is_some_and(|retry| retry.is_on_status(status)) {
+            return Err(Fault::AnswerRefused(status));
+        }
         hop::strip(&mut self.response.head);
+        self.stick()?;
         forward::extended(&mut self.response.head, Name::Via, b"Via", forward::VIA).map_err(Fault::Answer)?;
         self.leave();
         let delivery = Delivery::of(self.response, self.request, *self.keep && !self.line.desk.is_draining());
         *self.keep = delivery.persistent;
         self.sink.head(self.response, delivery);
         pump::download(inflow, self.sink, self.trailers, (&self.line.watch, timeouts.idle)).await
+    }
+
+    /// Gives the client the cookie by which its requests find this target again.
+    fn stick(&mut self) -> Result<(), Fault> {
+        let Some(Sticky { name, value }) = self.sticky else { return Ok(()) };
+        let secure: &[u8] = if self.request.scheme == Scheme::Https { b"; Secure" } else { b"" };
+        let parts: [&[u8]; 5] = [name.as_bytes(), b"=", &value, b"; Path=/; HttpOnly; SameSite=Lax", secure];
+        self.response.head.append_parts(b"Set-Cookie", &parts).map_err(Fault::Answer)
     }
 
     /// Waits for a head. The limit counts from the end of the request: as long as the upload moves, it starts anew.

@@ -14,6 +14,7 @@
     reason = "a test may fail by panicking, and its crate has no users"
 )]
 
+mod balance;
 mod bodies;
 mod client;
 mod framing;
@@ -39,7 +40,8 @@ fn main() {
         .chain(framing::TESTS)
         .chain(tls::TESTS)
         .chain(http2::TESTS)
-        .chain(policies::TESTS);
+        .chain(policies::TESTS)
+        .chain(balance::TESTS);
     let trials = tests.map(|(name, test)| {
         let run = move || -> Result<(), Failed> {
             test();

@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use weir_meter::{Block, Count, Directory};
 use weir_plan::Plan;
-use weir_proxy::{Helm, Worker, open};
+use weir_proxy::{Board, Helm, Worker, open};
 use weir_reactor::{Config, Reactor};
 
 /// A running worker. Dropping it drains it.
 pub struct Rig {
     pub address: SocketAddr,
     pub block: Arc<Block>,
+    pub board: Arc<Board>,
+    pub plans: Arc<ArcSwap<Plan>>,
     pub helm: Helm,
     thread: Option<JoinHandle<()>>,
 }
@@ -32,10 +34,12 @@ impl Rig {
         let sockets = open(&plan, 1).unwrap().remove(0);
         let fd = sockets[0].fd.try_clone().unwrap();
         let address = std::net::TcpListener::from(fd).local_addr().unwrap();
-        let block = Arc::new(Block::default());
+        let (block, board) = (Arc::new(Block::default()), Arc::new(Board::new(1)));
+        let plans = Arc::new(ArcSwap::from_pointee(plan));
         let worker = Worker {
-            plans: Arc::new(ArcSwap::from_pointee(plan)),
+            plans: Arc::clone(&plans),
             directory: Arc::new(Mutex::new(Directory::default())),
+            board: Arc::clone(&board),
             block: Arc::clone(&block),
             sockets,
             workers: 1,
@@ -44,7 +48,7 @@ impl Rig {
         let thread = std::thread::spawn(move || {
             worker.run(config(), |helm| send.send(helm).unwrap()).unwrap();
         });
-        Rig { address, block, helm: receive.recv().unwrap(), thread: Some(thread) }
+        Rig { address, block, board, plans, helm: receive.recv().unwrap(), thread: Some(thread) }
     }
 
     pub fn count(&self, count: Count) -> u64 {

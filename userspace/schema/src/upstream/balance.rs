@@ -54,7 +54,8 @@ section! {
 section! {
     /// A hash ring.
     pub struct Hash "hash" [short, checked, needed] {
-        /// What is hashed: the first of these that the request has; at last its address.
+        /// What is hashed: the first of these that the request has; at last its address. A client without a cookie that
+        /// stands last is given one, and keeps its target by it.
         pub by: Vec<At<HashKey>>,
         /// No target gets more than this many times the mean; the rest goes to the next on the ring. Left out, no bound.
         pub bounded_load: Option<At<f64>>,
@@ -66,7 +67,8 @@ section! {
 section! {
     /// A Maglev table.
     pub struct Maglev "maglev" [short, checked, needed] {
-        /// What is hashed: the first of these that the request has; at last its address.
+        /// What is hashed: the first of these that the request has; at last its address. A client without a cookie that
+        /// stands last is given one, and keeps its target by it.
         pub by: Vec<At<HashKey>>,
         /// No target gets more than this many times the mean; the rest goes to the next in the table. Left out, no bound.
         pub bounded_load: Option<At<f64>>,
