@@ -2,6 +2,7 @@
 use crate::{
     client::is_trusted,
     desk::Desk,
+    gate::Gate,
     h1, h2, hello,
     line::{Line, Open},
     proxy_protocol::{self, Header},
@@ -24,15 +25,15 @@ use weir_reactor::Buf;
 use weir_wire::Reason;
 
 /// Serves a connection to its end.
-pub(crate) async fn run(desk: Rc<Desk>, name: Arc<str>, stream: weir_reactor::Stream) {
+pub(crate) async fn run(desk: Rc<Desk>, gate: Rc<Gate>, stream: weir_reactor::Stream) {
     let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     let socket = stream.peer().unwrap_or(nowhere);
     let local = stream.local().unwrap_or(nowhere);
-    let snapshot = desk.snapshot();
+    let snapshot = gate.snapshot(&desk);
     let open = Rc::new(Open(Rc::clone(&desk)));
     let mut line = Line {
         desk,
-        listener: name,
+        gate,
         socket,
         peer: socket,
         local,
@@ -40,10 +41,9 @@ pub(crate) async fn run(desk: Rc<Desk>, name: Arc<str>, stream: weir_reactor::St
         server_name: None,
         watch: Watch::new(),
         requests: Cell::new(0),
-        number: Cell::new(None),
         open,
     };
-    let Some(listener) = snapshot.listener(&line.listener).cloned() else { return };
+    let Some(listener) = snapshot.listener(&line.gate.bind).cloned() else { return };
     if let Some(chain) = snapshot.plan.chains.of_listener(listener.id)
         && let Some(reason) = refused(&chain.connect(&Client::direct(socket.ip()), line.desk.now()))
     {
@@ -202,5 +202,5 @@ async fn carry(
 }
 
 fn listener_tls(snapshot: &Snapshot, line: &Line) -> Option<Arc<weir_plan::tls::DownTls>> {
-    snapshot.listener(&line.listener).and_then(|listener| listener.tls.clone())
+    snapshot.listener(&line.gate.bind).and_then(|listener| listener.tls.clone())
 }

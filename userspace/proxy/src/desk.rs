@@ -1,7 +1,7 @@
 //! What one worker holds and shares with nobody: the plan it works by, its pools, its numbers, its spare memory.
 use crate::upstream::Board;
-use crate::{names::Names, outlet::Waiting, request_id::Ids, snapshot::Snapshot, worker::Helm};
-use arc_swap::{ArcSwap, Cache};
+use crate::{gate::Gate, names::Names, outlet::Waiting, request_id::Ids, snapshot::Snapshot, worker::Helm};
+use arc_swap::ArcSwap;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use weir_message::{Head, Request, Response, http_date};
 use weir_meter::{Block, Count, Directory};
-use weir_plan::Plan;
+use weir_plan::{Plan, listener::Bind};
 use weir_policy::{Now, Pass};
 use weir_reactor::now;
 
@@ -18,7 +18,7 @@ const SPARE_MAX: usize = 256;
 
 /// One worker.
 pub(crate) struct Desk {
-    plans: RefCell<Cache<Arc<ArcSwap<Plan>>, Arc<Plan>>>,
+    plans: Arc<ArcSwap<Plan>>,
     snapshot: RefCell<Rc<Snapshot>>,
     directory: Arc<Mutex<Directory>>,
     board: Arc<Board>,
@@ -39,11 +39,22 @@ pub(crate) struct Desk {
     clock: Clock,
     /// No new requests are wanted.
     draining: Cell<bool>,
+    /// How many workers share the limits of the plan.
+    pub(crate) workers: u32,
     /// Connections open now.
     pub(crate) open: Cell<u32>,
-    /// Tasks to be woken when draining begins. Each enters once in its life.
-    roll: RefCell<Vec<Option<Waker>>>,
+    /// Where it accepts.
+    gates: RefCell<Vec<Rc<Gate>>>,
+    /// Tasks to be woken when draining begins, here or at one gate. Each enters once in its life.
+    roll: RefCell<Roll>,
     ending: RefCell<Option<Waker>>,
+}
+
+/// Tasks by number, and the numbers that are free.
+#[derive(Default)]
+struct Roll {
+    wakers: Vec<Option<Waker>>,
+    free: Vec<usize>,
 }
 
 /// The memory of one exchange. Nothing in it is freed between requests.
@@ -75,11 +86,9 @@ impl Desk {
         block: Arc<Block>,
         helm: Helm,
     ) -> Desk {
-        let mut cache = Cache::new(plans);
-        let plan = Arc::clone(cache.load());
-        let snapshot = Rc::new(Snapshot::new(plan, &directory, &board, None));
+        let snapshot = Rc::new(Snapshot::new(plans.load_full(), &directory, &board, None));
         Desk {
-            plans: RefCell::new(cache),
+            plans,
             snapshot: RefCell::new(snapshot),
             directory,
             board,
@@ -92,7 +101,9 @@ impl Desk {
             helm,
             clock: Clock::new(),
             draining: Cell::new(false),
+            workers: 1,
             open: Cell::new(0),
+            gates: RefCell::default(),
             roll: RefCell::default(),
             ending: RefCell::default(),
         }
@@ -100,14 +111,7 @@ impl Desk {
 
     /// The plan in force, with this worker's state about it. An exchange asks once and keeps what it got.
     pub(crate) fn snapshot(&self) -> Rc<Snapshot> {
-        let mut plans = self.plans.borrow_mut();
-        let newest = plans.load();
-        let mut snapshot = self.snapshot.borrow_mut();
-        if !Arc::ptr_eq(newest, &snapshot.plan) {
-            let plan = Arc::clone(newest);
-            *snapshot = Rc::new(Snapshot::new(plan, &self.directory, &self.board, Some(&snapshot)));
-        }
-        Rc::clone(&snapshot)
+        Rc::clone(&self.snapshot.borrow())
     }
 
     /// Memory for an exchange.
@@ -141,8 +145,40 @@ impl Desk {
     /// Stops accepting; connections end after their exchange.
     pub(crate) fn drain(&self) {
         self.draining.set(true);
-        self.roll.borrow().iter().flatten().for_each(Waker::wake_by_ref);
+        self.call_roll();
         self.ending.borrow().iter().for_each(Waker::wake_by_ref);
+    }
+
+    fn call_roll(&self) {
+        self.roll.borrow().wakers.iter().flatten().for_each(Waker::wake_by_ref);
+    }
+
+    /// A socket at which this worker accepts from now on.
+    pub(crate) fn open_gate(&self, bind: Bind) -> Rc<Gate> {
+        let gate = Gate::new(bind);
+        self.gates.borrow_mut().push(Rc::clone(&gate));
+        gate
+    }
+
+    /// Takes the newest plan, and gives up every address that it does not name any more.
+    pub(crate) fn adopt(&self) {
+        let (before, plan) = (self.snapshot(), self.plans.load_full());
+        if Arc::ptr_eq(&before.plan, &plan) {
+            return;
+        }
+        let snapshot = Rc::new(Snapshot::new(plan, &self.directory, &self.board, Some(&before)));
+        let until = now() + snapshot.plan.limits.drain_timeout;
+        let mut gates = self.gates.borrow_mut();
+        let given_up = gates.extract_if(.., |gate| snapshot.listener(&gate.bind).is_none());
+        let mut some = false;
+        for gate in given_up {
+            gate.shut(until, &before);
+            some = true;
+        }
+        self.snapshot.replace(snapshot);
+        if some {
+            self.call_roll();
+        }
     }
 
     /// Wakes this task when draining begins and whenever a connection ends after that.
@@ -162,19 +198,20 @@ impl Desk {
     /// Enters a task that draining must wake, and returns its number.
     pub(crate) fn enlist(&self, waker: &Waker) -> usize {
         let mut roll = self.roll.borrow_mut();
-        let free = roll.iter().position(Option::is_none);
-        let number = free.unwrap_or(roll.len());
-        match roll.get_mut(number) {
+        let number = roll.free.pop().unwrap_or(roll.wakers.len());
+        match roll.wakers.get_mut(number) {
             Some(place) => *place = Some(waker.clone()),
-            None => roll.push(Some(waker.clone())),
+            None => roll.wakers.push(Some(waker.clone())),
         }
         number
     }
 
     /// Strikes a task off.
     pub(crate) fn delist(&self, number: usize) {
-        if let Some(place) = self.roll.borrow_mut().get_mut(number) {
+        let mut roll = self.roll.borrow_mut();
+        if let Some(place) = roll.wakers.get_mut(number) {
             *place = None;
+            roll.free.push(number);
         }
     }
 }

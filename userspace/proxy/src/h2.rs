@@ -40,7 +40,7 @@ type Server = Connection<Pipe, Bytes>;
 /// Serves a connection until either side is done with it.
 pub(crate) async fn run(line: Line, stream: Stream, snapshot: Rc<Snapshot>, early: Option<Buf>) {
     let line = Rc::new(line);
-    let Some(listener) = snapshot.listener(&line.listener) else { return };
+    let Some(listener) = snapshot.listener(&line.gate.bind) else { return };
     let limits = &listener.limits;
     let shaking = builder(limits).handshake(Pipe::new(stream, early));
     let Ok(Ok(mut server)) = line.watch.limit(limits.header_timeout, shaking).await else { return };
@@ -80,11 +80,9 @@ type Accepted = Result<(http::Request<h2::RecvStream>, SendResponse<Bytes>), h2:
 async fn accept(line: &Line, server: &mut Server) -> Option<Accepted> {
     let mut told = false;
     poll_fn(|cx| {
-        if line.desk.is_draining() && !told {
+        if line.is_draining() && !told {
             told = true;
             server.graceful_shutdown();
-        } else {
-            line.enlist(cx.waker());
         }
         server.poll_accept(cx)
     })
@@ -100,8 +98,8 @@ fn begin(connection: &Rc<Line>, request: http::Request<h2::RecvStream>, respond:
 
 /// One exchange.
 async fn one(line: &Line, request: http::Request<h2::RecvStream>, respond: SendResponse<Bytes>) {
-    let snapshot = line.desk.snapshot();
-    let Some(listener) = snapshot.listener(&line.listener) else { return };
+    let snapshot = line.snapshot();
+    let Some(listener) = snapshot.listener(&line.gate.bind) else { return };
     let mut scratch = line.desk.borrow_scratch();
     let (parts, body) = request.into_parts();
     let rules = snapshot.rules(listener);

@@ -10,6 +10,7 @@ mod desk;
 mod exchange;
 mod fault;
 mod forward;
+mod gate;
 mod h1;
 mod h2;
 mod half;
@@ -32,6 +33,6 @@ mod watch;
 mod worker;
 
 pub use outlet::Question;
-pub use socket::{Error, Socket, open};
+pub use socket::{Error, Socket, open, open_beside};
 pub use upstream::{Board, State, TargetView, Unheeded, UpstreamView};
 pub use worker::{Helm, Worker};

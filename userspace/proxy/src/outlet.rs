@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use weir_policy::{Call, verdicts::Ban};
@@ -26,6 +27,7 @@ pub struct Question {
 pub(crate) struct Outlet {
     bans: Mutex<VecDeque<Ban>>,
     questions: Mutex<VecDeque<Question>>,
+    generation: AtomicU64,
 }
 
 impl Outlet {
@@ -36,6 +38,15 @@ impl Outlet {
 
     pub(crate) fn take_bans(&self) -> Vec<Ban> {
         take(&self.bans)
+    }
+
+    /// The worker serves by this generation of the configuration.
+    pub(crate) fn adopted(&self, generation: u64) {
+        self.generation.store(generation, Ordering::Release);
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     fn ask(&self, question: Question) -> bool {

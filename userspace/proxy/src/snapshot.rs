@@ -7,7 +7,7 @@ use weir_meter::{Directory, Seat};
 use weir_plan::{
     Plan,
     id::{RouteId, UpstreamId},
-    listener::Listener,
+    listener::{Bind, Listener},
 };
 
 /// A plan and what a worker keeps about it.
@@ -61,9 +61,9 @@ impl Snapshot {
         Snapshot { plan, desks, pools }
     }
 
-    /// The listener of that name.
-    pub(crate) fn listener(&self, name: &str) -> Option<&Arc<Listener>> {
-        self.plan.listeners.iter().find(|listener| *listener.name == *name)
+    /// The listener that has this address.
+    pub(crate) fn listener(&self, bind: &Bind) -> Option<&Arc<Listener>> {
+        self.plan.listeners.iter().find(|listener| listener.binds.contains(bind))
     }
 
     /// How requests of a listener are read.

@@ -2,18 +2,15 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
-use weir_plan::{
-    Plan,
-    listener::{Bind, Listener},
-};
+use weir_plan::{Plan, listener::Bind};
 use weir_reactor::Listen;
 
 /// A socket that listens for one listener of the plan.
 pub struct Socket {
-    /// The name of the listener.
-    pub listener: Arc<str>,
+    /// The address, by which its listener is found in each plan.
+    pub bind: Bind,
     /// The socket.
     pub fd: OwnedFd,
 }
@@ -32,25 +29,30 @@ pub struct Error {
 
 /// Opens every address of the plan once for each worker. The kernel spreads connections over them.
 pub fn open(plan: &Plan, workers: usize) -> Result<Vec<Vec<Socket>>, Error> {
+    open_beside(plan, &[], workers)
+}
+
+/// The same for the addresses that are not open already.
+pub fn open_beside(plan: &Plan, known: &[Bind], workers: usize) -> Result<Vec<Vec<Socket>>, Error> {
     let mut sets: Vec<Vec<Socket>> = (0..workers.max(1)).map(|_| Vec::new()).collect();
     for listener in &plan.listeners {
-        for bind in &listener.binds {
+        for bind in listener.binds.iter().filter(|bind| !known.contains(bind)) {
             let opened = open_bind(bind, sets.len()).map_err(|source| Error {
                 listener: Arc::clone(&listener.name),
                 bind: bind.clone(),
                 source,
             })?;
-            deal(listener, opened, &mut sets);
+            deal(bind, opened, &mut sets);
         }
     }
     Ok(sets)
 }
 
-fn deal(listener: &Listener, opened: Vec<OwnedFd>, sets: &mut [Vec<Socket>]) {
+fn deal(bind: &Bind, opened: Vec<OwnedFd>, sets: &mut [Vec<Socket>]) {
     let workers = sets.len();
     for (at, fd) in opened.into_iter().enumerate() {
         if let Some(set) = sets.get_mut(at % workers) {
-            set.push(Socket { listener: Arc::clone(&listener.name), fd });
+            set.push(Socket { bind: bind.clone(), fd });
         }
     }
 }
@@ -69,6 +71,11 @@ fn open_bind(bind: &Bind, workers: usize) -> io::Result<Vec<OwnedFd>> {
             Ok(opened)
         }
         Bind::Unix(path) => {
+            // A file that a dead process left behind is replaced; one that answers is not.
+            if UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+            {
+                std::fs::remove_file(path)?;
+            }
             let first = UnixListener::bind(path)?;
             let more = (1..workers).map(|_| first.try_clone().map(OwnedFd::from));
             let mut opened = more.collect::<io::Result<Vec<_>>>()?;

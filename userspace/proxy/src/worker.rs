@@ -2,6 +2,7 @@
 use crate::{
     connection,
     desk::Desk,
+    gate::Gate,
     outlet::{Outlet, Question},
     socket::Socket,
     upstream::Board,
@@ -9,6 +10,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -23,6 +25,8 @@ use weir_reactor::{Handle, Listener, Reactor, sleep, spawn};
 const SWEEP: Duration = Duration::from_secs(5);
 /// How long accepting rests after the system has refused it for want of descriptors or memory.
 const REST: Duration = Duration::from_millis(50);
+/// Connections still taken at an address that is given up: those that were on their way.
+const LAST_MAX: u32 = 256;
 
 /// Everything a worker needs; [`Worker::run`] serves until it is told to drain.
 pub struct Worker {
@@ -56,7 +60,25 @@ impl Helm {
     /// Stops accepting. Connections end after the exchange they are in, and the worker when none is left or the
     /// plan's time for that is over. False if the worker does not take jobs any more.
     pub fn drain(&self) -> bool {
-        self.tell(Desk::drain)
+        self.tell(|desk| desk.drain())
+    }
+
+    /// Has the worker take the newest plan: it accepts at these sockets as well, and gives up every address that the plan
+    /// does not name. [`Helm::adopted`] tells when it has. False if the worker does not take jobs any more; the sockets
+    /// are closed then.
+    pub fn adopt(&self, sockets: Vec<Socket>, generation: u64) -> bool {
+        let outlet = Arc::clone(&self.outlet);
+        self.tell(move |desk| {
+            desk.adopt();
+            sockets.into_iter().for_each(|socket| begin(desk, socket));
+            outlet.adopted(generation);
+        })
+    }
+
+    /// The newest generation that the worker has adopted.
+    #[must_use]
+    pub fn adopted(&self) -> u64 {
+        self.outlet.generation()
     }
 
     /// The bans that policies have called for since the last time. To be fetched several times a second: what does not
@@ -82,7 +104,7 @@ impl Helm {
     }
 
     /// Has the worker do something at its desk. False if it does not take jobs any more.
-    pub(crate) fn tell(&self, job: impl FnOnce(&Desk) + Send + 'static) -> bool {
+    pub(crate) fn tell(&self, job: impl FnOnce(&Rc<Desk>) + Send + 'static) -> bool {
         let at_desk = || {
             HERE.with_borrow(|desk| {
                 if let Some(desk) = desk {
@@ -103,13 +125,13 @@ impl Worker {
     ) -> Result<(), weir_reactor::Error> {
         let reactor = Reactor::new(config)?;
         let helm = Helm { handle: reactor.handle(), outlet: Arc::default() };
-        let desk = Rc::new(Desk::new(self.plans, (self.directory, self.board), self.block, helm.clone()));
+        let mut desk = Desk::new(self.plans, (self.directory, self.board), self.block, helm.clone());
+        desk.workers = self.workers.max(1);
+        let desk = Rc::new(desk);
         HERE.set(Some(Rc::clone(&desk)));
-        let (sockets, workers) = (self.sockets, self.workers.max(1));
+        let sockets = self.sockets;
         reactor.run(async {
-            for socket in sockets {
-                spawn(accept(Rc::clone(&desk), socket, workers));
-            }
+            sockets.into_iter().for_each(|socket| begin(&desk, socket));
             spawn(sweep(Rc::clone(&desk)));
             ready(helm);
             until_drained(&desk).await;
@@ -145,22 +167,35 @@ async fn until_drained(desk: &Rc<Desk>) {
     .await;
 }
 
-/// Accepts until draining begins.
-async fn accept(desk: Rc<Desk>, socket: Socket, workers: u32) {
-    let Ok(listener) = Listener::from_fd(socket.fd) else { return };
+/// Gives a socket a task that accepts on it.
+fn begin(desk: &Rc<Desk>, socket: Socket) {
+    let gate = desk.open_gate(socket.bind);
+    spawn(accept(Rc::clone(desk), gate, socket.fd));
+}
+
+/// Accepts until draining begins or the address is given up. Who has connected by then is still served.
+async fn accept(desk: Rc<Desk>, gate: Rc<Gate>, fd: OwnedFd) {
+    let Ok(listener) = Listener::from_fd(fd) else { return };
     let mut number = None;
+    let mut last = LAST_MAX;
     loop {
         let mut accepting = pin!(listener.accept());
         let accepted = poll_fn(|cx| {
-            if desk.is_draining() {
-                return Poll::Ready(None);
-            }
             number.get_or_insert_with(|| desk.enlist(cx.waker()));
-            accepting.as_mut().poll(cx).map(Some)
+            let accepted = accepting.as_mut().poll(cx);
+            if !desk.is_draining() && !gate.is_shut() {
+                return accepted.map(Some);
+            }
+            last -= 1;
+            match accepted {
+                Poll::Ready(accepted) if last > 0 => Poll::Ready(Some(accepted)),
+                _ => Poll::Ready(None),
+            }
         })
         .await;
         let stream = match accepted {
             None => break,
+            Some(Err(_)) if gate.is_shut() => break,
             Some(Err(_)) => {
                 sleep(REST).await;
                 continue;
@@ -168,15 +203,17 @@ async fn accept(desk: Rc<Desk>, socket: Socket, workers: u32) {
             Some(Ok(stream)) => stream,
         };
         desk.block.add(Count::Accepted, 1);
-        let share = desk.snapshot().plan.limits.connections_max.div_ceil(workers);
+        let share = desk.snapshot().plan.limits.connections_max.div_ceil(desk.workers);
         if desk.open.get() >= share {
             desk.block.add(Count::Shed, 1);
             desk.block.add(Count::Closed, 1);
             continue;
         }
         desk.open.set(desk.open.get() + 1);
-        spawn(connection::run(Rc::clone(&desk), Arc::clone(&socket.listener), stream));
+        let connection = connection::run(Rc::clone(&desk), Rc::clone(&gate), stream);
+        spawn(Rc::clone(&gate).hold(Rc::clone(&desk), connection));
     }
+    number.into_iter().for_each(|number| desk.delist(number));
 }
 
 async fn sweep(desk: Rc<Desk>) {

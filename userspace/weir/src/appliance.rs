@@ -4,7 +4,7 @@ use crate::crew::{Crew, Shared};
 use crate::guard::Guard;
 use crate::load::{Loaded, load};
 use crate::{change, files};
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
@@ -12,6 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use weir_admin::{Call, File, Order, Response};
 use weir_meter::{Block, Format, Page, names};
 use weir_plan::Plan;
+use weir_plan::listener::Bind;
 use weir_schema::{Source, Sources};
 use weir_wire::Reason;
 
@@ -22,6 +23,10 @@ pub(crate) struct Appliance {
     pub(crate) crew: Crew,
     pub(crate) guard: Guard,
     pub(crate) generation: u64,
+    /// What tells the text in force from any other.
+    pub(crate) hash: String,
+    /// Plans that workers may still hold.
+    pub(crate) retired: Vec<Arc<Plan>>,
     /// Whether the newest reload was taken, and how many were not.
     pub(crate) reloads: Reloads,
     pub(crate) draining: bool,
@@ -99,7 +104,7 @@ impl Appliance {
         let outcome = self
             .sources(order.files.clone())
             .and_then(|sources| load(&sources, Some(&running)))
-            .and_then(|loaded| self.take(&running, loaded));
+            .and_then(|loaded| self.take(Arc::clone(&running), loaded));
         self.reloads.last_taken = outcome.is_ok();
         match &outcome {
             Ok(_) => {
@@ -114,15 +119,29 @@ impl Appliance {
         outcome
     }
 
-    fn take(&mut self, running: &Plan, loaded: Loaded) -> Result<Value> {
-        ensure!(
-            binds(running) == binds(&loaded.plan),
-            "the addresses of the listeners differ from the running ones; that needs a restart in this version"
-        );
+    /// Opens, then swaps, then closes: a step that fails leaves everything as it was.
+    fn take(&mut self, running: Arc<Plan>, loaded: Loaded) -> Result<Value> {
+        let [before, after] = [&running, &loaded.plan].map(addresses);
+        let sockets = self.crew.open_beside(&loaded.plan, &before)?;
         self.guard.sync(&loaded.plan)?;
         self.shared.plans.store(Arc::new(loaded.plan));
+        self.hash = loaded.hash;
         self.generation += 1;
+        self.crew.adopt(sockets, self.generation);
+        for bind in before.iter().filter(|bind| !after.contains(bind)) {
+            tracing::info!(%bind, "no longer listened on");
+            if let Bind::Unix(path) = bind {
+                std::fs::remove_file(path).ok();
+            }
+        }
+        self.retired.push(running);
         Ok(json!({ "generation": self.generation, "warnings": loaded.warnings }))
+    }
+
+    /// Lets plans go that no worker holds any more: here, because taking a large one apart would hold a worker up.
+    pub(crate) fn bury(&mut self) {
+        self.crew.remind(self.generation);
+        self.retired.retain(|plan| Arc::strong_count(plan) > 1);
     }
 
     fn ready(&self) -> Response {
@@ -134,17 +153,21 @@ impl Appliance {
 
     fn status(&self) -> Value {
         let plan = self.shared.plans.load();
-        let listeners: Vec<String> =
-            binds(&plan).iter().map(|(name, bind)| format!("{name} {bind}")).collect();
+        let listeners = plan
+            .listeners
+            .iter()
+            .flat_map(|listener| listener.binds.iter().map(|bind| format!("{} {bind}", listener.name)));
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "state": if self.draining { "draining" } else { "serving" },
             "config": self.file,
             "generation": self.generation,
+            "config_hash": self.hash,
+            "serving_generation": self.crew.adopted(),
             "reloads": { "taken": self.reloads.taken, "refused": self.reloads.refused },
             "started_unix_s": seconds(self.started),
             "workers": self.crew.len(),
-            "listeners": listeners,
+            "listeners": listeners.collect::<Vec<_>>(),
             "routes": plan.router.rules().len(),
             "upstreams": plan.upstreams.len(),
             "shield": self.guard.summary(),
@@ -190,14 +213,9 @@ fn said(outcome: Result<Value>, refusal: &str) -> Response {
     }
 }
 
-/// Every listener with its addresses.
-fn binds(plan: &Plan) -> Vec<(String, String)> {
-    let of = |listener: &weir_plan::listener::Listener| {
-        let name = listener.name.to_string();
-        let binds: Vec<_> = listener.binds.iter().map(|bind| (name.clone(), bind.to_string())).collect();
-        binds
-    };
-    plan.listeners.iter().flat_map(|listener| of(listener)).collect()
+/// Every address of a plan.
+fn addresses(plan: &Plan) -> Vec<Bind> {
+    plan.listeners.iter().flat_map(|listener| listener.binds.iter().cloned()).collect()
 }
 
 fn seconds(time: SystemTime) -> u64 {

@@ -42,12 +42,15 @@ pub(crate) fn run(file: &Path, serving: impl FnOnce()) -> Result<ExitCode> {
     let shared = Shared { plans, directory: Arc::default(), board };
     let mut guard = Guard::raise(&shared.plans.load())?;
     let crew = Crew::start(&shared, berths).inspect_err(|_| guard.lower())?;
+    crew.adopt(Vec::new(), 1);
     let appliance = Appliance {
         file: file.to_owned(),
         shared,
         crew,
         guard,
         generation: 1,
+        hash: loaded.hash,
+        retired: Vec::new(),
         reloads: Reloads::default(),
         draining: false,
         started: SystemTime::now(),
@@ -86,7 +89,9 @@ async fn govern(
         ticks = ticks.wrapping_add(1);
         appliance.borrow_mut().serve_workers();
         if ticks.is_multiple_of(SHIELD_TICKS) {
-            appliance.borrow_mut().guard.tick();
+            let mut appliance = appliance.borrow_mut();
+            appliance.guard.tick();
+            appliance.bury();
         }
     }
     drain(&appliance, &mut signals).await;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use weir_meter::{Block, Directory};
 use weir_plan::Plan;
+use weir_plan::listener::Bind;
 use weir_policy::verdicts::Ban;
 use weir_proxy::{Board, Helm, Socket, Worker};
 use weir_reactor::Error;
@@ -78,6 +79,33 @@ impl Crew {
         let thread = std::thread::Builder::new().name(format!("weir-{cpu}")).spawn(work);
         self.threads.push(thread.context("cannot start a worker thread")?);
         Ok(())
+    }
+
+    /// Opens the addresses of a plan that are not open already, for each worker.
+    pub(crate) fn open_beside(&self, plan: &Plan, known: &[Bind]) -> Result<Vec<Vec<Socket>>> {
+        weir_proxy::open_beside(plan, known, self.helms.len())
+            .map_err(|error| failure(UNAVAILABLE, error.to_string()))
+    }
+
+    /// Has every worker serve by the newest plan, and accept at these sockets as well.
+    pub(crate) fn adopt(&self, sets: Vec<Vec<Socket>>, generation: u64) {
+        for (helm, sockets) in self.helms.iter().zip(sets) {
+            if !helm.adopt(sockets, generation) {
+                tracing::warn!("a worker does not take the new configuration; it is overloaded or stuck");
+            }
+        }
+    }
+
+    /// Asks those again that have not adopted a generation.
+    pub(crate) fn remind(&self, generation: u64) {
+        for helm in self.helms.iter().filter(|helm| helm.adopted() < generation) {
+            helm.adopt(Vec::new(), generation);
+        }
+    }
+
+    /// The generation that every worker serves by.
+    pub(crate) fn adopted(&self) -> u64 {
+        self.helms.iter().map(Helm::adopted).min().unwrap_or_default()
     }
 
     /// How many workers there are.

@@ -16,6 +16,8 @@ pub(crate) struct Loaded {
     pub(crate) config: Arc<Config>,
     /// As meant: what kernel and workers obey.
     pub(crate) plan: Plan,
+    /// What tells its text from any other.
+    pub(crate) hash: String,
     /// What is legal and surely not meant, ready to print; empty if there is nothing.
     pub(crate) warnings: String,
 }
@@ -26,9 +28,19 @@ pub(crate) fn load(sources: &Sources, before: Option<&Plan>) -> Result<Loaded> {
     let text =
         if report.is_empty() { String::new() } else { report.write(sources, Format::Text, Style::Plain) };
     match checked {
-        Some((config, plan)) => Ok(Loaded { config, plan, warnings: text }),
+        Some((config, plan)) => Ok(Loaded { config, plan, hash: hash(sources), warnings: text }),
         None => Err(failure(CONFIG, format!("the configuration is refused\n\n{}", text.trim_end()))),
     }
+}
+
+/// SHA-256 over the texts of all files in their order, each behind its length, in hexadecimal.
+fn hash(sources: &Sources) -> String {
+    let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    for (_, source) in sources.iter() {
+        digest.update(&(source.text.len() as u64).to_be_bytes());
+        digest.update(source.text.as_bytes());
+    }
+    digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Parses and compiles; without a plan, the report says why.

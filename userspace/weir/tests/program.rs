@@ -14,6 +14,8 @@ mod plans;
 mod process;
 #[path = "program/refusals.rs"]
 mod refusals;
+#[path = "program/reload.rs"]
+mod reload;
 #[path = "program/service.rs"]
 mod service;
 #[path = "program/verdict.rs"]
@@ -26,7 +28,7 @@ fn main() {
     if !nix::unistd::geteuid().is_root() {
         println!("skipped: trials that run as another user, make namespaces or attach XDP need root");
     }
-    let rooms = [refusals::trials(), service::trials(), plans::trials(), verdict::trials()];
+    let rooms = [refusals::trials(), service::trials(), plans::trials(), reload::trials(), verdict::trials()];
     let trials: Vec<Trial> = rooms.into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -77,7 +77,7 @@ impl<K: Sink> Onward<'_, K> {
         self.stick()?;
         forward::extended(&mut self.response.head, Name::Via, b"Via", forward::VIA).map_err(Fault::Answer)?;
         self.leave();
-        let delivery = Delivery::of(self.response, self.request, *self.keep && !self.line.desk.is_draining());
+        let delivery = Delivery::of(self.response, self.request, *self.keep && !self.line.is_draining());
         *self.keep = delivery.persistent;
         self.sink.head(self.response, delivery);
         pump::download(inflow, self.sink, self.trailers, (&self.line.watch, timeouts.idle)).await

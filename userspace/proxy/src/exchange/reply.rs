@@ -83,7 +83,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         }
         self.leave();
         self.record.status = self.response.status;
-        let persistent = self.record.keep && !self.line.desk.is_draining();
+        let persistent = self.record.keep && !self.line.is_draining();
         self.record.keep = persistent;
         let framing =
             if self.request.method == Method::Head { Framing::Empty } else { self.response.framing };

@@ -91,19 +91,20 @@ impl Sink for Answer {
 /// Serves a connection until either side is done with it.
 pub(crate) async fn run(line: &Line, stream: Stream, mut snapshot: Rc<Snapshot>, early: Option<Buf>) {
     let stream = Rc::new(stream);
-    let Some(listener) = snapshot.listener(&line.listener) else { return };
+    let Some(listener) = snapshot.listener(&line.gate.bind) else { return };
     let mut inflow = Inflow::new(Rc::clone(&stream), snapshot.rules(listener).limits);
     inflow.begin_with(early);
     let mut answer =
         Answer { outflow: Outflow::new(Rc::clone(&stream)), stream: Rc::clone(&stream), begun: false };
     loop {
-        let idle =
-            snapshot.listener(&line.listener).map_or(Duration::ZERO, |listener| listener.limits.idle_timeout);
+        let idle = snapshot
+            .listener(&line.gate.bind)
+            .map_or(Duration::ZERO, |listener| listener.limits.idle_timeout);
         if !wait(line, &mut inflow, idle).await {
             break;
         }
-        snapshot = line.desk.snapshot();
-        let Some(listener) = snapshot.listener(&line.listener) else { break };
+        snapshot = line.snapshot();
+        let Some(listener) = snapshot.listener(&line.gate.bind) else { break };
         let ends = one(line, &snapshot, listener, &mut inflow, &mut answer).await;
         match ends {
             Ends::Keep => {}
@@ -122,7 +123,7 @@ pub(crate) async fn run(line: &Line, stream: Stream, mut snapshot: Rc<Snapshot>,
 /// Waits for the first byte of a request. False when none will come.
 async fn wait(line: &Line, inflow: &mut Inflow, idle: Duration) -> bool {
     line.watch.bound(None);
-    let drained = line.desk.is_draining() && !inflow.has_begun();
+    let drained = line.is_draining() && !inflow.has_begun();
     !drained
         && matches!(line.watch.limit(idle, line.unless_draining(inflow.begin())).await, Ok(Some(Ok(true))))
 }

@@ -2,10 +2,10 @@
 
 use super::{Asking, Output};
 use crate::failure::{CONFIG, UNAVAILABLE, failure};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::Value;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use weir_admin::{Client, ClientError};
 
 #[derive(clap::Args)]
@@ -24,13 +24,24 @@ impl Status {
 
 #[derive(clap::Args)]
 pub(crate) struct Reload {
+    /// Wait until every worker serves by the new configuration.
+    #[arg(long)]
+    wait: bool,
     #[command(flatten)]
     asking: Asking,
 }
 
+/// How long workers may take to serve by a new configuration.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often they are asked.
+const PAUSE: Duration = Duration::from_millis(10);
+
 impl Reload {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let outcome = self.asking.ask("POST", "/v1/reload", None)?;
+        if self.wait {
+            self.asking.wait(&outcome)?;
+        }
         self.asking.print(&outcome);
         Ok(ExitCode::SUCCESS)
     }
@@ -45,6 +56,21 @@ impl Asking {
             ClientError::Unreachable { .. } => failure(UNAVAILABLE, error.to_string()),
             other => other.into(),
         })
+    }
+
+    /// Waits until every worker serves by the generation that an answer names, or by a later one.
+    fn wait(&self, outcome: &Value) -> Result<()> {
+        let number = |value: &Value, key: &str| value.get(key).and_then(Value::as_u64).unwrap_or_default();
+        let wanted = number(outcome, "generation");
+        let deadline = Instant::now() + PATIENCE;
+        while number(&self.ask("GET", "/v1/status", None)?, "serving_generation") < wanted {
+            ensure!(
+                Instant::now() < deadline,
+                "generation {wanted} is in force, but a worker has not taken it within {PATIENCE:?}"
+            );
+            std::thread::sleep(PAUSE);
+        }
+        Ok(())
     }
 
     /// Prints an answer as it came, or as indented lines.

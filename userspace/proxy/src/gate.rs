@@ -1,0 +1,71 @@
+//! Where a worker accepts, and how long what came in may stay once the address is given up.
+use crate::{desk::Desk, snapshot::Snapshot};
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Instant;
+use weir_plan::listener::Bind;
+use weir_reactor::{Sleep, sleep_until};
+
+/// One address of a worker, shared by all connections that came in there. Their listener is whichever has this address
+/// in the plan, so it may change its name and settings under them.
+pub(crate) struct Gate {
+    pub(crate) bind: Bind,
+    end: RefCell<Option<End>>,
+}
+
+/// What holds at an address that is given up.
+struct End {
+    /// When the last connections are cut.
+    until: Instant,
+    /// The last plan in which it is named: by it the exchanges end that were on their way.
+    snapshot: Rc<Snapshot>,
+}
+
+impl Gate {
+    pub(crate) fn new(bind: Bind) -> Rc<Gate> {
+        Rc::new(Gate { bind, end: RefCell::default() })
+    }
+
+    /// Nothing is accepted any more, and connections should end after the exchange they are in.
+    pub(crate) fn is_shut(&self) -> bool {
+        self.end.borrow().is_some()
+    }
+
+    /// Gives the address up.
+    pub(crate) fn shut(&self, until: Instant, snapshot: &Rc<Snapshot>) {
+        *self.end.borrow_mut() = Some(End { until, snapshot: Rc::clone(snapshot) });
+    }
+
+    /// The plan by which a request is served that came in here.
+    pub(crate) fn snapshot(&self, desk: &Desk) -> Rc<Snapshot> {
+        self.end.borrow().as_ref().map_or_else(|| desk.snapshot(), |end| Rc::clone(&end.snapshot))
+    }
+
+    fn until(&self) -> Option<Instant> {
+        self.end.borrow().as_ref().map(|end| end.until)
+    }
+
+    /// Runs a connection to its end, or until its time is over.
+    pub(crate) async fn hold(self: Rc<Self>, desk: Rc<Desk>, connection: impl Future<Output = ()>) {
+        let mut connection = pin!(connection);
+        let mut number = None;
+        let mut late: Option<Sleep> = None;
+        poll_fn(|cx| {
+            if connection.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            number.get_or_insert_with(|| desk.enlist(cx.waker()));
+            match self.until() {
+                None => Poll::Pending,
+                Some(until) => pin!(late.get_or_insert_with(|| sleep_until(until))).poll(cx),
+            }
+        })
+        .await;
+        if let Some(number) = number {
+            desk.delist(number);
+        }
+    }
+}
