@@ -4,7 +4,8 @@
 //! it keeps all connections open and drives one contestant after the other for a short window, many rounds over, so
 //! that noise of the machine falls on all alike. The measure is the child's `schedstat`, all threads.
 //!
-//! `relay [--rounds N] [--window MS] [--connections N] [--bytes N] [--json FILE] [--names A,B]`; further names are
+//! `relay [--quick] [--rounds N] [--window MS] [--connections N] [--bytes N] [--names A,B]`. Without `--bytes` small
+//! messages and bulk are measured, and the rows of this reactor go to `target/bench/reactor.json`. Further names are
 //! `weir-copy` (without pipes), `weir-zc` (zero-copy sends from 8 KiB on) and `splice` (epoll and `splice(2)`).
 #![allow(
     clippy::unwrap_used,
@@ -42,12 +43,15 @@ pub(crate) enum Mode {
 /// The contestants unless others are named; the first is the floor.
 const NAMES: &str = "bare,weir,tokio,tokio-uring,tokio-uring-default";
 
+/// Bytes of a message where the cost of one round trip counts, and of one where the cost of a byte does.
+const SMALL: usize = 100;
+const BULK: usize = 64 * 1024;
+
 struct Options {
     rounds: usize,
     window: Duration,
     connections: usize,
-    bytes: usize,
-    json: Option<String>,
+    bytes: Option<usize>,
     names: Vec<String>,
 }
 
@@ -59,13 +63,21 @@ fn main() {
     }
     let options = options(&arguments);
     drive::pin(1);
+    if let Some(bytes) = options.bytes {
+        for relay in [false, true] {
+            run(&options, relay, bytes);
+        }
+        return;
+    }
     let mut rows = Vec::new();
-    for relay in [false, true] {
-        rows.extend(run(&options, relay));
+    let works = [("R1", false, SMALL), ("R2", true, SMALL), ("R3", false, BULK), ("R4", true, BULK)];
+    for (id, relay, bytes) in works {
+        let goal = (bytes == SMALL).then_some(1.03);
+        rows.extend(
+            run(&options, relay, bytes).iter().filter(|r| r.name == "weir").map(|r| r.json(id, goal)),
+        );
     }
-    if let Some(path) = &options.json {
-        std::fs::write(path, table::json(&rows)).unwrap();
-    }
+    table::write(&rows);
 }
 
 fn options(arguments: &[String]) -> Options {
@@ -74,12 +86,12 @@ fn options(arguments: &[String]) -> Options {
         arguments.get(at + 1).cloned()
     };
     let number = |name, default| value(name).map_or(default, |v| v.parse().unwrap());
+    let quick = arguments.iter().any(|a| a == "--quick");
     Options {
-        rounds: number("--rounds", 15),
-        window: Duration::from_millis(number("--window", 200) as u64),
+        rounds: number("--rounds", if quick { 9 } else { 31 }),
+        window: Duration::from_millis(number("--window", 80) as u64),
         connections: number("--connections", 64),
-        bytes: number("--bytes", 100),
-        json: value("--json"),
+        bytes: value("--bytes").map(|v| v.parse().unwrap()),
         names: value("--names").unwrap_or_else(|| NAMES.into()).split(',').map(String::from).collect(),
     }
 }
@@ -100,15 +112,15 @@ fn serve(name: &str, mode: Mode) -> ! {
     std::process::exit(1);
 }
 
-fn run(options: &Options, relay: bool) -> Vec<table::Row> {
-    let work = if relay { "relay" } else { "echo" };
-    println!("\n{work}: {} connections, {} bytes", options.connections, options.bytes);
-    let mut drive = drive::Drive::new(options.bytes);
-    let mut contestants: Vec<Contestant> = options
-        .names
-        .iter()
-        .map(|name| Contestant::start(name, relay, &mut drive, options.connections))
-        .collect();
+fn run(options: &Options, relay: bool, bytes: usize) -> Vec<table::Row> {
+    // Bulk fills the machine with fewer connections.
+    let connections = if bytes > SMALL { options.connections / 4 } else { options.connections };
+    let work =
+        format!("{} of {bytes} bytes, {connections} connections", if relay { "relay" } else { "echo" });
+    println!("\n{work}");
+    let mut drive = drive::Drive::new(bytes);
+    let mut contestants: Vec<Contestant> =
+        options.names.iter().map(|name| Contestant::start(name, relay, &mut drive, connections)).collect();
     let mut samples = vec![Vec::new(); contestants.len()];
     for contestant in &mut contestants {
         drive.measure(contestant, options.window);
@@ -118,7 +130,7 @@ fn run(options: &Options, relay: bool) -> Vec<table::Row> {
             samples.push(drive.measure(contestant, options.window));
         }
     }
-    let rows = table::rows(work, &options.names, &samples);
+    let rows = table::rows(&work, &options.names, &samples);
     table::print(&rows);
     rows
 }
