@@ -14,6 +14,16 @@ const HOP: NameSet = NameSet::of(&[
     Name::Http2Settings,
 ]);
 
+/// What RFC 9113, section 8.2.2, calls connection-specific.
+const CONNECTION: NameSet = NameSet::of(&[
+    Name::Connection,
+    Name::KeepAlive,
+    Name::ProxyConnection,
+    Name::TransferEncoding,
+    Name::Upgrade,
+    Name::Te,
+]);
+
 /// What `Connection` may not take away: removing these would change who is asked, who asks, or where a body ends.
 const PROTECTED: NameSet = NameSet::of(&[
     Name::Authorization,
@@ -37,19 +47,16 @@ const PROTECTED: NameSet = NameSet::of(&[
 /// The fields that HTTP/2 and later forbid; a message that carries one is malformed (RFC 9113, section 8.2.2).
 /// `te` is allowed with the value `trailers` only.
 pub fn forbidden_in_h2(head: &Head) -> bool {
-    const CONNECTION: NameSet = NameSet::of(&[
-        Name::Connection,
-        Name::KeepAlive,
-        Name::ProxyConnection,
-        Name::TransferEncoding,
-        Name::Upgrade,
-        Name::Te,
-    ]);
     head.may_have(CONNECTION)
         && head.iter().any(|field| match field.id {
             Name::Te => field.value != b"trailers",
             id => CONNECTION.contains(id),
         })
+}
+
+/// Whether a field that HTTP/1 needs must stay out of a message of HTTP/2.
+pub fn stays_in_h1(name: Name) -> bool {
+    CONNECTION.contains(name)
 }
 
 /// Writes the two fields that offer, or agree to, a change to WebSocket (RFC 6455, section 4).

@@ -74,6 +74,8 @@ struct Record {
     upstream_ns: Option<u64>,
     /// The connection may serve another request.
     keep: bool,
+    /// Something of the request's body was taken from the client.
+    body_begun: bool,
 }
 
 /// Runs an exchange whose head has been read, or was refused.
@@ -86,7 +88,8 @@ pub(crate) async fn run<S: Source, K: Sink>(
     let Scratch { request, response, trailers, trailers_up, pass, body } = scratch;
     pass.clear();
     let keep = head.is_ok() && request.persistent && line.requests.get() < listener.limits.requests_max;
-    let record = Record { seat: Seat::OTHER, status: 0, begun: now(), upstream_ns: None, keep };
+    let record =
+        Record { seat: Seat::OTHER, status: 0, begun: now(), upstream_ns: None, keep, body_begun: false };
     let client = Client::direct(line.peer.ip());
     let mut exchange = Exchange {
         line,

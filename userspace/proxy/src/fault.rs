@@ -43,6 +43,9 @@ pub(crate) enum Fault {
     /// The connection ended before the answer was complete.
     #[error("the upstream closed the connection")]
     UpstreamGone,
+    /// The target says that it has not acted on the request.
+    #[error("the upstream refused the request unprocessed")]
+    UpstreamRefused,
     /// The answer breaks a rule.
     #[error("malformed answer: {0}")]
     Answer(Malformed),
@@ -66,6 +69,8 @@ pub(crate) enum Broken {
     Gone,
     /// Nothing came, or nothing could be sent, in time.
     Slow,
+    /// The peer says that it has not acted on the message (RFC 9113, section 8.7).
+    Refused,
 }
 
 impl From<Malformed> for Broken {
@@ -91,7 +96,7 @@ impl Broken {
     pub(crate) fn of_client(self) -> Fault {
         match self {
             Broken::Malformed(error) => Fault::Request(error),
-            Broken::Gone => Fault::ClientGone,
+            Broken::Gone | Broken::Refused => Fault::ClientGone,
             Broken::Slow => Fault::ClientSlow,
         }
     }
@@ -102,6 +107,7 @@ impl Broken {
             Broken::Malformed(error) => Fault::Answer(error),
             Broken::Gone => Fault::UpstreamGone,
             Broken::Slow => Fault::UpstreamSlow,
+            Broken::Refused => Fault::UpstreamRefused,
         }
     }
 }
@@ -116,7 +122,7 @@ impl Fault {
             Fault::Denied(_) => 444,
             Fault::BodyTooLarge => 413,
             Fault::NoRoute => 404,
-            Fault::NoTarget | Fault::UpstreamFull => 503,
+            Fault::NoTarget | Fault::UpstreamFull | Fault::UpstreamRefused => 503,
             Fault::AnswerRefused(status) => *status,
             Fault::Connect(_) | Fault::UpstreamGone | Fault::Answer(_) | Fault::AnswerUnexpected => 502,
             Fault::ConnectSlow | Fault::UpstreamSlow => 504,
@@ -160,7 +166,9 @@ impl Fault {
             Fault::ClientSlow => "The request was not completed in time.",
             Fault::BodyTooLarge => "The request body is larger than allowed.",
             Fault::NoRoute => "Nothing is served under this host and path.",
-            Fault::NoTarget | Fault::UpstreamFull => "No server is available for this request.",
+            Fault::NoTarget | Fault::UpstreamFull | Fault::UpstreamRefused => {
+                "No server is available for this request."
+            }
             Fault::Connect(_) => "The upstream server could not be reached.",
             Fault::UpstreamGone | Fault::Answer(_) | Fault::AnswerRefused(_) | Fault::AnswerUnexpected => {
                 "The upstream server gave no valid answer."
@@ -221,6 +229,7 @@ mod tests {
         check(&Fault::BodyTooLarge, 413, Some(Reason::TooLarge));
         check(&Fault::NoRoute, 404, None);
         check(&Fault::NoTarget, 503, None);
+        check(&Fault::UpstreamRefused, 503, None);
         check(&Fault::Connect(io::ErrorKind::ConnectionRefused.into()), 502, None);
         check(&Fault::UpstreamSlow, 504, None);
         check(&Fault::ClientGone, 499, None);

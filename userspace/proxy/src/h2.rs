@@ -1,7 +1,7 @@
-//! HTTP/2 with a client: the connection here, each of its streams an exchange in a task of its own.
+//! HTTP/2 with clients (the connection here, each of its streams an exchange in a task of its own) and with targets.
 use crate::{
     exchange::{self, Ends, Setting},
-    fault::Fault,
+    fault::{Broken, Fault},
     line::Line,
     pipe::Pipe,
     snapshot::Snapshot,
@@ -16,10 +16,15 @@ use weir_plan::limit::ExchangeLimits;
 use weir_reactor::{Buf, spawn};
 use weir_wire::Reason;
 
+mod body;
 mod down;
 mod head;
+pub(crate) mod trunk;
+pub(crate) mod up;
+mod writer;
 
-use down::{Receiver, Sender};
+use body::Body;
+use down::Sender;
 
 /// What a client sends first when it knows that HTTP/2 is spoken (RFC 9113, section 3.4).
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -104,7 +109,7 @@ async fn one(line: &Line, request: http::Request<h2::RecvStream>, respond: SendR
     let (parts, body) = request.into_parts();
     let rules = snapshot.rules(listener);
     let head = head::read(&parts, body.is_end_stream(), &rules, &mut scratch.request).map_err(Fault::Request);
-    let mut receiver = Receiver::new(body);
+    let mut receiver = Body::new(body);
     let mut sender = Sender::new(respond);
     let setting = Setting { line, snapshot: &snapshot, listener };
     let ends = exchange::run(setting, &mut scratch, (&mut receiver, &mut sender), head).await;
@@ -121,4 +126,11 @@ pub(crate) fn is_preface(start: &[u8]) -> Poll<bool> {
         None if PREFACE.starts_with(start) => Poll::Pending,
         None => Poll::Ready(false),
     }
+}
+
+/// What an error of a stream means.
+fn broken(error: &h2::Error) -> Broken {
+    // RFC 9113, section 8.7. A stream that a GOAWAY names as one the peer will not act on is reported as that GOAWAY.
+    let unprocessed = error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    if error.is_remote() && unprocessed { Broken::Refused } else { Broken::Gone }
 }

@@ -2,7 +2,7 @@
 use crate::{fault::Broken, stream::Stream};
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use weir_message::{Head, Response, h1::Delivery};
+use weir_message::{Head, Method, Response, h1::Delivery};
 use weir_reactor::Buf;
 
 /// Receives the body of a request whose head is known.
@@ -53,4 +53,22 @@ pub(crate) trait Sink {
     fn poll_gone(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
         Poll::Pending
     }
+}
+
+/// Sends the body of a request whose head is on its way to an upstream.
+pub(crate) trait Asking {
+    /// Sends a piece of the body; one that is small may wait if more is about to follow.
+    async fn chunk(&mut self, data: Buf, more: bool) -> Result<(), Broken>;
+
+    /// Sends what waits.
+    async fn flush(&mut self) -> Result<(), Broken>;
+
+    /// Ends the request.
+    async fn end(&mut self, trailers: Option<&Head>) -> Result<(), Broken>;
+}
+
+/// Receives an answer: its heads, and then its body as any [`Source`].
+pub(crate) trait Answering: Source {
+    /// The next head of the answer to a request of that method: interim ones first.
+    async fn head(&mut self, method: Method, response: &mut Response) -> Result<(), Broken>;
 }

@@ -30,6 +30,7 @@ mod tls;
 mod tunnel;
 mod upstream;
 mod watch;
+mod way;
 mod worker;
 
 pub use outlet::Question;

@@ -7,6 +7,7 @@ mod pulse;
 use crate::{
     fault::Fault,
     h1::{Inflow, Outflow},
+    h2::trunk::Trunks,
     line::Line,
     proxy_protocol,
     stream::Stream,
@@ -29,8 +30,7 @@ pub use pulse::State;
 
 use board::Standing;
 use budget::Budget;
-pub(crate) use permits::Permit;
-use permits::Purse;
+pub(crate) use permits::{Permit, Purse};
 use pulse::Pulse;
 
 /// One connection to a target.
@@ -44,12 +44,31 @@ pub(crate) struct Link {
     _permit: Permit,
 }
 
+impl Link {
+    /// A connection on which nothing was sent yet.
+    pub(crate) fn new(stream: Stream, permit: Permit) -> Box<Link> {
+        let stream = Rc::new(stream);
+        Box::new(Link {
+            inflow: Inflow::new(Rc::clone(&stream), Limits::default()),
+            outflow: Outflow::new(Rc::clone(&stream)),
+            stream,
+            requests: 0,
+            idle_since: now(),
+            _permit: permit,
+        })
+    }
+}
+
 /// One target: its idle connections, and how it does.
-struct Shelf {
+pub(crate) struct Shelf {
     /// What all workers know of it.
     pulse: Arc<Pulse>,
     #[expect(clippy::vec_box, reason = "exchanges hold the box, which moves here and back as it is")]
     idle: RefCell<Vec<Box<Link>>>,
+    /// Connections that requests share.
+    pub(crate) trunks: RefCell<Rc<Trunks>>,
+    /// It chose HTTP/1 in the last handshake that asked.
+    pub(crate) chose_h1: Cell<bool>,
     /// Requests that it carries now, for this worker.
     load: Cell<u32>,
     errors_in_row: Cell<u32>,
@@ -61,6 +80,8 @@ impl Shelf {
         Shelf {
             pulse,
             idle: RefCell::default(),
+            trunks: RefCell::default(),
+            chose_h1: Cell::new(false),
             load: Cell::new(0),
             errors_in_row: Cell::new(0),
             bad_answers_in_row: Cell::new(0),
@@ -92,7 +113,7 @@ pub(crate) struct Pool {
     board: Arc<Board>,
     standing: Arc<Standing>,
     connections: Rc<Purse>,
-    pending: Rc<Purse>,
+    pub(crate) pending: Rc<Purse>,
     requests: Rc<Purse>,
     pub(crate) budget: Budget,
     /// The tables for the weights that an operator has set, and when that was.
@@ -180,6 +201,7 @@ impl Pool {
             let same = old.upstream.targets.iter().position(|known| known.address == target.address);
             if let Some(known) = same.and_then(|at| old.shelves.get(at)) {
                 shelf.idle.borrow_mut().append(&mut known.idle.borrow_mut());
+                shelf.trunks.replace(Rc::clone(&known.trunks.borrow()));
             }
         }
     }
@@ -214,6 +236,7 @@ impl Pool {
         let limit = self.upstream.keep_alive.idle;
         for shelf in &self.shelves {
             shelf.idle.borrow_mut().retain(|link| now().saturating_duration_since(link.idle_since) < limit);
+            shelf.trunks.borrow().sweep(&self.upstream.keep_alive);
         }
     }
 
@@ -300,18 +323,9 @@ impl Pool {
         }
     }
 
-    /// Opens a connection to the target.
-    pub(crate) async fn open(&self, target: usize, line: &Line) -> Result<Box<Link>, Fault> {
-        let (stream, permit) = self.open_stream(target, line).await?;
-        let stream = Rc::new(stream);
-        Ok(Box::new(Link {
-            inflow: Inflow::new(Rc::clone(&stream), Limits::default()),
-            outflow: Outflow::new(Rc::clone(&stream)),
-            stream,
-            requests: 0,
-            idle_since: now(),
-            _permit: permit,
-        }))
+    /// What is kept about the target.
+    pub(crate) fn shelf(&self, target: usize) -> Option<&Shelf> {
+        self.shelves.get(target)
     }
 
     /// Connects to the target, with everything that belongs before the first byte of a protocol.

@@ -207,7 +207,7 @@ impl Leaf for RetryOn {
 section! {
     /// Connections kept open for the next request.
     pub struct KeepAlive "keep_alive" {
-        /// Kept by each worker for each target.
+        /// Kept by each worker for each target. With HTTP/2, where requests share connections, the most that are open.
         pub connections: At<u32> = 64,
         /// Closed after this long without a request; a little less than the target's own limit.
         pub idle: At<Duration> = Duration::from_secs(55),

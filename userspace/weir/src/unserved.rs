@@ -4,7 +4,7 @@ use weir_plan::Plan;
 use weir_policy::Library;
 use weir_policy::jwt::Source;
 use weir_schema::policy::Policy;
-use weir_schema::upstream::{ProxyVersion, UpProtocol, Upstream};
+use weir_schema::upstream::{ProxyVersion, Upstream};
 use weir_schema::{Code, Config, Diagnostic, Report, Span};
 
 /// Reports the settings of a configuration that nothing obeys yet.
@@ -60,8 +60,5 @@ fn unserved_upstream(upstream: &Upstream, say: &mut impl FnMut(Span, &str)) {
         upstream.proxy_protocol.as_ref().filter(|version| version.value == ProxyVersion::V1)
     {
         say(version.span, "version 1 (version 2 is sent), so `v1`");
-    }
-    if upstream.protocol.value != UpProtocol::Http1 {
-        say(upstream.protocol.span, "another `protocol` than `http/1.1`");
     }
 }

@@ -70,8 +70,13 @@ pub fn write_response(response: &Response, delivery: Delivery, out: &mut Vec<u8>
         out.extend_from_slice(response.line.of(&response.head.text));
     }
     response.head.write(out);
-    if delivery.framing == Framing::Chunked {
-        out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+    match delivery.framing {
+        Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        // HTTP/2 ends an answer without a word about its length.
+        Framing::Length(0) if response.head.known(Name::ContentLength).is_none() => {
+            out.extend_from_slice(b"Content-Length: 0\r\n");
+        }
+        _ => {}
     }
     if response.status == 101 || response.is_interim() {
         out.extend_from_slice(b"\r\n");

@@ -3,9 +3,10 @@ use super::{Exchange, onward::Onward, pump, upgrade};
 use crate::{
     fault::{Broken, Fault},
     forward,
-    half::{Sink, Source},
+    half::{Answering, Asking, Sink, Source},
     target, tunnel,
     upstream::{Link, Pool},
+    way::Way,
 };
 use std::rc::Rc;
 use std::time::Duration;
@@ -38,6 +39,8 @@ struct Course<'p> {
     tried: target::Tried,
     retries: u32,
     fresh_only: bool,
+    /// A target has refused the request unprocessed.
+    refused: bool,
     last: Fault,
 }
 
@@ -77,8 +80,8 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
             let Some(target) = target else { return Err(course.last) };
             let Some(carried) = pool.carry(target) else { return Err(self.full()) };
             let terms = Terms { again: self.may_ask_again(pool, target, &course), ..terms };
-            let (fault, reused) = match self.connect(pool, target, course.fresh_only).await {
-                Ok((link, reused)) => match self.attempt(pool, target, link, (&course, terms)).await {
+            let (fault, reused) = match pool.reach(target, self.line, course.fresh_only).await {
+                Ok((way, reused)) => match self.attempt(pool, target, way, (&course, terms)).await {
                     Ok(()) => return Ok(()),
                     Err(fault) => (fault, reused),
                 },
@@ -89,6 +92,11 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
             // A kept connection that the target had closed meanwhile says nothing about the target.
             if reused && matches!(fault, Fault::UpstreamGone) && self.may_repeat() {
                 course.fresh_only = true;
+                self.line.desk.block.add(Count::Retried, 1);
+                continue;
+            }
+            if matches!(fault, Fault::UpstreamRefused) && !course.refused && self.is_untouched() {
+                course.refused = true;
                 self.line.desk.block.add(Count::Retried, 1);
                 continue;
             }
@@ -115,7 +123,8 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         let (draw, sticky) = target::draw(pool, &target::Wish { ask, route: self.route, random });
         pool.budget.request(pool.ms());
         let tried = target::Tried::default();
-        Course { draw, random, sticky, retry, tried, retries: 0, fresh_only: false, last: Fault::NoTarget }
+        let (fresh_only, refused, last) = (false, false, Fault::NoTarget);
+        Course { draw, random, sticky, retry, tried, retries: 0, fresh_only, refused, last }
     }
 
     fn full(&self) -> Fault {
@@ -171,30 +180,49 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         !self.sink.has_begun() && self.request.framing.is_empty() && self.request.method.is_idempotent()
     }
 
-    async fn connect(
-        &self,
-        pool: &Pool,
-        target: usize,
-        fresh_only: bool,
-    ) -> Result<(Box<Link>, bool), Fault> {
-        if !fresh_only && let Some(link) = pool.take(target).await {
-            self.line.desk.block.add(Count::UpstreamReused, 1);
-            return Ok((link, true));
-        }
-        let link = pool.open(target, self.line).await?;
-        self.line.desk.block.add(Count::UpstreamOpened, 1);
-        Ok((link, false))
+    /// RFC 9113, section 8.7: what was not acted on may be sent again, whatever its method.
+    fn is_untouched(&self) -> bool {
+        !self.sink.has_begun() && !self.record.body_begun
     }
 
-    /// One exchange with one target over one connection, which is kept if it may be.
+    /// One exchange with one target.
     async fn attempt(
         &mut self,
         pool: &Rc<Pool>,
         target: usize,
+        way: Way,
+        (course, terms): (&Course<'_>, Terms<'_>),
+    ) -> Result<(), Fault> {
+        match way {
+            Way::Link(link) => self.over_link(pool, target, link, (course, terms)).await?,
+            Way::Call(call) => {
+                let (mut answer, mut upload) = call.begin(self.request)?;
+                let done = self.transfer((&mut answer, &mut upload), course, terms).await;
+                if matches!(done, Err(Fault::UpstreamSlow)) {
+                    answer.doubt();
+                }
+                done?;
+                self.record.status = self.response.status;
+                pool.answered(target, self.response.status);
+            }
+        }
+        // If the answer came before the body was read, what is left of that has no reader any more.
+        self.record.keep &= self.source.is_done();
+        Ok(())
+    }
+
+    /// One exchange over a connection of its own, which is kept if it may be.
+    async fn over_link(
+        &mut self,
+        pool: &Pool,
+        target: usize,
         mut link: Box<Link>,
         (course, terms): (&Course<'_>, Terms<'_>),
     ) -> Result<(), Fault> {
-        self.transfer(&mut link, course, terms).await?;
+        let request = &*self.request;
+        link.outflow.head(request.framing, |out| write_request(request, out));
+        let Link { inflow, outflow, .. } = &mut *link;
+        self.transfer((inflow, outflow), course, terms).await?;
         self.record.status = self.response.status;
         if self.response.status == 101 {
             return self.join(&mut link, terms).await;
@@ -208,23 +236,19 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         if clean {
             pool.put(target, link);
         }
-        // If the answer came before the body was read, what is left of that has no reader any more.
-        self.record.keep &= self.source.is_done();
         Ok(())
     }
 
     /// The request to the target, the answer to the client, both at once.
-    async fn transfer(
+    async fn transfer<I: Answering, O: Asking>(
         &mut self,
-        link: &mut Link,
+        (inflow, outflow): (&mut I, &mut O),
         course: &Course<'_>,
         terms: Terms<'_>,
     ) -> Result<(), Fault> {
         let Terms { timeouts, route, .. } = terms;
         let watch = &self.line.watch;
-        let Link { inflow, outflow, .. } = link;
         let request = &*self.request;
-        outflow.head(request.framing, |out| write_request(request, out));
         let progress = pump::Progress::new(request.framing.is_empty());
         let body_max = self.body_max(route);
         let mut onward = Onward {
@@ -250,7 +274,9 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         let out = (outflow, &mut *self.trailers_up);
         let upload = pump::upload(&mut *self.source, out, watch, bounds, &progress);
         let answer = onward.run(inflow, timeouts, terms.wants_upgrade, &progress);
-        pump::both(upload, answer).await
+        let done = pump::both(upload, answer).await;
+        self.record.body_begun |= progress.begun.get();
+        done
     }
 
     /// After a 101 the two connections are one.

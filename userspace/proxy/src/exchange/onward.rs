@@ -3,8 +3,7 @@ use super::pump;
 use crate::{
     fault::{Broken, Fault},
     forward,
-    h1::Inflow,
-    half::Sink,
+    half::{Answering, Sink},
     line::Line,
     target::Sticky,
 };
@@ -39,9 +38,9 @@ pub(super) struct Onward<'a, K> {
 
 impl<K: Sink> Onward<'_, K> {
     /// Reads the answer and passes it on.
-    pub(super) async fn run(
+    pub(super) async fn run<I: Answering>(
         &mut self,
-        inflow: &mut Inflow,
+        inflow: &mut I,
         timeouts: &Timeouts,
         wants_upgrade: bool,
         progress: &pump::Progress,
@@ -92,13 +91,13 @@ impl<K: Sink> Onward<'_, K> {
     }
 
     /// Waits for a head. The limit counts from the end of the request: as long as the upload moves, it starts anew.
-    async fn head(
+    async fn head<I: Answering>(
         &mut self,
-        inflow: &mut Inflow,
+        inflow: &mut I,
         first_byte: Duration,
         progress: &pump::Progress,
     ) -> Result<(), Fault> {
-        let mut reading = pin!(inflow.response(self.request.method, self.response));
+        let mut reading = pin!(inflow.head(self.request.method, self.response));
         let sink = &mut *self.sink;
         loop {
             let (seen, done) = (progress.moved.get(), progress.done.get());

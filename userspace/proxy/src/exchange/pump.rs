@@ -1,8 +1,7 @@
 //! Bodies on their way through, piece by piece: one buffer is in hand at a time, so a slow reader slows the writer.
 use crate::{
     fault::{Broken, Fault},
-    h1::{Inflow, Outflow},
-    half::{Sink, Source},
+    half::{Asking, Sink, Source},
     watch::Watch,
 };
 use std::cell::Cell;
@@ -24,6 +23,8 @@ pub(super) struct Bounds {
 
 /// How far an upload has come, for those who wait for its answer.
 pub(super) struct Progress {
+    /// Something of the body was taken from the client: the request cannot be sent again.
+    pub(super) begun: Cell<bool>,
     /// All of the body was sent.
     pub(super) done: Cell<bool>,
     /// When a piece was last sent.
@@ -32,16 +33,16 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new(done: bool) -> Progress {
-        Progress { done: Cell::new(done), moved: Cell::new(now()) }
+        Progress { begun: Cell::new(false), done: Cell::new(done), moved: Cell::new(now()) }
     }
 }
 
 /// Sends the body of a request to the upstream.
 ///
 /// A failure of the upstream's connection ends it without an error: the answer may be on its way nevertheless.
-pub(super) async fn upload<S: Source>(
+pub(super) async fn upload<S: Source, O: Asking>(
     source: &mut S,
-    (out, trailers): (&mut Outflow, &mut Head),
+    (out, trailers): (&mut O, &mut Head),
     watch: &Watch,
     bounds: Bounds,
     progress: &Progress,
@@ -53,6 +54,7 @@ pub(super) async fn upload<S: Source>(
     loop {
         let piece = watch.limit(bounds.idle, source.chunk()).await.unwrap_or(Err(Broken::Slow));
         let Some(data) = piece.map_err(Broken::of_client)? else { break };
+        progress.begun.set(true);
         left = left.checked_sub(data.len() as u64).ok_or(Fault::BodyTooLarge)?;
         let more = source.is_ready();
         if out.chunk(data, more).await.is_err() {
@@ -74,8 +76,8 @@ pub(super) async fn upload<S: Source>(
 }
 
 /// Sends the body of an answer to the client.
-pub(super) async fn download<K: Sink>(
-    inflow: &mut Inflow,
+pub(super) async fn download<I: Source, K: Sink>(
+    inflow: &mut I,
     sink: &mut K,
     trailers: &mut Head,
     (watch, idle): (&Watch, Duration),
@@ -89,7 +91,7 @@ pub(super) async fn download<K: Sink>(
         let more = inflow.is_ready();
         to_client(watch, idle, sink.chunk(data, more)).await?;
     }
-    Source::trailers(inflow, trailers).await.map_err(Broken::of_upstream)?;
+    inflow.trailers(trailers).await.map_err(Broken::of_upstream)?;
     let trailers = Some(&*trailers).filter(|trailers| !trailers.is_empty());
     to_client(watch, idle, sink.end(trailers)).await
 }

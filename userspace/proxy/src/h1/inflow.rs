@@ -111,13 +111,12 @@ impl Inflow {
     }
 
     fn expect(&mut self, framing: Framing) {
+        // Whatever the body is, the trailers of the one before are not its own.
+        self.decoder.restart();
         self.body = match framing {
             Framing::Empty | Framing::Length(0) => Body::Done,
             Framing::Length(length) => Body::Length(length),
-            Framing::Chunked => {
-                self.decoder.restart();
-                Body::Chunked
-            }
+            Framing::Chunked => Body::Chunked,
             Framing::UntilClose => Body::UntilClose,
         };
     }

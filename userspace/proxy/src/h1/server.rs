@@ -3,7 +3,7 @@ use super::{Inflow, Outflow};
 use crate::{
     exchange::{self, Ends, Setting},
     fault::{Broken, Fault},
-    half::{Sink, Source},
+    half::{Answering, Asking, Sink, Source},
     line::Line,
     snapshot::Snapshot,
     stream::Stream,
@@ -11,7 +11,7 @@ use crate::{
 use std::rc::Rc;
 use std::time::Duration;
 use weir_message::{
-    Framing, Head, Response,
+    Framing, Head, Method, Response,
     h1::{Delivery, write_response},
 };
 use weir_plan::listener::Listener;
@@ -41,6 +41,26 @@ impl Source for Inflow {
 
     fn take_rest(&mut self) -> Option<Buf> {
         Inflow::take_rest(self)
+    }
+}
+
+impl Answering for Inflow {
+    async fn head(&mut self, method: Method, response: &mut Response) -> Result<(), Broken> {
+        self.response(method, response).await
+    }
+}
+
+impl Asking for Outflow {
+    async fn chunk(&mut self, data: Buf, more: bool) -> Result<(), Broken> {
+        Outflow::chunk(self, data, more).await
+    }
+
+    async fn flush(&mut self) -> Result<(), Broken> {
+        Outflow::flush(self).await
+    }
+
+    async fn end(&mut self, trailers: Option<&Head>) -> Result<(), Broken> {
+        Outflow::end(self, trailers).await
     }
 }
 

@@ -1,7 +1,10 @@
 //! Heads between HTTP/2 and the one form that exchanges know.
+use bytes::BytesMut;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue};
-use weir_message::{Error, Framing, Head, Name, Request, Response, Scheme, h1::Rules, h1::Underscores, hop};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use weir_message::h1::{Rules, Underscores};
+use weir_message::{Error, Framing, Head, Method, Name, Request, Response, Scheme, Version, hop};
 
 /// Reads the head of a request. `ended` says that no body follows.
 pub(super) fn read(parts: &Parts, ended: bool, rules: &Rules, request: &mut Request) -> Result<(), Error> {
@@ -59,10 +62,58 @@ pub(super) fn write(response: &Response) -> Option<http::Response<()>> {
     Some(answer)
 }
 
+/// The head of a request for a target.
+pub(super) fn ask(request: &Request) -> Result<http::Request<()>, Error> {
+    let mut asked = http::Request::new(());
+    *asked.method_mut() = http::Method::from_bytes(request.method_text()).map_err(|_| Error::Unwritable)?;
+    *asked.uri_mut() = uri(request).ok_or(Error::Target)?;
+    *asked.headers_mut() = fields(&request.head).ok_or(Error::Unwritable)?;
+    if request.accepts_trailers {
+        asked.headers_mut().insert(http::header::TE, HeaderValue::from_static("trailers"));
+    }
+    Ok(asked)
+}
+
+/// RFC 9113, section 8.3.1: scheme, authority and path of a request.
+fn uri(request: &Request) -> Option<Uri> {
+    let mut target =
+        BytesMut::with_capacity(request.path().len() + 1 + request.query().map_or(0, <[u8]>::len));
+    target.extend_from_slice(request.path().as_bytes());
+    if let Some(query) = request.query() {
+        target.extend_from_slice(b"?");
+        target.extend_from_slice(query);
+    }
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(match request.scheme {
+        Scheme::Http => http::uri::Scheme::HTTP,
+        Scheme::Https => http::uri::Scheme::HTTPS,
+    });
+    parts.authority = Some(http::uri::Authority::try_from(request.authority()).ok()?);
+    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(target.freeze()).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+/// Reads the head of an answer to a request of that method.
+pub(super) fn answer(
+    parts: &http::response::Parts,
+    method: Method,
+    response: &mut Response,
+) -> Result<(), Error> {
+    response.begin(parts.status.as_u16());
+    response.version = Version::Http2;
+    for (name, value) in &parts.headers {
+        response.head.append(name.as_str(), value.as_bytes())?;
+    }
+    if hop::forbidden_in_h2(&response.head) {
+        return Err(Error::FieldName);
+    }
+    response.settle(method)
+}
+
 /// Fields in the form of the library, which writes names in lower case.
 pub(super) fn fields(head: &Head) -> Option<HeaderMap> {
-    let mut map = HeaderMap::new();
-    for field in head.iter() {
+    let mut map = HeaderMap::with_capacity(head.len());
+    for field in head.iter().filter(|field| field.id != Name::Host && !hop::stays_in_h1(field.id)) {
         let name = HeaderName::from_bytes(field.name).ok()?;
         map.try_append(name, HeaderValue::from_bytes(field.value).ok()?).ok()?;
     }

@@ -20,11 +20,13 @@ mod client;
 mod framing;
 mod http2;
 mod origin;
+mod origin2;
 mod plans;
 mod policies;
 mod rig;
 mod routes;
 mod tls;
+mod upstream2;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -40,6 +42,7 @@ fn main() {
         .chain(framing::TESTS)
         .chain(tls::TESTS)
         .chain(http2::TESTS)
+        .chain(upstream2::TESTS)
         .chain(policies::TESTS)
         .chain(balance::TESTS);
     let trials = tests.map(|(name, test)| {

@@ -28,7 +28,7 @@ pub const TESTS: &[Test] = &[
     ("b10_without_the_proxy_header_nothing_is_served", no_header),
 ];
 
-fn certificate(name: &str) -> (Arc<ServerConfig>, RootCertStore) {
+pub fn certificate(name: &str) -> (Arc<ServerConfig>, RootCertStore) {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
     let config = ServerConfig::builder()

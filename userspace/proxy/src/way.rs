@@ -1,0 +1,77 @@
+//! How a request gets to its target: over a connection of its own, or as a stream of one that others use as well.
+use crate::{
+    fault::Fault,
+    h2::{trunk::Opening, trunk::Room, up::Call},
+    line::Line,
+    stream::Stream,
+    upstream::{Link, Pool},
+};
+use std::rc::Rc;
+use weir_meter::Count;
+use weir_plan::upstream::UpProtocol;
+
+/// What carries one request.
+pub(crate) enum Way {
+    /// A connection of its own; HTTP/1.
+    Link(Box<Link>),
+    /// A stream; HTTP/2.
+    Call(Call),
+}
+
+impl Pool {
+    /// A way to the target, and whether its connection was there already. `fresh_only` passes over kept connections
+    /// of HTTP/1, which the target may have closed meanwhile.
+    pub(crate) async fn reach(
+        &self,
+        target: usize,
+        line: &Line,
+        fresh_only: bool,
+    ) -> Result<(Way, bool), Fault> {
+        let shelf = self.shelf(target).ok_or(Fault::NoTarget)?;
+        let shares = match self.upstream.protocol {
+            UpProtocol::Http1 => false,
+            UpProtocol::H2 => true,
+            UpProtocol::Auto => self.upstream.tls.is_some() && !shelf.chose_h1.get(),
+        };
+        if shares {
+            let trunks = Rc::clone(&shelf.trunks.borrow());
+            let room = trunks.room(&self.upstream.keep_alive, &self.pending);
+            let found = line.watch.limit(self.upstream.timeouts.connect, room).await;
+            match found.map_err(|_| Fault::ConnectSlow)?? {
+                Room::Call(call) => {
+                    line.desk.block.add(Count::UpstreamReused, 1);
+                    return Ok((Way::Call(call), true));
+                }
+                Room::Open(opening) => return self.open(target, line, Some(opening)).await,
+            }
+        }
+        if !fresh_only && let Some(link) = self.take(target).await {
+            line.desk.block.add(Count::UpstreamReused, 1);
+            return Ok((Way::Link(link), true));
+        }
+        self.open(target, line, None).await
+    }
+
+    /// Opens a connection, and speaks on it what its handshake agreed on.
+    async fn open(&self, target: usize, line: &Line, opening: Option<Opening>) -> Result<(Way, bool), Fault> {
+        let (stream, permit) = self.open_stream(target, line).await?;
+        line.desk.block.add(Count::UpstreamOpened, 1);
+        let speaks_h2 = match self.upstream.protocol {
+            UpProtocol::Http1 => false,
+            UpProtocol::H2 => true,
+            UpProtocol::Auto => matches!(&stream, Stream::Tls(tls) if tls.is_h2()),
+        };
+        if let Some(shelf) = self.shelf(target) {
+            shelf.chose_h1.set(!speaks_h2);
+        }
+        match opening {
+            Some(opening) if speaks_h2 => {
+                let beginning = opening.begin(stream, permit);
+                let begun = line.watch.limit(self.upstream.timeouts.connect, beginning).await;
+                let call = begun.map_err(|_| Fault::ConnectSlow)?.map_err(Fault::Connect)?;
+                Ok((Way::Call(call), false))
+            }
+            _ => Ok((Way::Link(Link::new(stream, permit)), false)),
+        }
+    }
+}

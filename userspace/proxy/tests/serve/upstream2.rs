@@ -1,0 +1,257 @@
+//! HTTP/2 with targets: streams of clients on shared connections, and what becomes of them when those end.
+use crate::Test;
+use crate::client::{Client, send};
+use crate::origin2::{Manner, Origin2, tls};
+use crate::plans::Draft;
+use crate::rig::Rig;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use weir_meter::Count;
+use weir_plan::tls::UpTls;
+use weir_plan::upstream::{UpProtocol, Upstream};
+
+pub const TESTS: &[Test] = &[
+    ("h2_upstream_serves_http_1_clients", serves),
+    ("h2_upstream_bodies_and_trailers_go_both_ways", echoes),
+    ("h2_upstream_connections_are_shared", shared),
+    ("h2_upstream_streams_max_is_respected", streams_max),
+    ("h2_upstream_waits_no_longer_than_a_connect_may_take", full),
+    ("h2_upstream_goaway_moves_requests_to_a_new_connection", goaway),
+    ("h2_upstream_refused_streams_are_asked_once_more", refused),
+    ("h2_upstream_reset_shows_as_truncation", reset),
+    ("h2_upstream_answers_before_the_upload_ends", early),
+    ("h2_upstream_interim_answers_are_passed_on", hints),
+    ("h2_upstream_stalled_client_does_not_hold_up_others", stalled),
+    ("h2_upstream_silence_is_a_timeout_and_the_stream_is_cancelled", silent),
+    ("f5_h2_upstream_that_is_frozen_gets_no_second_request_on_the_same_connection", frozen),
+    ("h2_upstream_is_chosen_by_alpn", alpn),
+];
+
+/// Everything goes to one origin by HTTP/2.
+fn to(origin: SocketAddr, change: impl FnOnce(&mut Upstream)) -> Rig {
+    let mut draft = Draft::to(origin);
+    let upstream = Arc::get_mut(&mut draft.upstreams[0]);
+    assert!(upstream.is_none(), "the route holds it as well");
+    let mut changed = draft.upstream_alone(&[origin]);
+    let own = Arc::get_mut(&mut changed).unwrap();
+    own.protocol = UpProtocol::H2;
+    own.retry.attempts_max = 0;
+    change(own);
+    draft.upstreams[0] = Arc::clone(&changed);
+    Rig::new(draft.finish())
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: a.example\r\n\r\n")
+}
+
+fn fetch(rig: &Rig, path: &str) -> String {
+    let mut client = Client::new(rig.address);
+    client.send(get(path));
+    client.answer()
+}
+
+fn serves() {
+    let origin = Origin2::new(Manner::default());
+    let rig = to(origin.address, |_| {});
+    let mut client = Client::new(rig.address);
+    client.send(get("/x/../y?z=%20"));
+    let answer = client.answer();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("chunked"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n5\r\nhello\r\n0\r\n\r\n"), "{answer}");
+    client.send(get("/empty"));
+    assert!(client.answer().contains("Content-Length: 0\r\n"));
+    assert_eq!(
+        origin.seen(|seen| seen.requests.clone()),
+        ["GET http://a.example/y?z=%20", "GET http://a.example/empty"]
+    );
+}
+
+fn echoes() {
+    let origin = Origin2::new(Manner::default());
+    let rig = to(origin.address, |_| {});
+    let mut client = Client::new(rig.address);
+    client.send("POST /echo HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: te\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send("5\r\nhello\r\n0\r\nGrpc-Status: 7\r\nX-Other: 1\r\n\r\n");
+    let mut seen = String::new();
+    while !seen.ends_with("grpc-status: 7\r\n\r\n") {
+        seen.push(char::from(client.bytes(1)[0]));
+    }
+    assert!(seen.contains("x-te: trailers\r\n") && seen.contains("\r\n5\r\nhello\r\n0\r\n"), "{seen}");
+    let body = "y".repeat(1_000_000);
+    client.send(format!("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+    let answer = client.answer();
+    assert_eq!(answer.matches('y').count(), body.len());
+}
+
+fn shared() {
+    let origin = Origin2::new(Manner { gather: 50, ..Manner::default() });
+    let rig = to(origin.address, |_| {});
+    let mut clients: Vec<Client> = (0..50).map(|_| Client::new(rig.address)).collect();
+    clients.iter_mut().for_each(|client| client.send(get("/gather")));
+    assert!(clients.iter_mut().all(|client| client.answer().contains("hello")));
+    assert_eq!(origin.seen(|seen| (seen.connections, seen.streams_peak)), (1, 50));
+    assert_eq!(rig.count(Count::UpstreamOpened), 1);
+}
+
+fn streams_max() {
+    let origin = Origin2::new(Manner { streams_max: Some(2), gather: 6, ..Manner::default() });
+    let rig = to(origin.address, |upstream| upstream.keep_alive.connections_max = 3);
+    let mut clients: Vec<Client> = (0..20).map(|_| Client::new(rig.address)).collect();
+    clients.iter_mut().for_each(|client| client.send(get("/gather")));
+    assert!(clients.iter_mut().all(|client| client.answer().contains("hello")));
+    assert_eq!(origin.seen(|seen| (seen.connections, seen.streams_peak)), (3, 2));
+}
+
+fn full() {
+    let origin = Origin2::new(Manner { streams_max: Some(1), ..Manner::default() });
+    let rig = to(origin.address, |upstream| {
+        upstream.keep_alive.connections_max = 1;
+        upstream.breaker.pending_max = 1;
+        upstream.timeouts.connect = Duration::from_millis(100);
+    });
+    let mut held = Client::new(rig.address);
+    held.send(get("/silent"));
+    wait(|| origin.seen(|seen| seen.requests.len() == 1));
+    let mut late = Client::new(rig.address);
+    late.send(get("/"));
+    assert!(late.answer().starts_with("HTTP/1.1 504"), "no place came free in time");
+}
+
+fn goaway() {
+    let origin = Origin2::new(Manner::default());
+    let rig = to(origin.address, |_| {});
+    for _ in 0..5 {
+        assert!(fetch(&rig, "/leave").contains("hello"));
+        assert!(fetch(&rig, "/").contains("hello"));
+    }
+    assert!(origin.seen(|seen| seen.connections) >= 2);
+}
+
+fn refused() {
+    let origin = Origin2::new(Manner::default());
+    let rig = to(origin.address, |_| {});
+    let answer = send(
+        rig.address,
+        "POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    );
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(origin.seen(|seen| seen.requests.len()), 2);
+    assert_eq!(rig.count(Count::Retried), 1);
+}
+
+fn reset() {
+    let origin = Origin2::new(Manner::default());
+    let rig = to(origin.address, |_| {});
+    let mut client = Client::new(rig.address);
+    client.send(get("/break"));
+    let (got, whole) = client.rest();
+    assert!(!whole && !got.starts_with("HTTP/1.1 5"), "{got}");
+}
+
+fn early() {
+    let origin = Origin2::new(Manner::default());
+    let rig = to(origin.address, |_| {});
+    let mut client = Client::new(rig.address);
+    client.send("POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc");
+    assert!(client.answer().starts_with("HTTP/1.1 418"));
+}
+
+fn hints() {
+    let origin = Origin2::new(Manner::default());
+    let rig = to(origin.address, |_| {});
+    let mut client = Client::new(rig.address);
+    client.send(get("/hints"));
+    let first = String::from_utf8(client.bytes(16)).unwrap();
+    assert_eq!(first, "HTTP/1.1 103 Ear");
+}
+
+fn stalled() {
+    let origin = Origin2::new(Manner::default());
+    let rig = to(origin.address, |_| {});
+    // These take the whole window of their streams and read nothing.
+    let mut sleepers: Vec<Client> = (0..20).map(|_| Client::new(rig.address)).collect();
+    sleepers.iter_mut().for_each(|client| client.send(get("/big")));
+    wait(|| origin.seen(|seen| seen.requests.len() == 20));
+    for _ in 0..20 {
+        assert!(fetch(&rig, "/").contains("hello"));
+    }
+    assert_eq!(origin.seen(|seen| seen.connections), 1);
+}
+
+fn silent() {
+    let origin = Origin2::new(Manner::default());
+    let rig = to(origin.address, |upstream| upstream.timeouts.first_byte = Duration::from_millis(150));
+    assert!(fetch(&rig, "/silent").starts_with("HTTP/1.1 504"));
+    wait(|| origin.seen(|seen| seen.resets == [h2::Reason::CANCEL]));
+    // The connection is asked whether it lives, says so, and is used again.
+    wait(|| {
+        fetch(&rig, "/");
+        origin.seen(|seen| seen.connections) <= 2
+    });
+    // A client that goes away takes its stream along.
+    let mut client = Client::new(rig.address);
+    client.send(get("/silent"));
+    drop(client);
+    wait(|| origin.seen(|seen| seen.resets.len() == 2));
+}
+
+fn frozen() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let rig = to(listener.local_addr().unwrap(), |upstream| {
+        upstream.timeouts.first_byte = Duration::from_millis(100);
+    });
+    let mut frozen = Vec::new();
+    for _ in 0..2 {
+        let mut client = Client::new(rig.address);
+        client.send(get("/"));
+        // It says that it speaks HTTP/2, and nothing more.
+        frozen.push(listener.accept().unwrap().0);
+        frozen.last_mut().unwrap().write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).unwrap();
+        assert!(client.answer().starts_with("HTTP/1.1 504"));
+    }
+    assert_eq!(rig.count(Count::UpstreamOpened), 2);
+}
+
+fn alpn() {
+    let origin = Origin2::new(Manner::default());
+    let (config, roots) = crate::tls::certificate("a.example");
+    let mut config = Arc::unwrap_or_clone(config);
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let outer = tls(Arc::new(config.clone()), origin.address);
+    let trust = |protocol| {
+        let roots = roots.clone();
+        move |upstream: &mut Upstream| {
+            let mut client =
+                rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+            client.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+            let names = vec!["a.example".try_into().unwrap()];
+            upstream.tls = Some(UpTls { config: Arc::new(client), names });
+            upstream.protocol = protocol;
+            upstream.timeouts.connect = Duration::from_secs(2);
+        }
+    };
+    let rig = to(outer, trust(UpProtocol::Auto));
+    assert!(fetch(&rig, "/").contains("hello"));
+    assert!(fetch(&rig, "/").contains("hello"));
+    assert_eq!(origin.seen(|seen| (seen.connections, seen.requests.len())), (1, 2));
+    // Another target chooses HTTP/1.
+    let plain = crate::origin::Origin::fixed();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let outer = tls(Arc::new(config), plain.address);
+    let rig = to(outer, trust(UpProtocol::Auto));
+    assert!(fetch(&rig, "/").ends_with("hello"));
+    assert!(fetch(&rig, "/").ends_with("hello"));
+    assert_eq!(plain.connections(), 1);
+}
+
+/// Waits for a condition.
+fn wait(condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while !condition() {
+        assert!(Instant::now() < deadline, "it did not come to pass");
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+}
