@@ -1,10 +1,21 @@
-//! Proves what the appliance does: floods, so far, into network namespaces on this host only.
+//! Loads a host as its clients and its enemies would, and reports what it did: weir, nginx and HAProxy alike.
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program speaks by printing")]
 
+mod client;
 mod flood;
+mod load;
+mod measure;
+mod origin;
 mod packet;
+mod peer;
+mod report;
+mod ring;
+mod scenario;
 mod target;
+mod trial;
+mod verb;
+mod verdict;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -18,17 +29,20 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    Run(verb::run::Run),
+    Setup(verb::setup::Setup),
     /// Send a bounded flood of packets from invented sources to an address inside a network namespace.
     Flood(flood::Flood),
 }
 
 fn main() -> ExitCode {
-    let Verb::Flood(flood) = Arguments::parse().verb;
-    match flood.run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("weir-loadtest: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let outcome = match Arguments::parse().verb {
+        Verb::Run(run) => run.run(),
+        Verb::Setup(setup) => setup.run(),
+        Verb::Flood(flood) => flood.run().map(|()| ExitCode::SUCCESS),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("weir-loadtest: {error:#}");
+        ExitCode::FAILURE
+    })
 }

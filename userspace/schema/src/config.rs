@@ -2,7 +2,7 @@
 
 mod check;
 mod parse;
-mod trail;
+pub(crate) mod trail;
 
 use crate::admin::Admin;
 use crate::consumer::Consumer;

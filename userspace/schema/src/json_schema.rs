@@ -7,17 +7,22 @@ use serde_json::{Map, Value, json};
 use crate::config::Config;
 use crate::shape::{KeyShape, Section, Shape};
 use crate::shown::Shown;
-use crate::value::Value as _;
 
-/// The schema of the whole file.
+/// The schema of the whole configuration.
 #[must_use]
 pub fn json_schema() -> Value {
+    document::<Config>("weir", "The configuration of weir, an L4-L7 edge appliance.")
+}
+
+/// The schema of a file whose whole is a `T`.
+#[must_use]
+pub fn document<T: crate::value::Value>(title: &str, description: &str) -> Value {
     let mut definitions = BTreeMap::new();
-    let root = schema(&Config::shape(), &mut definitions);
+    let root = schema(&T::shape(), &mut definitions);
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "weir",
-        "description": "The configuration of weir, an L4-L7 edge appliance.",
+        "title": title,
+        "description": description,
         "allOf": [root],
         "definitions": definitions,
     })

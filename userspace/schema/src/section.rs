@@ -5,8 +5,10 @@
 //! `Vec<At<T>>` (one or many, empty when left out) and `Map<T>` (by name). The doc comments become the descriptions in the JSON
 //! Schema. `[short]` behind the name asks for an `impl Short`, a form that is no mapping; `[checked]` for an `impl Checked`, rules
 //! over several keys; `[needed]` says that it cannot be left out although each of its keys can. `words!` declares one word out of several, `choice!` one key out of several.
+//! Other programs of the project declare files of their own with them: `document` reads such a file.
 
 /// A mapping with known keys.
+#[macro_export]
 macro_rules! section {
     (
         $(#[doc = $about:literal])+
@@ -86,6 +88,7 @@ macro_rules! section {
 }
 
 /// Values that are a single text.
+#[macro_export]
 macro_rules! leaves {
     ($($type:ty),+ $(,)?) => {$(
         impl $crate::value::Value for $type {
@@ -108,6 +111,7 @@ macro_rules! leaves {
 }
 
 /// One word out of several.
+#[macro_export]
 macro_rules! words {
     (
         $(#[doc = $about:literal])+
@@ -154,6 +158,7 @@ macro_rules! words {
 }
 
 /// One key out of several; where the section behind the key has a default for everything, the word alone will do.
+#[macro_export]
 macro_rules! choice {
     (
         $(#[doc = $about:literal])+
@@ -224,6 +229,8 @@ macro_rules! choice {
     };
 }
 
+#[doc(hidden)]
+#[macro_export]
 macro_rules! default {
     () => {
         None
@@ -233,6 +240,8 @@ macro_rules! default {
     };
 }
 
+#[doc(hidden)]
+#[macro_export]
 macro_rules! before {
     (short, $node:ident, $reader:ident) => {
         if !matches!($node.kind, $crate::node::Kind::Map(_) | $crate::node::Kind::Null) {
@@ -242,6 +251,8 @@ macro_rules! before {
     ($flag:ident, $node:ident, $reader:ident) => {};
 }
 
+#[doc(hidden)]
+#[macro_export]
 macro_rules! after {
     (checked, $section:ident, $errors:ident, $node:ident, $reader:ident) => {
         // With a key wrong, what the rules would say of the others is a guess.
@@ -252,6 +263,8 @@ macro_rules! after {
     ($flag:ident, $section:ident, $errors:ident, $node:ident, $reader:ident) => {};
 }
 
+#[doc(hidden)]
+#[macro_export]
 macro_rules! forms {
     (short, $forms:ident) => {
         $forms.insert(0, <Self as $crate::value::Short>::short_shape());
@@ -259,6 +272,8 @@ macro_rules! forms {
     ($flag:ident, $forms:ident) => {};
 }
 
+#[doc(hidden)]
+#[macro_export]
 macro_rules! needed {
     (needed) => {
         true
@@ -268,7 +283,7 @@ macro_rules! needed {
     };
 }
 
-pub(crate) use {after, before, choice, default, forms, leaves, needed, section, words};
+pub use {after, before, choice, default, forms, leaves, needed, section, words};
 
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
@@ -278,7 +293,7 @@ use crate::reader::{Reader, Text};
 use crate::value::Fault;
 
 /// The key of a field: its name, without what Rust needs to tell it from a keyword.
-pub(crate) const fn key(field: &'static str) -> &'static str {
+pub const fn key(field: &'static str) -> &'static str {
     match field.as_bytes() {
         [b'r', b'#', ..] => field.split_at(2).1,
         _ => field,
@@ -286,7 +301,7 @@ pub(crate) const fn key(field: &'static str) -> &'static str {
 }
 
 /// The fault of a word that is none of those allowed.
-pub(crate) fn unknown_word(text: &str, what: &str, words: &[(&'static str, &str)]) -> Fault {
+pub fn unknown_word(text: &str, what: &str, words: &[(&'static str, &str)]) -> Fault {
     let fault = Fault::new(format!("{{}} is not {what}"));
     match hint::did_you_mean(text, words.iter().map(|(word, _)| *word)) {
         Some(hint) => fault.hint(hint),
@@ -295,12 +310,7 @@ pub(crate) fn unknown_word(text: &str, what: &str, words: &[(&'static str, &str)
 }
 
 /// Reports a word that cannot stand alone, or is none of the choice.
-pub(crate) fn not_bare(
-    text: &Text<'_>,
-    label: &str,
-    words: &'static [&'static str],
-    reader: &mut Reader<'_>,
-) {
+pub fn not_bare(text: &Text<'_>, label: &str, words: &'static [&'static str], reader: &mut Reader<'_>) {
     let word = text.text.as_ref();
     if words.contains(&word) {
         let message = format!("`{word}` needs settings of its own here");
@@ -313,7 +323,7 @@ pub(crate) fn not_bare(
 }
 
 /// The only key of a mapping and what stands under it.
-pub(crate) fn one_key<'n>(
+pub fn one_key<'n>(
     node: &'n Node,
     label: &str,
     words: &'static [&'static str],

@@ -68,7 +68,8 @@ pub struct KeyShape {
 }
 
 /// One form as it is, several as alternatives.
-pub(crate) fn any(mut forms: Vec<Shape>) -> Shape {
+#[must_use]
+pub fn any(mut forms: Vec<Shape>) -> Shape {
     match forms.pop() {
         Some(only) if forms.is_empty() => only,
         Some(last) => {

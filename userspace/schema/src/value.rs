@@ -121,7 +121,7 @@ pub trait Value: Sized + Clone + 'static {
 }
 
 /// Reads a leaf from a node.
-pub(crate) fn read_leaf<T: Leaf>(node: &Node, reader: &mut Reader<'_>) -> Option<T> {
+pub fn read_leaf<T: Leaf>(node: &Node, reader: &mut Reader<'_>) -> Option<T> {
     let text = reader.text(node, T::WHAT)?;
     let value = reader.leaf::<T>(&text, 0, &text.text)?;
     value.advise(&text, reader);

@@ -7,7 +7,7 @@ use crate::node::{Kind, Node};
 use crate::span::Span;
 
 /// Gives every diagnostic the path of the deepest value that it points into.
-pub(super) fn mark(tree: &Node, report: &mut Report) {
+pub(crate) fn mark(tree: &Node, report: &mut Report) {
     let mut wanted: HashMap<(u16, u32), Vec<&mut Diagnostic>> = HashMap::new();
     for found in report.iter_mut().filter(|found| found.span.is_written()) {
         wanted.entry((found.span.file, found.span.line)).or_default().push(found);

@@ -1,0 +1,69 @@
+//! One connection over HTTP/2, on which several requests are under way at once.
+
+use super::endpoint::Endpoint;
+use super::mix::{HOST, Mix, Prepared};
+use crate::client::answer::Content;
+use crate::measure::Fault;
+use bytes::Bytes;
+use h2::client::SendRequest;
+use http::Request;
+
+/// Windows so large that flow control does not show.
+const WINDOW: u32 = 8 << 20;
+
+/// One stream of a connection; clones share the connection.
+#[derive(Clone)]
+pub(crate) struct Client {
+    sender: SendRequest<Bytes>,
+}
+
+impl Client {
+    /// Opens a connection; it is driven by a task of its own.
+    pub(crate) async fn open(endpoint: &Endpoint) -> Result<Self, Fault> {
+        let io = endpoint.open().await?.into_duplex()?;
+        let mut builder = h2::client::Builder::new();
+        builder.initial_window_size(WINDOW).initial_connection_window_size(WINDOW).enable_push(false);
+        let (sender, connection) = builder.handshake::<_, Bytes>(io).await.map_err(|_| Fault::Protocol)?;
+        tokio_uring::spawn(async move {
+            connection.await.ok(); // the streams are told, and count
+        });
+        Ok(Self { sender })
+    }
+
+    /// Sends a request and judges the answer.
+    pub(crate) async fn exchange(
+        &mut self,
+        mix: &Mix,
+        request: &Prepared,
+        token: usize,
+    ) -> Result<(u16, u64), Fault> {
+        let head = head(request, mix.token(token))?;
+        let mut sender = self.sender.clone().ready().await.map_err(|_| Fault::Closed)?;
+        let body = request.content();
+        let (response, mut send) = sender.send_request(head, body.is_empty()).map_err(|_| Fault::Closed)?;
+        if !body.is_empty() {
+            send.send_data(body, true).map_err(|_| Fault::Closed)?;
+        }
+        let (head, mut body) = response.await.map_err(|_| Fault::Closed)?.into_parts();
+        let mut content = Content::default();
+        while let Some(part) = body.data().await {
+            let part = part.map_err(|_| Fault::Closed)?;
+            body.flow_control().release_capacity(part.len()).map_err(|_| Fault::Protocol)?;
+            content.take(&request.expected, &part);
+        }
+        let status = head.status.as_u16();
+        content.judge(&request.expected, status).map(|()| (status, content.seen))
+    }
+}
+
+fn head(request: &Prepared, token: Option<&str>) -> Result<Request<()>, Fault> {
+    let uri = format!("http://{HOST}{}", request.request.path.value);
+    let mut builder = Request::builder().method(request.request.method.0.as_str()).uri(uri);
+    for (name, value) in request.request.headers.iter() {
+        builder = builder.header(name.value.to_ascii_lowercase(), value.value.as_str());
+    }
+    if let Some(token) = token {
+        builder = builder.header("authorization", format!("Bearer {token}"));
+    }
+    builder.body(()).map_err(|_| Fault::Protocol)
+}

@@ -1,0 +1,118 @@
+//! Requests made ready: the bytes to send, drawn by weight, and what must come back.
+
+use super::answer::Expected;
+use crate::load::random::Random;
+use crate::origin::pattern;
+use crate::scenario::{Client, Protocol, Request};
+use bytes::Bytes;
+
+/// The host that clients ask for.
+pub(crate) const HOST: &str = "load.test";
+
+/// One kind of request, ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// The head in HTTP/1.1, with a small body behind it; one for each token.
+    pub(crate) heads: Vec<Bytes>,
+    /// A body too large to stand behind the head.
+    pub(crate) body: Bytes,
+    whole: Bytes,
+    pub(crate) request: Request,
+    pub(crate) expected: Expected,
+    /// The sum of the weights up to this one.
+    until: u64,
+}
+
+/// All kinds of requests of a scenario.
+#[derive(Debug)]
+pub(crate) struct Mix {
+    kinds: Vec<Prepared>,
+    tokens: Vec<String>,
+    total: u64,
+}
+
+impl Prepared {
+    /// The body, however large.
+    pub(crate) fn content(&self) -> Bytes {
+        self.whole.clone()
+    }
+}
+
+/// Bodies up to this size are sent together with the head.
+const TOGETHER_MAX: u64 = 16 << 10;
+
+impl Mix {
+    pub(crate) fn new(requests: &[Request], client: &Client, tokens: Vec<String>) -> Self {
+        let mut total = 0;
+        let blank = Request::blank();
+        let all: Vec<&Request> =
+            if requests.is_empty() { blank.iter().collect() } else { requests.iter().collect() };
+        let prepare = |request: &&Request| {
+            total += u64::from(request.weight.value);
+            prepare(request, client, &tokens, total)
+        };
+        let kinds = all.iter().map(prepare).collect();
+        Self { kinds, tokens, total }
+    }
+
+    /// One of the kinds, and the number of a token.
+    pub(crate) fn draw(&self, random: &mut Random) -> Option<(&Prepared, usize)> {
+        let token = if self.tokens.len() > 1 { random.below(self.tokens.len()) } else { 0 };
+        if let [only] = self.kinds.as_slice() {
+            return Some((only, token));
+        }
+        let drawn = random.below(usize::try_from(self.total).unwrap_or(usize::MAX)) as u64;
+        self.kinds.iter().find(|kind| drawn < kind.until).map(|kind| (kind, token))
+    }
+
+    pub(crate) fn token(&self, number: usize) -> Option<&str> {
+        self.tokens.get(number).map(String::as_str)
+    }
+}
+
+fn prepare(request: &Request, client: &Client, tokens: &[String], until: u64) -> Prepared {
+    let whole = Bytes::from(pattern::bytes(request.body.0));
+    let is_small = request.body.0 <= TOGETHER_MAX;
+    let one = |token: Option<&String>| {
+        let mut head = head(request, client, token);
+        if is_small {
+            head.extend_from_slice(&whole);
+        }
+        Bytes::from(head)
+    };
+    let heads = if tokens.is_empty() {
+        vec![one(None)]
+    } else {
+        tokens.iter().map(|token| one(Some(token))).collect()
+    };
+    let expected = expected(request);
+    let body = if is_small { Bytes::new() } else { whole.clone() };
+    Prepared { heads, body, whole, request: request.clone(), expected, until }
+}
+
+fn head(request: &Request, client: &Client, token: Option<&String>) -> Vec<u8> {
+    let mut head = format!("{} {} HTTP/1.1\r\nHost: {HOST}\r\n", request.method.0, request.path.value);
+    for (name, value) in request.headers.iter() {
+        head += &format!("{}: {}\r\n", name.value, value.value);
+    }
+    if let Some(token) = token {
+        head += &format!("Authorization: Bearer {token}\r\n");
+    }
+    if request.body.0 > 0 {
+        head += &format!("Content-Length: {}\r\n", request.body.0);
+    }
+    if !client.keep_alive.value && client.protocol.value == Protocol::Http1 {
+        head += "Connection: close\r\n";
+    }
+    head += "\r\n";
+    head.into_bytes()
+}
+
+fn expected(request: &Request) -> Expected {
+    let named = request.path.strip_prefix("/bytes/").and_then(|number| number.parse().ok());
+    Expected {
+        status: request.expect.status.0,
+        bytes: request.expect.bytes.as_ref().map(|bytes| bytes.0).or(named),
+        exact: request.expect.exact.value && named.is_some(),
+    }
+}

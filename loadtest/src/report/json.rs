@@ -1,0 +1,109 @@
+//! Everything measured, for programs.
+
+use crate::measure::Tally;
+use crate::measure::statistics::{median_interval, spread};
+use crate::trial::{Round, Subject, Trial};
+use crate::verdict::{rows, thresholds};
+use serde_json::{Value, json};
+use std::time::SystemTime;
+
+/// Quantiles of the curve, dense where the tail is.
+pub(crate) const QUANTILES: [f64; 22] = [
+    0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 0.99, 0.995, 0.999,
+    0.9995, 0.9999, 0.99999, 1.0,
+];
+
+/// The report as JSON; `version` says how it is laid out.
+pub(crate) fn document(trial: &Trial) -> Value {
+    let started = trial.started.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let verdicts: Vec<Value> = thresholds(trial)
+        .iter()
+        .map(|verdict| json!({ "what": verdict.what, "found": verdict.found, "holds": verdict.holds }))
+        .collect();
+    json!({
+        "version": 1,
+        "scenario": trial.scenario.name.as_str(),
+        "what": trial.scenario.what.value,
+        "unix_seconds": started,
+        "partial": trial.is_partial,
+        "machine": trial.machine,
+        "notes": trial.notes,
+        "thresholds": verdicts,
+        "rows": rows(trial).iter().map(crate::verdict::Row::json).collect::<Vec<_>>(),
+        "subjects": trial.subjects.iter().map(subject).collect::<Vec<_>>(),
+    })
+}
+
+fn subject(subject: &Subject) -> Value {
+    let Tally { faults, statuses, .. } = &subject.tally;
+    let faults: serde_json::Map<_, _> =
+        faults.iter().map(|(fault, n)| (fault.word().to_owned(), json!(n))).collect();
+    let statuses: serde_json::Map<_, _> =
+        statuses.iter().map(|(status, n)| (status.to_string(), json!(n))).collect();
+    json!({
+        "name": subject.name,
+        "version": subject.version,
+        "throughput": number(subject.throughput()),
+        "answers": subject.tally.answers(),
+        "offered": subject.tally.offered,
+        "errors": faults,
+        "statuses": statuses,
+        "received_bytes": subject.tally.received_bytes,
+        "opened_connections": subject.tally.opened,
+        "latency_us": latencies(&subject.tally),
+        "generator_lag_p99_us": subject.tally.lag.value_at_quantile(0.99) as f64 / 1000.0,
+        "cpu_us": figure(subject, |round| round.cpu_us),
+        "cpu_share": figure(subject, |round| round.cpu_share),
+        "memory_bytes": figure(subject, |round| round.memory_bytes.map(|bytes| bytes as f64)),
+        "connection_bytes": figure(subject, |round| round.connection_bytes),
+        "generator_us": figure(subject, |round| Some(round.generator_us)),
+        "p99_us": figure(subject, |round| Some(round.p99_us)),
+        "knee": subject.knee.map(number),
+        "points": subject.points.iter().map(|point| json!({
+            "rate": number(point.rate), "answered": number(point.answered),
+            "p50_us": number(point.p50_us), "p99_us": number(point.p99_us), "p999_us": number(point.p999_us),
+        })).collect::<Vec<_>>(),
+        "rounds": subject.rounds.iter().map(round).collect::<Vec<_>>(),
+    })
+}
+
+fn latencies(tally: &Tally) -> Value {
+    let curve: Vec<Value> = QUANTILES.iter().map(|q| json!([q, number(tally.quantile_us(*q))])).collect();
+    json!({
+        "mean": number(tally.latency.mean() / 1000.0),
+        "p50": number(tally.quantile_us(0.5)),
+        "p90": number(tally.quantile_us(0.9)),
+        "p99": number(tally.quantile_us(0.99)),
+        "p999": number(tally.quantile_us(0.999)),
+        "max": number(tally.latency.max() as f64 / 1000.0),
+        "curve": curve,
+    })
+}
+
+/// The middle of the rounds, how far they lie apart, and where the true middle is in 95 of 100 cases.
+fn figure(subject: &Subject, of: impl Fn(&Round) -> Option<f64>) -> Value {
+    let values: Vec<f64> = subject.rounds.iter().filter_map(&of).collect();
+    let Some(middle) = subject.middle(of) else { return Value::Null };
+    let (low, high) = median_interval(&values);
+    json!({ "median": number(middle), "spread": number(spread(&values)), "low": number(low), "high": number(high) })
+}
+
+fn round(round: &Round) -> Value {
+    json!({
+        "answers": round.answers,
+        "errors": round.errors,
+        "offered": round.offered,
+        "seconds": round.seconds,
+        "cpu_us": round.cpu_us.map(number),
+        "memory_bytes": round.memory_bytes,
+        "generator_us": number(round.generator_us),
+        "p50_us": number(round.p50_us),
+        "p99_us": number(round.p99_us),
+        "p999_us": number(round.p999_us),
+    })
+}
+
+/// With as many places as mean something; nothing for what is not a number.
+pub(crate) fn number(value: f64) -> Value {
+    if value.is_finite() { json!((value * 1000.0).round() / 1000.0) } else { Value::Null }
+}

@@ -1,0 +1,109 @@
+//! The summary in the terminal, and the progress before it.
+
+use crate::trial::{Subject, Trial};
+use crate::verdict::{rows, thresholds, time};
+use std::io::{IsTerminal, Write};
+
+/// One line that is written over and over, where the output is a terminal.
+pub(crate) fn progress(done: usize, total: usize, subject: &Subject) {
+    let Some(round) = subject.rounds.last() else { return };
+    let mut out = std::io::stderr();
+    if !out.is_terminal() {
+        return;
+    }
+    let rate = round.answers as f64 / round.seconds;
+    let line = format!(
+        "\r\x1b[K[{done}/{total}] {:<8} {rate:>8.0} answers/s  p99 {}  {} errors",
+        subject.name,
+        time(round.p99_us),
+        round.errors
+    );
+    // Progress that cannot be shown is no reason to stop.
+    out.write_all(line.as_bytes()).and_then(|()| out.flush()).ok();
+    if done == total {
+        eprintln!();
+    }
+}
+
+/// The whole result on one screen.
+pub(crate) fn summary(trial: &Trial) -> String {
+    let scenario = &trial.scenario;
+    let mut out = format!("\n{}: {}\n\n", scenario.name.as_str(), scenario.what.value);
+    out += &format!(
+        "{:<9}{:>11}{:>10}{:>10}{:>10}{:>10}{:>11}{:>7}{:>9}{:>8}\n",
+        "", "answers/s", "p50", "p99", "p99.9", "max", "CPU µs/req", "CPU %", "mem MiB", "errors"
+    );
+    for subject in &trial.subjects {
+        out += &line(subject);
+    }
+    if Subject::is_idle(scenario) {
+        for subject in &trial.subjects {
+            let bytes = subject.middle(|round| round.connection_bytes);
+            out += &format!(
+                "{:<9}{:>11.0} bytes of memory for each idle connection\n",
+                subject.name,
+                bytes.unwrap_or(f64::NAN)
+            );
+        }
+    }
+    for subject in trial
+        .subjects
+        .iter()
+        .filter(|subject| subject.points.len() > subject.rounds.len() || subject.knee.is_some())
+    {
+        let knee = subject.knee.map_or_else(
+            || "not even at the first rate".into(),
+            |rate| format!("up to {rate:.0} requests/s"),
+        );
+        out += &format!("{:<9} keeps its p99 {knee}\n", subject.name);
+    }
+    for row in rows(trial) {
+        let met = match row.met {
+            Some(true) => "met",
+            Some(false) => "missed",
+            None => "void",
+        };
+        out += &format!(
+            "{:<4} {:<7} {}: {:.3} ± {:.3} of {} (goal {}){}\n",
+            row.id,
+            met,
+            row.unit,
+            row.ratio,
+            row.spread,
+            row.peer_name,
+            row.goal,
+            row.floor.map_or_else(String::new, |floor| format!(", the floor has {floor:.2}"))
+        );
+    }
+    for verdict in thresholds(trial) {
+        out +=
+            &format!("{} {}: {}\n", if verdict.holds { "ok  " } else { "FAIL" }, verdict.what, verdict.found);
+    }
+    if trial.is_partial {
+        out += "partial: interrupted before its last round\n";
+    }
+    for note in &trial.notes {
+        out += &format!("note: {note}\n");
+    }
+    out
+}
+
+fn line(subject: &Subject) -> String {
+    let number = |value: Option<f64>, digits: usize| {
+        value.map_or_else(|| "-".into(), |value| format!("{value:.digits$}"))
+    };
+    let memory = subject.middle(|round| round.memory_bytes.map(|bytes| bytes as f64 / f64::from(1 << 20)));
+    format!(
+        "{:<9}{:>11.0}{:>10}{:>10}{:>10}{:>10}{:>11}{:>7}{:>9}{:>8}\n",
+        subject.name,
+        subject.throughput(),
+        time(subject.tally.quantile_us(0.5)),
+        time(subject.tally.quantile_us(0.99)),
+        time(subject.tally.quantile_us(0.999)),
+        time(subject.tally.latency.max() as f64 / 1000.0),
+        number(subject.middle(|round| round.cpu_us), 2),
+        number(subject.middle(|round| round.cpu_share.map(|share| 100.0 * share)), 0),
+        number(memory, 1),
+        subject.tally.errors()
+    )
+}

@@ -1,0 +1,141 @@
+//! A scenario as written: one file says what is asked, of whom, how hard, and what must come out.
+
+mod client;
+mod goal;
+mod latency;
+mod load;
+mod peers;
+mod request;
+mod target;
+mod threshold;
+
+pub(crate) use client::{Client, Handshake, Key, Protocol, Tls};
+pub(crate) use goal::{Figure, Goal};
+pub(crate) use latency::Latency;
+pub(crate) use load::{Arrivals, Closed, Load, Open, per_second};
+pub(crate) use peers::{PeerName, Peers};
+pub(crate) use request::Request;
+pub(crate) use target::Target;
+pub(crate) use threshold::Thresholds;
+
+use anyhow::{Context, Result};
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::Duration;
+use weir_schema::diagnostic::Style;
+use weir_schema::lookup::Anything;
+use weir_schema::reader::Reader;
+use weir_schema::value::{Checked, Name};
+use weir_schema::{At, Code, Diagnostic, Format, Sources, Span, document, section};
+
+section! {
+    /// One load test.
+    pub struct Scenario "file" [checked] {
+        /// The version of this language: 1.
+        pub version: At<u32>,
+        /// What it is called; folders and reports bear the name.
+        pub name: At<Name>,
+        /// What it asks, in one sentence for the reader of the report.
+        pub what: At<String>,
+        /// A server that runs already, such as `http://127.0.0.1:8080`. Left out, `peers` are started.
+        pub target: Option<At<Target>>,
+        /// Proxies that are started side by side, each before the same origin.
+        pub peers: Option<At<Peers>>,
+        /// How requests come.
+        pub load: At<Load> = Load::Closed(Closed::DEFAULT),
+        /// How clients speak.
+        pub client: At<Client>,
+        /// What they ask; of several, by weight. Left out, thirteen bytes of the origin.
+        pub requests: Vec<At<Request>>,
+        /// How long each round loads before it counts.
+        pub warm_up: At<Duration> = Duration::from_millis(200),
+        /// How long each round counts.
+        pub duration: At<Duration> = Duration::from_secs(1),
+        /// How often each peer has its turn; they take turns, so that noise falls on all alike.
+        pub rounds: At<u32> = 5,
+        /// Threads of the generator.
+        pub threads: At<u32> = 1,
+        /// What must hold; the exit code is 99 if it does not.
+        pub thresholds: At<Thresholds>,
+        /// Speed goals that this run decides.
+        pub goals: Vec<At<Goal>>,
+    }
+}
+
+impl Checked for Scenario {
+    fn check(&self, span: Span, reader: &mut Reader<'_>) {
+        if self.version.value != 1 {
+            reader.push(Diagnostic::new(Code::Version, self.version.span, "this language has version 1"));
+        }
+        match (&self.target, &self.peers) {
+            (None, None) => reader.push(
+                Diagnostic::new(Code::MissingKey, span, "nothing is loaded: there is no target and no peer")
+                    .hint("Give `target: http://…`, or `peers: { run: [ weir, nginx ] }`."),
+            ),
+            (Some(target), Some(peers)) => reader.push(
+                Diagnostic::new(Code::Conflict, peers.span, "a scenario has a target or peers, not both")
+                    .also(target.span, "the target"),
+            ),
+            _ => {}
+        }
+        at_least_one(&self.rounds, "`rounds`", reader);
+        at_least_one(&self.threads, "`threads`", reader);
+        if self.duration.is_zero() {
+            reader.push(Diagnostic::new(
+                Code::Duration,
+                self.duration.span,
+                "a round of no time counts nothing",
+            ));
+        }
+        self.goals_have_peers(reader);
+        self.load.fits(&self.client, reader);
+    }
+}
+
+impl Scenario {
+    fn goals_have_peers(&self, reader: &mut Reader<'_>) {
+        for goal in &self.goals {
+            let runs = self
+                .peers
+                .as_ref()
+                .is_some_and(|peers| peers.run.iter().any(|p| p.value == goal.against.value));
+            if !runs {
+                let message = format!(
+                    "`{}` does not run here, so nothing can be compared with it",
+                    goal.against.as_str()
+                );
+                reader.push(
+                    Diagnostic::new(Code::Conflict, goal.against.span, message)
+                        .hint("Add it to `peers.run`."),
+                );
+            }
+        }
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, as it is shown to the user.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let style = if std::io::stderr().is_terminal() { Style::Colour } else { Style::Plain };
+        Self::parse(&path.display().to_string(), &text, style).map_err(|said| anyhow::anyhow!("{said}"))
+    }
+
+    /// Reads a text; `name` is what diagnostics call it.
+    ///
+    /// # Errors
+    /// The report, written out.
+    pub(crate) fn parse(name: &str, text: &str, style: Style) -> Result<Self, String> {
+        let sources = Sources::one(name, text);
+        document::read(&sources, &Anything).map_err(|report| report.write(&sources, Format::Text, style))
+    }
+}
+
+/// Reports a count of nothing.
+pub(crate) fn at_least_one(count: &At<u32>, what: &str, reader: &mut Reader<'_>) {
+    if count.value == 0 {
+        reader.push(Diagnostic::new(Code::Number, count.span, format!("{what} is at least 1")));
+    }
+}

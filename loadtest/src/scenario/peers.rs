@@ -1,0 +1,40 @@
+//! The proxies that stand side by side, and the origin behind them.
+
+use weir_schema::reader::Reader;
+use weir_schema::value::Checked;
+use weir_schema::{At, Code, Diagnostic, Span, section, words};
+
+section! {
+    /// Proxies side by side, each with one worker and kept connections to the same origin.
+    pub struct Peers "peers" [checked] {
+        /// Which, in the order of their turns.
+        pub run: Vec<At<PeerName>>,
+        /// Give weir, and only weir, an access list, a rate limit, tokens to check and Maglev balancing.
+        pub guarded: At<bool> = false,
+        /// weir speaks HTTP/2 to the origin, the others HTTP/1.1.
+        pub h2_upstream: At<bool> = false,
+    }
+}
+
+impl Checked for Peers {
+    fn check(&self, span: Span, reader: &mut Reader<'_>) {
+        if self.run.is_empty() {
+            let found = Diagnostic::new(Code::Empty, span, "`run` names no peer");
+            reader.push(found.hint("Write `run: [ weir, nginx, haproxy ]`."));
+        }
+    }
+}
+
+words! {
+    /// A proxy.
+    pub enum PeerName "a peer" {
+        /// This project's.
+        Weir = "weir",
+        /// nginx, from the distribution.
+        Nginx = "nginx",
+        /// HAProxy, from the distribution.
+        Haproxy = "haproxy",
+        /// A relay that parses nothing, on the reactor that weir stands on: what the kernel alone costs.
+        Floor = "floor",
+    }
+}

@@ -1,0 +1,186 @@
+//! One scenario carried out: peers take turns, round after round, and every turn is measured.
+
+mod stage;
+mod subject;
+
+pub(crate) use subject::{Round, Subject};
+
+use crate::load::arrivals::Ramp;
+use crate::load::job::Pace;
+use crate::load::run::{Moment, run};
+use crate::measure::machine;
+use crate::peer::Programs;
+use crate::scenario::{Load, Open, PeerName, Scenario};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use stage::Stage;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, SystemTime};
+
+/// What a run may be told beside its scenario.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) programs: Programs,
+    /// Configurations and reports go below this folder.
+    pub(crate) folder: PathBuf,
+    /// Fewer rounds than the scenario says.
+    pub(crate) rounds_max: Option<u32>,
+    /// Set when the user wants no more.
+    pub(crate) stop: Arc<AtomicBool>,
+}
+
+/// A scenario with everything that was measured.
+#[derive(Debug)]
+pub(crate) struct Trial {
+    pub(crate) scenario: Scenario,
+    pub(crate) subjects: Vec<Subject>,
+    pub(crate) machine: Value,
+    pub(crate) started: SystemTime,
+    /// It was interrupted before its last round.
+    pub(crate) is_partial: bool,
+    /// What the reader must know, such as that the generator was at its limit.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Carries it out. `tell` is called after each turn with how many of all are done.
+pub(crate) fn carry_out(
+    scenario: Scenario,
+    options: &Options,
+    mut tell: impl FnMut(usize, usize, &Subject),
+) -> Result<Trial> {
+    let mut stage = Stage::set(&scenario, options)?;
+    let mut notes = std::mem::take(&mut stage.notes);
+    let paces = paces(&scenario, &stage)?;
+    let rounds = scenario.rounds.value.min(options.rounds_max.unwrap_or(u32::MAX));
+    let mut subjects: Vec<Subject> = stage.seats.iter().map(|seat| Subject::new(seat)).collect();
+    let total = subjects.len() * paces.len() * usize::try_from(rounds)?;
+    let mut done = 0;
+    'rounds: for _ in 0..rounds {
+        for (rate, pace) in &paces {
+            for (seat, subject) in stage.seats.iter().zip(&mut subjects) {
+                let round = turn(&scenario, seat, *pace, options)?;
+                if options.stop.load(Relaxed) {
+                    break 'rounds;
+                }
+                subject.add(round, *rate);
+                done += 1;
+                tell(done, total, subject);
+            }
+        }
+    }
+    if let Load::Open(Open { knee: Some(limit), rate: Some(rate), .. }) = &scenario.load.value {
+        for (seat, subject) in stage.seats.iter().zip(&mut subjects) {
+            climb(&scenario, seat, (limit.0, rate), options, subject)?;
+        }
+    }
+    notes.extend(saturation(&scenario, &subjects));
+    let is_partial = options.stop.load(Relaxed);
+    Ok(Trial {
+        scenario,
+        subjects,
+        machine: machine::describe(),
+        started: SystemTime::now(),
+        is_partial,
+        notes,
+    })
+}
+
+/// One peer's turn of one round.
+fn turn(
+    scenario: &Scenario,
+    seat: &stage::Seat,
+    pace: Pace,
+    options: &Options,
+) -> Result<(Round, crate::measure::Tally)> {
+    let job = seat.job(scenario, pace, options);
+    let tree = seat.tree();
+    let (mut cpu_at_begin, mut cpu_at_end, mut memory) = (0_u64, 0_u64, 0_u64);
+    let outcome = run(&job, |moment| {
+        let Some(tree) = &tree else { return };
+        match moment {
+            Moment::Begin => cpu_at_begin = tree.cpu_ns(),
+            Moment::End => (cpu_at_end, memory) = (tree.cpu_ns(), tree.memory_bytes()),
+        }
+    })?;
+    let cpu_ns = tree.as_ref().map(|_| cpu_at_end.saturating_sub(cpu_at_begin));
+    let memory = tree.map(|_| memory);
+    let grown = memory.map(|bytes| bytes.saturating_sub(seat.memory_at_rest));
+    Ok((Round::new(&outcome, cpu_ns, (grown, memory), scenario), outcome.tally))
+}
+
+/// The paces of a scenario, one after the other, each with the rate it offers.
+fn paces(scenario: &Scenario, stage: &Stage) -> Result<Vec<(Option<f64>, Pace)>> {
+    let open = match &scenario.load.value {
+        Load::Closed(_) => return Ok(vec![(None, Pace::Closed)]),
+        Load::Idle(_) => return Ok(vec![(None, Pace::Once)]),
+        Load::Open(open) => open,
+    };
+    let per_second = crate::scenario::per_second;
+    let rates: Vec<f64> = match (&open.rate, &open.share) {
+        (Some(rate), _) => vec![per_second(rate)],
+        (None, Some(share)) => vec![ceiling(scenario, stage, open.ceiling_of.value)? * share.ratio()],
+        (None, None) => open.steps.iter().map(|rate| per_second(rate)).collect(),
+    };
+    let over = scenario.warm_up.value + scenario.duration.value;
+    let ramp = |rate: f64| Ramp {
+        from: open.ramp_from.as_ref().map_or(rate, |from| per_second(from)),
+        to: rate,
+        over,
+    };
+    Ok(rates.into_iter().map(|rate| (Some(rate), Pace::Open(ramp(rate), open.arrivals.value))).collect())
+}
+
+/// What a peer can answer in a second when it is asked as fast as it answers.
+fn ceiling(scenario: &Scenario, stage: &Stage, of: PeerName) -> Result<f64> {
+    let seat = stage.seats.iter().find(|seat| seat.peer.as_ref().is_some_and(|peer| peer.name == of));
+    let seat = seat.with_context(|| format!("`ceiling_of` is {}, which does not run here", of.as_str()))?;
+    let mut job = seat.job(scenario, Pace::Closed, &stage.options);
+    job.length = Duration::from_secs(1);
+    let outcome = run(&job, |_| {})?;
+    if outcome.tally.answers() == 0 {
+        bail!("{} answered nothing while its ceiling was measured", of.as_str());
+    }
+    Ok(outcome.tally.answers() as f64 / job.length.as_secs_f64())
+}
+
+/// Raises the rate until the peer cannot keep its p99, and notes each step.
+fn climb(
+    scenario: &Scenario,
+    seat: &stage::Seat,
+    (limit, rate): (Duration, &weir_schema::value::Rate),
+    options: &Options,
+    subject: &mut Subject,
+) -> Result<()> {
+    const FACTOR: f64 = 1.25;
+    const STEPS_MAX: u32 = 40;
+    let Load::Open(open) = &scenario.load.value else { return Ok(()) };
+    let mut rate = crate::scenario::per_second(rate);
+    for _ in 0..STEPS_MAX {
+        let pace = Pace::Open(Ramp::steady(rate), open.arrivals.value);
+        let (round, tally) = turn(scenario, seat, pace, options)?;
+        let holds = tally.quantile_us(0.99) <= limit.as_secs_f64() * 1e6 && tally.errors() == 0;
+        let keeps_up = tally.answers() as f64 >= 0.99 * tally.offered as f64;
+        subject.add_point(&round, rate);
+        if !holds || !keeps_up || options.stop.load(Relaxed) {
+            break;
+        }
+        subject.knee = Some(rate);
+        rate *= FACTOR;
+    }
+    Ok(())
+}
+
+/// Says if the generator was the limit: then latencies and throughput are its own.
+fn saturation(scenario: &Scenario, subjects: &[Subject]) -> Vec<String> {
+    let busy = |subject: &&Subject| subject.generator_share() > 0.95 * f64::from(scenario.threads.value);
+    let names: Vec<&str> = subjects.iter().filter(busy).map(|subject| subject.name.as_str()).collect();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let who = names.join(", ");
+    vec![format!(
+        "The generator's own core was fully used against {who}: throughput and latency there are the generator's limit. CPU per request is not concerned."
+    )]
+}

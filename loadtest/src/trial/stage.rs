@@ -1,0 +1,162 @@
+//! Everything that stands while a scenario runs: origin, peers, and how clients reach each.
+
+use super::Options;
+use crate::client::endpoint::Endpoint;
+use crate::client::mix::Mix;
+use crate::client::tls::Trust;
+use crate::load::job::{Job, Pace};
+use crate::measure::process::Tree;
+use crate::origin::Origin;
+use crate::peer::{Material, Peer, Site};
+use crate::scenario::{Key, PeerName, Protocol, Request, Scenario};
+use anyhow::{Context, Result, bail};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One server that is loaded.
+pub(crate) struct Seat {
+    pub(crate) name: String,
+    pub(crate) peer: Option<Peer>,
+    endpoint: Arc<Endpoint>,
+    mix: Arc<Mix>,
+    /// Bytes of memory after a first few connections came and went.
+    pub(crate) memory_at_rest: u64,
+}
+
+/// All of them.
+pub(crate) struct Stage {
+    pub(crate) seats: Vec<Seat>,
+    pub(crate) notes: Vec<String>,
+    pub(crate) options: Options,
+}
+
+impl Stage {
+    pub(crate) fn set(scenario: &Scenario, options: &Options) -> Result<Self> {
+        let folder = options.folder.join(scenario.name.as_str());
+        let key = scenario.client.tls.as_ref().map_or(Key::Ecdsa, |tls| tls.key.value);
+        let material = Material::make(&folder, key)?;
+        let tokens = (0..scenario.client.tokens.value).map(|number| material.signer.sign(number));
+        let tokens = tokens.collect::<Result<Vec<_>>>()?;
+        let requests: Vec<Request> = scenario.requests.iter().map(|request| request.value.clone()).collect();
+        let mix = Arc::new(Mix::new(&requests, &scenario.client, tokens));
+        let mut stage = Self { seats: Vec::new(), notes: Vec::new(), options: options.clone() };
+        if let Some(target) = &scenario.target {
+            let endpoint = Arc::new(Endpoint::new(target.address, None, scenario.client.sources.value));
+            stage.seats.push(Seat { name: "target".into(), peer: None, endpoint, mix, memory_at_rest: 0 });
+        } else {
+            stage.seat_peers(scenario, &folder, &material, &mix)?;
+        }
+        Ok(stage)
+    }
+
+    fn seat_peers(
+        &mut self,
+        scenario: &Scenario,
+        folder: &Path,
+        material: &Material,
+        mix: &Arc<Mix>,
+    ) -> Result<()> {
+        let core = self.pin();
+        let origin = Origin::start()?;
+        let options = self.options.clone();
+        for name in scenario.peers.iter().flat_map(|peers| &peers.run) {
+            if let Some(why) = cannot(name.value, scenario, &options) {
+                self.notes.push(why);
+                continue;
+            }
+            let folder = folder.join(name.as_str());
+            let site = Site::new(scenario, folder, origin.address, material, &options.programs)?;
+            let peer = Peer::start(name.value, &site, core)?;
+            let trust = match &scenario.client.tls {
+                Some(tls) => Some(Trust::new(material.certificate.clone(), tls, scenario.client.is_h2())?),
+                None => None,
+            };
+            let endpoint = Endpoint::new(peer.address, trust.map(Arc::new), scenario.client.sources.value);
+            let mut seat = Seat {
+                name: name.as_str().to_owned(),
+                peer: Some(peer),
+                endpoint: Arc::new(endpoint),
+                mix: Arc::clone(mix),
+                memory_at_rest: 0,
+            };
+            seat.rest(scenario, &options)?;
+            self.seats.push(seat);
+        }
+        Ok(())
+    }
+
+    /// This program takes all cores but the first, which is the peers', if there are several.
+    fn pin(&mut self) -> Option<usize> {
+        let allowed = sched_getaffinity(Pid::from_raw(0)).ok()?;
+        let cores: Vec<usize> =
+            (0..CpuSet::count()).filter(|core| allowed.is_set(*core).unwrap_or(false)).collect();
+        let [first, others @ ..] = cores.as_slice() else { return None };
+        if others.is_empty() {
+            self.notes.push("There is one core only: peers and generator share it.".into());
+            return None;
+        }
+        let mut own = CpuSet::new();
+        for core in others {
+            own.set(*core).ok()?;
+        }
+        sched_setaffinity(Pid::from_raw(0), &own).ok()?;
+        Some(*first)
+    }
+}
+
+/// Why a peer cannot take part in a scenario.
+fn cannot(name: PeerName, scenario: &Scenario, options: &Options) -> Option<String> {
+    if name != PeerName::Floor {
+        return None;
+    }
+    if options.programs.floor.is_none() {
+        return Some(
+            "There is no floor: the relay of the reactor's bench was not given (`--floor FILE`).".into(),
+        );
+    }
+    let client = &scenario.client;
+    let is_bytes = client.tls.is_none() && client.protocol.value == Protocol::Http1;
+    (!is_bytes).then(|| "There is no floor: a relay that parses nothing cannot translate protocols.".into())
+}
+
+impl Seat {
+    pub(crate) fn tree(&self) -> Option<Tree> {
+        self.peer.as_ref().map(Peer::tree)
+    }
+
+    /// One window of load at this server.
+    pub(crate) fn job(&self, scenario: &Scenario, pace: Pace, options: &Options) -> Job {
+        Job {
+            endpoint: Arc::clone(&self.endpoint),
+            mix: Arc::clone(&self.mix),
+            protocol: scenario.client.protocol.value,
+            keeps: scenario.client.keep_alive.value,
+            pace,
+            connections: scenario.load.connections(),
+            streams: scenario.load.streams(),
+            threads: scenario.threads.value,
+            warm_up: scenario.warm_up.value,
+            length: scenario.duration.value,
+            stop: Arc::clone(&options.stop),
+        }
+    }
+
+    /// A few connections first, so that what is made once is not counted to the connections that follow.
+    fn rest(&mut self, scenario: &Scenario, options: &Options) -> Result<()> {
+        let mut job = self.job(scenario, Pace::Closed, options);
+        job.connections = job.connections.min(64);
+        job.warm_up = Duration::from_millis(20);
+        job.length = Duration::from_millis(100);
+        let outcome =
+            crate::load::run::run(&job, |_| {}).with_context(|| format!("{} cannot be loaded", self.name))?;
+        if outcome.tally.answers() == 0 {
+            let faults = outcome.tally.faults.iter().map(|(fault, n)| format!("{n} {}", fault.word()));
+            bail!("{} answers nothing rightly: {}", self.name, faults.collect::<Vec<_>>().join(", "));
+        }
+        self.memory_at_rest = self.tree().map_or(0, |tree| tree.memory_bytes());
+        Ok(())
+    }
+}

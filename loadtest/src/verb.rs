@@ -1,0 +1,4 @@
+//! The verbs of the command line.
+
+pub(crate) mod run;
+pub(crate) mod setup;

@@ -1,0 +1,77 @@
+//! `run`: carries out scenarios and leaves reports.
+
+use crate::peer::Programs;
+use crate::report::{hdr, json, terminal};
+use crate::scenario::Scenario;
+use crate::trial::{Options, Trial, carry_out};
+use crate::verdict::thresholds;
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// A threshold was not kept.
+const THRESHOLD: u8 = 99;
+
+/// Carry out scenarios: load, measure, report. Exit code 99 says that a threshold was not kept.
+#[derive(clap::Args)]
+pub(crate) struct Run {
+    /// Scenario files.
+    #[arg(required = true)]
+    scenarios: Vec<PathBuf>,
+    /// Reports and generated configurations go below this folder.
+    #[arg(long, default_value = "target/bench")]
+    out: PathBuf,
+    /// The weir to start; left out, the one beside this program.
+    #[arg(long)]
+    weir: Option<PathBuf>,
+    /// The relay bench of the reactor, for the row that shows what the kernel alone costs.
+    #[arg(long)]
+    floor: Option<PathBuf>,
+    /// At most so many rounds.
+    #[arg(long)]
+    rounds: Option<u32>,
+    /// Only read the scenarios and say what is wrong with them.
+    #[arg(long)]
+    check: bool,
+}
+
+impl Run {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let scenarios = self.scenarios.iter().map(|path| Scenario::read(path)).collect::<Result<Vec<_>>>()?;
+        if self.check {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot watch for signals")?;
+        }
+        let programs = Programs { weir: self.weir, floor: self.floor };
+        let options = Options { programs, folder: self.out, rounds_max: self.rounds, stop };
+        let mut holds = true;
+        for scenario in scenarios {
+            let trial = carry_out(scenario, &options, terminal::progress)?;
+            print!("{}", terminal::summary(&trial));
+            let report = write(&trial, &options.folder)?;
+            println!("report: {}", report.display());
+            holds &= thresholds(&trial).iter().all(|verdict| verdict.holds);
+            if trial.is_partial {
+                break;
+            }
+        }
+        Ok(if holds { ExitCode::SUCCESS } else { ExitCode::from(THRESHOLD) })
+    }
+}
+
+/// Writes the files of one trial and returns the one to look at.
+fn write(trial: &Trial, folder: &Path) -> Result<PathBuf> {
+    let folder = folder.join(trial.scenario.name.as_str());
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok::<_, anyhow::Error>(path)
+    };
+    write("latency.hlog", &hdr::log(trial)?)?;
+    write("report.json", serde_json::to_string_pretty(&json::document(trial))?.as_bytes())
+}

@@ -1,0 +1,154 @@
+//! What came out, in words: thresholds kept or not, goals met or not.
+
+use crate::measure::statistics::{median, spread};
+use crate::scenario::{Figure, Goal, Thresholds, per_second};
+use crate::trial::{Subject, Trial};
+use serde_json::{Value, json};
+
+/// One thing that had to hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Verdict {
+    pub(crate) what: String,
+    pub(crate) found: String,
+    pub(crate) holds: bool,
+}
+
+/// The server that thresholds speak of: weir, or the target.
+pub(crate) fn own(trial: &Trial) -> Option<&Subject> {
+    trial.subjects.iter().find(|subject| subject.name == "weir").or(trial.subjects.first())
+}
+
+/// Every threshold of the scenario with what was found.
+pub(crate) fn thresholds(trial: &Trial) -> Vec<Verdict> {
+    let Some(subject) = own(trial) else { return Vec::new() };
+    let Thresholds { p50, p99, p999, errors, throughput, goodput } = &trial.scenario.thresholds.value;
+    let mut verdicts = Vec::new();
+    for (name, limit, quantile) in [("p50", p50, 0.5), ("p99", p99, 0.99), ("p99.9", p999, 0.999)] {
+        let Some(limit) = limit else { continue };
+        let (found, limit) = (subject.tally.quantile_us(quantile), limit.0.as_secs_f64() * 1e6);
+        verdicts.push(verdict(format!("{name} below {}", time(limit)), time(found), found < limit));
+    }
+    if let Some(most) = errors {
+        let found = subject.tally.errors();
+        verdicts.push(verdict(
+            format!("at most {} errors", most.value),
+            format!("{found}"),
+            found <= most.value,
+        ));
+    }
+    if let Some(least) = throughput {
+        let (found, least) = (subject.throughput(), per_second(least));
+        verdicts.push(verdict(
+            format!("at least {least:.0} answers a second"),
+            format!("{found:.0}"),
+            found >= least,
+        ));
+    }
+    if let Some(least) = goodput {
+        let found = subject.tally.answers() as f64 / subject.tally.offered.max(1) as f64;
+        let what = format!("at least {:.1} % of requests answered rightly", 100.0 * least.ratio());
+        verdicts.push(verdict(what, format!("{:.2} %", 100.0 * found), found >= least.ratio()));
+    }
+    verdicts
+}
+
+fn verdict(what: String, found: String, holds: bool) -> Verdict {
+    Verdict { what, found, holds }
+}
+
+/// A time with a unit that suits it.
+pub(crate) fn time(us: f64) -> String {
+    match us {
+        us if us.is_nan() => "-".into(),
+        us if us < 1000.0 => format!("{us:.0} µs"),
+        us if us < 1e6 => format!("{:.2} ms", us / 1000.0),
+        us => format!("{:.2} s", us / 1e6),
+    }
+}
+
+/// A goal with what was found, as `summary.json` has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) id: String,
+    pub(crate) what: String,
+    pub(crate) unit: &'static str,
+    pub(crate) ours: f64,
+    pub(crate) peer: f64,
+    pub(crate) peer_name: String,
+    pub(crate) ratio: f64,
+    pub(crate) spread: f64,
+    pub(crate) floor: Option<f64>,
+    pub(crate) goal: f64,
+    /// `None` where the figures are void.
+    pub(crate) met: Option<bool>,
+    pub(crate) note: String,
+}
+
+/// Every goal of the scenario.
+pub(crate) fn rows(trial: &Trial) -> Vec<Row> {
+    trial.scenario.goals.iter().filter_map(|goal| row(trial, goal)).collect()
+}
+
+fn row(trial: &Trial, goal: &Goal) -> Option<Row> {
+    let named = |name: &str| trial.subjects.iter().find(|subject| subject.name == name);
+    let (own, peer) = (named("weir")?, named(goal.against.as_str())?);
+    let figure = goal.figure.value;
+    let pairs = own.rounds.iter().zip(&peer.rounds);
+    let ratios: Vec<f64> =
+        pairs.filter_map(|(own, peer)| Some(own.figure(figure)? / peer.figure(figure)?)).collect();
+    let ratio = median(&ratios);
+    let is_void = !own.is_clean() || !peer.is_clean() || !ratio.is_finite();
+    let mut note = trial.notes.join(" ");
+    if is_void {
+        note = format!(
+            "void: {} wrong answers of weir, {} of {}. {note}",
+            own.tally.errors(),
+            peer.tally.errors(),
+            peer.name
+        );
+    }
+    Some(Row {
+        id: goal.id.as_str().to_owned(),
+        what: trial.scenario.what.value.clone(),
+        unit: unit(figure),
+        ours: own.middle(|round| round.figure(figure))?,
+        peer: peer.middle(|round| round.figure(figure))?,
+        peer_name: peer.name.clone(),
+        ratio,
+        spread: spread(&ratios),
+        floor: named("floor").and_then(|floor| floor.middle(|round| round.figure(figure))),
+        goal: goal.ratio.value,
+        met: (!is_void && !trial.is_partial).then_some(ratio <= goal.ratio.value),
+        note: note.trim().to_owned(),
+    })
+}
+
+fn unit(figure: Figure) -> &'static str {
+    match figure {
+        Figure::Cpu => "µs CPU per request",
+        Figure::P99 => "µs p99",
+        Figure::P999 => "µs p99.9",
+        Figure::Memory => "bytes per connection",
+    }
+}
+
+impl Row {
+    pub(crate) fn json(&self) -> Value {
+        let number =
+            |value: f64| if value.is_finite() { json!((value * 1e4).round() / 1e4) } else { Value::Null };
+        json!({
+            "id": self.id,
+            "what": self.what,
+            "unit": self.unit,
+            "ours": number(self.ours),
+            "peer": number(self.peer),
+            "peer_name": self.peer_name,
+            "ratio": number(self.ratio),
+            "spread": number(self.spread),
+            "floor": self.floor.map_or(Value::Null, number),
+            "goal": self.goal,
+            "met": self.met,
+            "note": self.note,
+        })
+    }
+}
