@@ -1,7 +1,7 @@
 //! What a request asks for.
 
 use crate::Response;
-use crate::order::{File, Order};
+use crate::order::{self, File, Order};
 use serde_json::Value;
 use std::net::IpAddr;
 
@@ -42,6 +42,12 @@ pub enum Call {
     Reload(Order),
     /// What would change with the configuration as it is now, or with these files in its place.
     Diff(Option<Vec<File>>),
+    /// Keep what is on trial.
+    Confirm,
+    /// The configurations that can be taken again.
+    Generations,
+    /// Go back to one of them; `None` is the one before.
+    Rollback(Option<u64>),
     /// Counters and attachment of the shield.
     Shield,
     /// Every ban.
@@ -72,6 +78,9 @@ const PATHS: &[(&str, &[&str], Door)] = &[
     ("/v1/status", &["GET"], Door::Admin),
     ("/v1/reload", &["POST"], Door::Admin),
     ("/v1/diff", &["POST"], Door::Admin),
+    ("/v1/confirm", &["POST"], Door::Admin),
+    ("/v1/generations", &["GET"], Door::Admin),
+    ("/v1/rollback", &["POST"], Door::Admin),
     ("/v1/shield", &["GET"], Door::Admin),
     ("/v1/shield/bans", &["GET", "POST"], Door::Admin),
     ("/v1/shield/bans/{address}", &["DELETE"], Door::Admin),
@@ -101,6 +110,9 @@ impl Call {
             ("/v1/status", _) => Ok(Self::Status),
             ("/v1/reload", _) => Order::parse(request.body).map(Self::Reload),
             ("/v1/diff", _) => Order::parse(request.body).map(|order| Self::Diff(order.files)),
+            ("/v1/confirm", _) => Ok(Self::Confirm),
+            ("/v1/generations", _) => Ok(Self::Generations),
+            ("/v1/rollback", _) => order::generation(request.body).map(Self::Rollback),
             ("/v1/shield", _) => Ok(Self::Shield),
             ("/v1/shield/bans", "GET") => Ok(Self::Bans),
             ("/v1/shield/bans", _) => ban(request.body),
@@ -172,6 +184,8 @@ mod tests {
         let address = IpAddr::from([192, 0, 2, 1]);
         check("GET", "/metrics", "", Call::Metrics);
         check("POST", "/v1/reload", "", Call::Reload(Order::default()));
+        check("POST", "/v1/rollback", "", Call::Rollback(None));
+        check("POST", "/v1/rollback", r#"{"generation":7}"#, Call::Rollback(Some(7)));
         check("DELETE", "/v1/shield/bans/192.0.2.1", "", Call::Unban(address));
         check("GET", "/v1/shield/explain/192.0.2.1", "", Call::Explain(address));
         let ban = Call::Ban { address, seconds: Some(600), reason: String::from("noise") };
@@ -189,6 +203,7 @@ mod tests {
         check("GET", "/v1/statuss", "", 404, "/v1/status");
         check("GET", "/v1/reload", "", 405, "POST");
         check("DELETE", "/v1/shield/bans/fnord", "", 400, "fnord");
+        check("POST", "/v1/rollback", r#"{"generation":-7}"#, 400, "generation");
         check("POST", "/v1/shield/bans", "", 400, "not JSON");
         check("POST", "/v1/shield/bans", "{}", 400, "address");
         check("POST", "/v1/shield/bans", r#"{"address":"::1","for":1}"#, 400, "for");

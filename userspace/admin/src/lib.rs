@@ -12,5 +12,5 @@ mod response;
 
 pub use call::{Call, Door, Request};
 pub use client::{Client, Error as ClientError};
-pub use order::{File, Order};
+pub use order::{File, Operator, Order};
 pub use response::Response;

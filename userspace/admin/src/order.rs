@@ -2,12 +2,28 @@
 
 use crate::Response;
 use serde_json::{Value, json};
+use std::net::IpAddr;
 
 /// A wish to take a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Order {
     /// Its files, the main one first; none means those that the program was started with.
     pub files: Option<Vec<File>>,
+    /// After so many seconds the one before is in force again, unless this one is confirmed.
+    pub confirm_s: Option<u64>,
+    /// Take it even if it cuts an operator off.
+    pub force: bool,
+    /// Who asks, if over SSH.
+    pub operator: Option<Operator>,
+}
+
+/// Somebody who is logged in over SSH.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operator {
+    /// Where from.
+    pub address: IpAddr,
+    /// To which port of this host.
+    pub port: u16,
 }
 
 /// One file of a configuration.
@@ -25,18 +41,14 @@ impl Order {
         if body.is_empty() {
             return Ok(Self::default());
         }
-        let bad = |detail: &str| Response::problem(400, "not an order", detail);
-        let value: Value =
-            serde_json::from_slice(body).map_err(|error| bad(&format!("the body is not JSON: {error}")))?;
-        let fields = value.as_object().ok_or_else(|| bad("the body is not an object"))?;
         let mut order = Self::default();
-        for (key, value) in fields {
-            let taken = match key.as_str() {
-                "files" => files(value).map(|files| order.files = Some(files)),
-                _ => return Err(bad(&format!("\"{key}\" is unknown; there is files"))),
-            };
-            taken.ok_or_else(|| bad(&format!("\"{key}\" has a value of another kind")))?;
-        }
+        each(body, |key, value| match key {
+            "files" => files(value).map(|files| order.files = Some(files)),
+            "confirm_s" => seconds(value).map(|seconds| order.confirm_s = Some(seconds)),
+            "force" => value.as_bool().map(|force| order.force = force),
+            "operator" => operator(value).map(|operator| order.operator = Some(operator)),
+            _ => None,
+        })?;
         Ok(order)
     }
 
@@ -48,8 +60,51 @@ impl Order {
         if let Some(files) = &self.files {
             body["files"] = files.iter().map(file).collect();
         }
+        if let Some(seconds) = self.confirm_s {
+            body["confirm_s"] = seconds.into();
+        }
+        if self.force {
+            body["force"] = true.into();
+        }
+        if let Some(operator) = &self.operator {
+            body["operator"] = json!({ "address": operator.address, "port": operator.port });
+        }
         body
     }
+}
+
+/// The generation that the body of a request names.
+pub(crate) fn generation(body: &[u8]) -> Result<Option<u64>, Response> {
+    let mut number = None;
+    if !body.is_empty() {
+        each(body, |key, value| {
+            number = value.as_u64().filter(|_| key == "generation");
+            number.map(drop)
+        })?;
+    }
+    Ok(number)
+}
+
+/// Goes through the fields of a body; one that is not taken refuses it.
+fn each(body: &[u8], mut take: impl FnMut(&str, &Value) -> Option<()>) -> Result<(), Response> {
+    let bad = |detail: &str| Response::problem(400, "the body is not understood", detail);
+    let value: Value =
+        serde_json::from_slice(body).map_err(|error| bad(&format!("it is not JSON: {error}")))?;
+    let fields = value.as_object().ok_or_else(|| bad("it is not an object"))?;
+    match fields.iter().find(|(key, value)| take(key, value).is_none()) {
+        Some((key, _)) => Err(bad(&format!("\"{key}\" is unknown here, or its value is of another kind"))),
+        None => Ok(()),
+    }
+}
+
+/// A day is the most: whoever has forgotten a trial by then should not be surprised by its end.
+fn seconds(value: &Value) -> Option<u64> {
+    value.as_u64().filter(|seconds| (1..=86_400).contains(seconds))
+}
+
+fn operator(value: &Value) -> Option<Operator> {
+    let address = value.get("address")?.as_str()?.parse().ok()?;
+    Some(Operator { address, port: u16::try_from(value.get("port")?.as_u64()?).ok()? })
 }
 
 fn files(value: &Value) -> Option<Vec<File>> {
@@ -67,7 +122,13 @@ mod tests {
     #[test]
     fn an_order_arrives_as_it_was_sent() {
         let file = |name: &str| File { name: name.to_owned(), text: String::from("version: 1\n") };
-        for order in [Order::default(), Order { files: Some(vec![file("a.yaml"), file("b.yaml")]) }] {
+        let full = Order {
+            files: Some(vec![file("a.yaml"), file("b.yaml")]),
+            confirm_s: Some(300),
+            force: true,
+            operator: Some(Operator { address: [198, 51, 100, 7].into(), port: 22 }),
+        };
+        for order in [Order::default(), full] {
             assert_eq!(Order::parse(order.body().to_string().as_bytes()), Ok(order));
         }
     }
@@ -81,6 +142,7 @@ mod tests {
         check("[]", "not an object");
         check("{", "not JSON");
         check(r#"{"fils":[]}"#, "fils");
+        check(r#"{"confirm_s":0}"#, "confirm_s");
         check(r#"{"files":[]}"#, "another kind");
         check(r#"{"files":[{"name":"a"}]}"#, "another kind");
     }

@@ -90,16 +90,21 @@ impl Gathered {
 
 /// Where the longest network that contains an address is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Origin {
-    pub(crate) network: IpNet,
+pub struct Origin {
+    /// The network as written.
+    pub network: IpNet,
     /// `trusted`, `allow` or `deny`.
-    pub(crate) list: &'static str,
+    pub list: &'static str,
     /// The file, or none if it is written in the configuration itself.
-    pub(crate) file: Option<PathBuf>,
+    pub file: Option<PathBuf>,
 }
 
-/// Looks an address up in the lists as they are written, to say why the compiled ones answer as they do.
-pub(crate) fn origins(shield: &Shield, address: IpAddr) -> Result<Vec<Origin>, Error> {
+/// Looks an address up in the lists as they are written, to say why the compiled ones answer as they do. The one that
+/// decides comes first; of two equally long the order is that of the lists.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn origins(shield: &Shield, address: IpAddr) -> Result<Vec<Origin>, Error> {
     let mut found = Vec::new();
     let mut look = |networks: &[IpNet], list: &'static str, file: Option<&Path>| {
         let longest =

@@ -1,19 +1,21 @@
 //! The running appliance as the control thread holds it: it answers the admin interface and takes new plans.
 
+mod take;
+
+pub(crate) use take::Trial;
+
 use crate::crew::{Crew, Shared};
+use crate::generations::Generations;
 use crate::guard::Guard;
-use crate::load::{Loaded, load};
-use crate::{change, files};
+use crate::load::Loaded;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
-use weir_admin::{Call, File, Order, Response};
+use weir_admin::{Call, Response};
 use weir_meter::{Block, Format, Page, names};
 use weir_plan::Plan;
-use weir_plan::listener::Bind;
-use weir_schema::{Source, Sources};
 use weir_wire::Reason;
 
 /// Everything that runs.
@@ -23,8 +25,12 @@ pub(crate) struct Appliance {
     pub(crate) crew: Crew,
     pub(crate) guard: Guard,
     pub(crate) generation: u64,
-    /// What tells the text in force from any other.
-    pub(crate) hash: String,
+    /// The configuration in force.
+    pub(crate) current: Loaded,
+    /// It waits to be confirmed.
+    pub(crate) trial: Option<Trial>,
+    /// Those that were in force.
+    pub(crate) store: Generations,
     /// Plans that workers may still hold.
     pub(crate) retired: Vec<Arc<Plan>>,
     /// Whether the newest reload was taken, and how many were not.
@@ -57,6 +63,11 @@ impl Appliance {
             Call::Status => return Response::json(&self.status()),
             Call::Reload(order) => return said(self.reload(&order), "the running configuration is kept"),
             Call::Diff(files) => return said(self.diff(files), "there is nothing to compare with"),
+            Call::Confirm => return said(self.confirm(), "nothing has changed"),
+            Call::Generations => return Response::json(&self.generations()),
+            Call::Rollback(number) => {
+                return said(self.rollback(number), "the running configuration is kept");
+            }
             Call::Shield => self.guard.status(),
             Call::Bans => self.guard.bans(),
             Call::Ban { address, seconds, reason } => self.guard.ban(address, seconds, &reason),
@@ -80,70 +91,6 @@ impl Appliance {
         self.crew.answer_questions();
     }
 
-    /// Says what would change with the files as they are now, or with others in their place.
-    fn diff(&self, files: Option<Vec<File>>) -> Result<Value> {
-        let running = self.shared.plans.load_full();
-        let next = load(&self.sources(files)?, Some(&running))?;
-        let mut told = change::told(&weir_plan::diff::diff(&running, &next.plan));
-        told["generation"] = self.generation.into();
-        told["warnings"] = next.warnings.into();
-        Ok(told)
-    }
-
-    fn sources(&self, files: Option<Vec<File>>) -> Result<Sources> {
-        let source = |file: File| Source::new(file.name, file.text);
-        match files {
-            Some(files) => Ok(Sources::new(files.into_iter().map(source).collect())),
-            None => files::sources(&self.file),
-        }
-    }
-
-    /// Takes a configuration: all of it or nothing.
-    pub(crate) fn reload(&mut self, order: &Order) -> Result<Value> {
-        let running = self.shared.plans.load_full();
-        let outcome = self
-            .sources(order.files.clone())
-            .and_then(|sources| load(&sources, Some(&running)))
-            .and_then(|loaded| self.take(Arc::clone(&running), loaded));
-        self.reloads.last_taken = outcome.is_ok();
-        match &outcome {
-            Ok(_) => {
-                self.reloads.taken += 1;
-                tracing::info!(generation = self.generation, "the new configuration is in force");
-            }
-            Err(error) => {
-                self.reloads.refused += 1;
-                tracing::error!("the running configuration is kept: {error:#}");
-            }
-        }
-        outcome
-    }
-
-    /// Opens, then swaps, then closes: a step that fails leaves everything as it was.
-    fn take(&mut self, running: Arc<Plan>, loaded: Loaded) -> Result<Value> {
-        let [before, after] = [&running, &loaded.plan].map(addresses);
-        let sockets = self.crew.open_beside(&loaded.plan, &before)?;
-        self.guard.sync(&loaded.plan)?;
-        self.shared.plans.store(Arc::new(loaded.plan));
-        self.hash = loaded.hash;
-        self.generation += 1;
-        self.crew.adopt(sockets, self.generation);
-        for bind in before.iter().filter(|bind| !after.contains(bind)) {
-            tracing::info!(%bind, "no longer listened on");
-            if let Bind::Unix(path) = bind {
-                std::fs::remove_file(path).ok();
-            }
-        }
-        self.retired.push(running);
-        Ok(json!({ "generation": self.generation, "warnings": loaded.warnings }))
-    }
-
-    /// Lets plans go that no worker holds any more: here, because taking a large one apart would hold a worker up.
-    pub(crate) fn bury(&mut self) {
-        self.crew.remind(self.generation);
-        self.retired.retain(|plan| Arc::strong_count(plan) > 1);
-    }
-
     fn ready(&self) -> Response {
         if self.draining {
             return Response::problem(503, "draining", "this process is about to end");
@@ -162,7 +109,8 @@ impl Appliance {
             "state": if self.draining { "draining" } else { "serving" },
             "config": self.file,
             "generation": self.generation,
-            "config_hash": self.hash,
+            "config_hash": self.current.hash,
+            "trial": self.trial_told(),
             "serving_generation": self.crew.adopted(),
             "reloads": { "taken": self.reloads.taken, "refused": self.reloads.refused },
             "started_unix_s": seconds(self.started),
@@ -211,11 +159,6 @@ fn said(outcome: Result<Value>, refusal: &str) -> Response {
         Ok(value) => Response::json(&value),
         Err(error) => Response::problem(422, refusal, &format!("{error:#}")),
     }
-}
-
-/// Every address of a plan.
-fn addresses(plan: &Plan) -> Vec<Bind> {
-    plan.listeners.iter().flat_map(|listener| listener.binds.iter().cloned()).collect()
 }
 
 fn seconds(time: SystemTime) -> u64 {

@@ -4,8 +4,9 @@ use crate::appliance::{Appliance, Reloads};
 use crate::crew::{Crew, Shared, berths};
 use crate::failure::{OS, UNAVAILABLE, failure};
 use crate::files;
+use crate::generations::Generations;
 use crate::guard::Guard;
-use crate::load::load;
+use crate::load::{hash, load};
 use anyhow::Result;
 use arc_swap::ArcSwap;
 use std::cell::RefCell;
@@ -19,8 +20,8 @@ use weir_admin::{Call, Order, Request, Response};
 use weir_control::door::{Answer, Asked, Door, serve};
 use weir_control::{Signal, Signals, notify};
 use weir_proxy::Board;
-use weir_schema::Config;
 use weir_schema::value::Bind;
+use weir_schema::{Config, Sources};
 
 /// How often the control thread looks after what runs; a ban that a policy called for waits no longer.
 const TICK: Duration = Duration::from_millis(50);
@@ -29,34 +30,55 @@ const SHIELD_TICKS: u32 = 20;
 /// How much longer than the plan's drain timeout the workers are waited for.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Runs the appliance until it is told to end. `serving` is called once everything listens.
-pub(crate) fn run(file: &Path, serving: impl FnOnce()) -> Result<ExitCode> {
-    let loaded = load(&files::sources(file)?, None)?;
+/// Runs the appliance until it is told to end; what must outlive it is kept in the directory `state`. `serving` is called
+/// once everything listens.
+pub(crate) fn run(file: &Path, state: &Path, serving: impl FnOnce()) -> Result<ExitCode> {
+    let store = Generations::open(state);
+    let loaded = load(first(file, &store)?, None)?;
     if !loaded.warnings.is_empty() {
         eprintln!("{}", loaded.warnings.trim_end());
     }
     // A port that is taken must be known before the shield is touched, and nobody is served before the shield is up.
-    let plans = Arc::new(ArcSwap::from_pointee(loaded.plan));
+    let plans = Arc::new(ArcSwap::new(Arc::clone(&loaded.plan)));
     let berths = berths(&plans.load())?;
     let board = Arc::new(Board::new(u32::try_from(berths.len()).unwrap_or(u32::MAX)));
     let shared = Shared { plans, directory: Arc::default(), board };
     let mut guard = Guard::raise(&shared.plans.load())?;
     let crew = Crew::start(&shared, berths).inspect_err(|_| guard.lower())?;
-    crew.adopt(Vec::new(), 1);
-    let appliance = Appliance {
+    let generation = store.first_number(&loaded.hash);
+    crew.remind(generation);
+    let config = Arc::clone(&loaded.config);
+    let mut appliance = Appliance {
         file: file.to_owned(),
         shared,
         crew,
         guard,
-        generation: 1,
-        hash: loaded.hash,
+        generation,
+        current: loaded,
+        trial: None,
+        store,
         retired: Vec::new(),
         reloads: Reloads::default(),
         draining: false,
         started: SystemTime::now(),
     };
+    appliance.remember();
     let cannot = |error: std::io::Error| failure(OS, format!("the control thread cannot start: {error}"));
-    weir_control::run(govern(Rc::new(RefCell::new(appliance)), &loaded.config, serving)).map_err(cannot)?
+    weir_control::run(govern(Rc::new(RefCell::new(appliance)), &config, serving)).map_err(cannot)?
+}
+
+/// The texts to start with: those of the file, unless they were set aside.
+fn first(file: &Path, store: &Generations) -> Result<Sources> {
+    if let Some(why) = &store.trouble {
+        tracing::warn!("earlier configurations are not kept: {why}");
+    }
+    let sources = files::sources(file)?;
+    let Some((number, kept)) = store.in_place_of(&hash(&sources)) else { return Ok(sources) };
+    let file = file.display();
+    tracing::error!(
+        "{file} was rolled back or never confirmed: generation {number} runs; `weir reload` takes it"
+    );
+    Ok(kept)
 }
 
 /// The control thread: doors, signals, and a look at everything that runs.
@@ -88,6 +110,7 @@ async fn govern(
         }
         ticks = ticks.wrapping_add(1);
         appliance.borrow_mut().serve_workers();
+        appliance.borrow_mut().expire();
         if ticks.is_multiple_of(SHIELD_TICKS) {
             let mut appliance = appliance.borrow_mut();
             appliance.guard.tick();

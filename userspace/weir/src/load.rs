@@ -10,12 +10,14 @@ use weir_schema::diagnostic::Style;
 use weir_schema::{Config, Format, Report, Sources, parse};
 
 /// A configuration that can run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Loaded {
     /// As written: what only the control thread obeys stands here.
     pub(crate) config: Arc<Config>,
     /// As meant: what kernel and workers obey.
-    pub(crate) plan: Plan,
+    pub(crate) plan: Arc<Plan>,
+    /// Its texts.
+    pub(crate) sources: Arc<Sources>,
     /// What tells its text from any other.
     pub(crate) hash: String,
     /// What is legal and surely not meant, ready to print; empty if there is nothing.
@@ -23,18 +25,24 @@ pub(crate) struct Loaded {
 }
 
 /// Compiles a configuration; the plan in force hands on what its clients hold.
-pub(crate) fn load(sources: &Sources, before: Option<&Plan>) -> Result<Loaded> {
-    let (checked, report) = check(sources, before);
+pub(crate) fn load(sources: Sources, before: Option<&Plan>) -> Result<Loaded> {
+    let (checked, report) = check(&sources, before);
     let text =
-        if report.is_empty() { String::new() } else { report.write(sources, Format::Text, Style::Plain) };
+        if report.is_empty() { String::new() } else { report.write(&sources, Format::Text, Style::Plain) };
     match checked {
-        Some((config, plan)) => Ok(Loaded { config, plan, hash: hash(sources), warnings: text }),
+        Some((config, plan)) => Ok(Loaded {
+            config,
+            plan: Arc::new(plan),
+            hash: hash(&sources),
+            sources: Arc::new(sources),
+            warnings: text,
+        }),
         None => Err(failure(CONFIG, format!("the configuration is refused\n\n{}", text.trim_end()))),
     }
 }
 
 /// SHA-256 over the texts of all files in their order, each behind its length, in hexadecimal.
-fn hash(sources: &Sources) -> String {
+pub(crate) fn hash(sources: &Sources) -> String {
     let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
     for (_, source) in sources.iter() {
         digest.update(&(source.text.len() as u64).to_be_bytes());

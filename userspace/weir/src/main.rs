@@ -9,8 +9,10 @@ mod crew;
 mod demo;
 mod failure;
 mod files;
+mod generations;
 mod guard;
 mod load;
+mod lockout;
 mod unserved;
 mod verb;
 

@@ -26,7 +26,6 @@ pub(crate) fn report(config: &Config, plan: &Plan, report: &mut Report) {
     let limits = &config.limits;
     say(limits.connections_per_ip.span, "`connections_per_ip`");
     say(limits.buffer_memory.span, "`buffer_memory`");
-    say(limits.generations.span, "`generations`");
     say(limits.overload.span, "`overload`");
     for listener in &config.listeners {
         say(listener.limits.body_rate_min.span, "`body_rate_min`");

@@ -4,6 +4,7 @@ mod config;
 mod demo;
 mod diff;
 mod doctor;
+mod generations;
 mod respond;
 mod run;
 mod running;
@@ -20,6 +21,8 @@ use std::process::ExitCode;
 pub(crate) const CONFIG: &str = "/etc/weir/weir.yaml";
 /// The admin socket that is meant when none is named.
 pub(crate) const SOCKET: &str = "/run/weir/admin.sock";
+/// Where what must outlive the program is kept if nobody names a directory.
+pub(crate) const STATE: &str = "/var/lib/weir";
 
 #[derive(Parser)]
 #[command(name = "weir", version, about = "An edge appliance: XDP in the kernel, an io_uring proxy above it")]
@@ -50,6 +53,14 @@ pub(crate) enum Verb {
     Status(running::Status),
     /// Make the running program take its configuration anew.
     Reload(running::Reload),
+    /// Take a configuration from any file; with --confirm, go back by itself unless it is confirmed in time.
+    Apply(generations::Apply),
+    /// Keep the configuration that `weir apply --confirm` has brought into force.
+    Confirm(generations::Confirm),
+    /// The configurations that were in force and can be taken again.
+    Generations(generations::List),
+    /// Go back to an earlier configuration.
+    Rollback(generations::Rollback),
     /// What would change if the running program took its configuration, or another one.
     Diff(diff::Diff),
     /// What would become of a request: listener, routes, policies, target. Nothing is sent.
@@ -76,6 +87,10 @@ impl Verb {
             Self::Init(init) => init.run(),
             Self::Status(status) => status.run(),
             Self::Reload(reload) => reload.run(),
+            Self::Apply(apply) => apply.run(),
+            Self::Confirm(confirm) => confirm.run(),
+            Self::Generations(list) => list.run(),
+            Self::Rollback(rollback) => rollback.run(),
             Self::Diff(diff) => diff.run(),
             Self::Trace(trace) => trace.run(),
             Self::Shield(shield) => shield.run(),

@@ -8,6 +8,8 @@
     reason = "a test fails by panicking, and says why it is skipped"
 )]
 
+#[path = "program/generations.rs"]
+mod generations;
 #[path = "program/plans.rs"]
 mod plans;
 #[path = "program/process.rs"]
@@ -28,7 +30,14 @@ fn main() {
     if !nix::unistd::geteuid().is_root() {
         println!("skipped: trials that run as another user, make namespaces or attach XDP need root");
     }
-    let rooms = [refusals::trials(), service::trials(), plans::trials(), reload::trials(), verdict::trials()];
+    let rooms = [
+        refusals::trials(),
+        service::trials(),
+        plans::trials(),
+        reload::trials(),
+        generations::trials(),
+        verdict::trials(),
+    ];
     let trials: Vec<Trial> = rooms.into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit();
 }

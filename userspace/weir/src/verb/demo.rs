@@ -37,7 +37,7 @@ impl Demo {
         let words = invitation(&kit, self.address);
         let origin = move || weir_control::run(weir_control::origin::run(upstream, String::from("demo")));
         std::thread::Builder::new().name(String::from("demo-origin")).spawn(origin)?;
-        boot::run(&kit.config, || print!("{words}"))
+        boot::run(&kit.config, &self.dir.join("state"), || print!("{words}"))
     }
 }
 

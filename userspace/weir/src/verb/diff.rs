@@ -45,11 +45,11 @@ impl Diff {
     fn told(&self) -> Result<Value> {
         let sources = self.config.as_deref().map(files::sources).transpose()?;
         if let (Some(before), Some(after)) = (&self.against, &sources) {
-            let before = load(&files::sources(before)?, None)?;
-            let after = load(after, Some(&before.plan))?;
+            let before = load(files::sources(before)?, None)?;
+            let after = load(after.clone(), Some(&before.plan))?;
             return Ok(change::told(&weir_plan::diff::diff(&before.plan, &after.plan)));
         }
-        let order = Order { files: sources.as_ref().map(files::packed) };
+        let order = Order { files: sources.as_ref().map(files::packed), ..Order::default() };
         self.asking.ask("POST", "/v1/diff", Some(&order.body()))
     }
 }

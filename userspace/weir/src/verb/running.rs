@@ -1,12 +1,13 @@
 //! Verbs that ask the running program about itself.
 
+use super::generations::operator;
 use super::{Asking, Output};
 use crate::failure::{CONFIG, UNAVAILABLE, failure};
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use weir_admin::{Client, ClientError};
+use weir_admin::{Client, ClientError, Order};
 
 #[derive(clap::Args)]
 pub(crate) struct Status {
@@ -27,6 +28,9 @@ pub(crate) struct Reload {
     /// Wait until every worker serves by the new configuration.
     #[arg(long)]
     wait: bool,
+    /// Take it even if the shield would cut off an operator who is logged in.
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     asking: Asking,
 }
@@ -38,7 +42,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 impl Reload {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        let outcome = self.asking.ask("POST", "/v1/reload", None)?;
+        let order = Order { force: self.force, operator: operator(), ..Order::default() };
+        let outcome = self.asking.ask("POST", "/v1/reload", Some(&order.body()))?;
         if self.wait {
             self.asking.wait(&outcome)?;
         }
@@ -59,7 +64,7 @@ impl Asking {
     }
 
     /// Waits until every worker serves by the generation that an answer names, or by a later one.
-    fn wait(&self, outcome: &Value) -> Result<()> {
+    pub(super) fn wait(&self, outcome: &Value) -> Result<()> {
         let number = |value: &Value, key: &str| value.get(key).and_then(Value::as_u64).unwrap_or_default();
         let wanted = number(outcome, "generation");
         let deadline = Instant::now() + PATIENCE;

@@ -44,11 +44,16 @@ impl Weir {
     }
 
     /// The same by another command, to which the verb and its arguments are appended.
-    pub(crate) fn start_by(mut command: Command, config: &str) -> Self {
+    pub(crate) fn start_by(command: Command, config: &str) -> Self {
         let room = tempfile::tempdir().unwrap();
-        let path = write_config(room.path(), config);
-        let child = command.arg("run").arg("--config").arg(path).stderr(Stdio::piped()).spawn().unwrap();
-        let mut weir = Self { room, child };
+        write_config(room.path(), config);
+        Self::launch(command, room)
+    }
+
+    fn launch(mut command: Command, room: TempDir) -> Self {
+        command.env("STATE_DIRECTORY", room.path().join("state"));
+        command.arg("run").arg("--config").arg(room.path().join("weir.yaml"));
+        let mut weir = Self { child: command.stderr(Stdio::piped()).spawn().unwrap(), room };
         until("weir serves", || {
             if let Some(status) = weir.child.try_wait().unwrap() {
                 panic!("weir ended with {status}: {}", weir.words());
@@ -56,6 +61,14 @@ impl Weir {
             weir.ask(&["status"]).status.success()
         });
         weir
+    }
+
+    /// Ends it, and starts it anew with what it has left behind.
+    pub(crate) fn again(mut self) -> Self {
+        self.signal("TERM");
+        self.end();
+        let room = std::mem::replace(&mut self.room, tempfile::tempdir().unwrap());
+        Self::launch(weir(), room)
     }
 
     /// Runs a verb against its admin socket.

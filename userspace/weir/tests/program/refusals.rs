@@ -40,6 +40,7 @@ fn check(command: &mut Command, text: &str, code: i32, says: &[&str]) -> Result<
     let path = write_config(room.path(), text);
     // The configuration must be readable for whoever weir runs as.
     Command::new("chmod").args(["-R", "a+rwX"]).arg(room.path()).status()?;
+    command.env("STATE_DIRECTORY", room.path().join("state"));
     let output = command.arg("run").arg("--config").arg(path).output()?;
     let words = String::from_utf8_lossy(&output.stderr);
     if output.status.code() != Some(code) {
