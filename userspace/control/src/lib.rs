@@ -1,4 +1,5 @@
-//! The control thread: signals, the admin doors, the service manager, the test server. tokio lives here only.
+//! The control thread: signals, the admin doors, the service manager, the test server; and beside it the
+//! thread that writes the access log. tokio lives here only.
 //!
 //! It is one thread beside the workers and never on the path of a request.
 #![forbid(unsafe_code)]
@@ -6,6 +7,7 @@
 pub mod door;
 pub mod notify;
 pub mod origin;
+pub mod scribe;
 mod signals;
 
 pub use signals::{Signal, Signals};

@@ -29,6 +29,7 @@ counts! {
     Retried => RETRIED,
     UpstreamFull => UP_FULL,
     RetryDenied => RETRY_DENIED,
+    LogOverflowed => LOG_OVERFLOWED,
 }
 
 macro_rules! labels {

@@ -9,6 +9,7 @@ mod block;
 mod directory;
 mod exposition;
 mod histogram;
+pub mod log;
 pub mod names;
 
 pub use block::{Block, Class, Count, Done, Method};

@@ -59,6 +59,11 @@ names! {
     UP_FULL: Counter "weir_upstream_overflows_total" [] "Requests answered 503 at once because a limit of their upstream's breaker was reached.";
     RETRY_DENIED: Counter "weir_upstream_retries_denied_total" [] "Attempts that were not made because the upstream's budget for them was spent.";
     TARGET_STATE: Gauge "weir_upstream_target_state" ["upstream", "target", "state"] "1 for the state that a target is in: up, ill, out or drained.";
+    LOG_LINES: Counter "weir_access_log_lines_total" [] "Lines of the access log that were written.";
+    LOG_BYTES: Counter "weir_access_log_bytes_total" [] "Bytes of the access log that were written.";
+    LOG_OVERFLOWED: Counter "weir_access_log_overflows_total" [] "Lines lost because every buffer of the access log waited to be written.";
+    LOG_FAILED: Counter "weir_access_log_failures_total" [] "Lines lost because what the access log is written to took no more.";
+    LOG_UP: Gauge "weir_access_log_up" [] "1 if the access log could be written the last time, 0 if not.";
     SERIES_LOST: Gauge "weir_series_without_row" [] "Routes of listeners that are counted under \"other\" because the limit of series was reached.";
 
     XDP_MODE: Gauge "weir_xdp_attached" ["interface", "mode"] "1 for the mode in which the shield is attached to an interface.";

@@ -5,6 +5,7 @@
 
 mod limit;
 mod listener;
+mod log;
 mod policy;
 mod route;
 mod shadow;
@@ -78,6 +79,7 @@ pub fn compile(config: &Arc<Config>, outside: &Outside<'_>) -> Outcome {
         router,
         upstreams,
         limits,
+        access_log: log::access_log(config),
         shield,
         shield_by_default_route,
         certificates: tls.records,

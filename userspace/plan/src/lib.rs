@@ -11,6 +11,7 @@ pub mod id;
 pub mod key;
 pub mod limit;
 pub mod listener;
+pub mod log;
 pub mod offload;
 pub mod pattern;
 mod plan;

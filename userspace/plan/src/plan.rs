@@ -10,6 +10,7 @@ use crate::chains::Chains;
 use crate::id::{ListenerId, UpstreamId};
 use crate::limit::Limits;
 use crate::listener::Listener;
+use crate::log::AccessLog;
 use crate::router::Router;
 use crate::shield::Shield;
 use crate::tls::CertificateRecord;
@@ -27,6 +28,8 @@ pub struct Plan {
     pub upstreams: Vec<Arc<Upstream>>,
     /// What the program allows itself.
     pub limits: Limits,
+    /// What is logged of each request; none if nothing is.
+    pub access_log: Option<AccessLog>,
     /// What the kernel obeys.
     pub shield: Shield,
     /// The shield belongs on the interfaces with a default route, which `shield` cannot name.

@@ -5,6 +5,7 @@ use crate::{
     gate::Gate,
     h1, h2, hello,
     line::{Line, Open},
+    log::{self, Tally},
     proxy_protocol::{self, Header},
     snapshot::Snapshot,
     stream::Stream,
@@ -21,7 +22,7 @@ use weir_message::Scheme;
 use weir_meter::Count;
 use weir_plan::listener::{Listener, ProxyProtocol, Service, Tunnel};
 use weir_policy::{Client, Flow};
-use weir_reactor::Buf;
+use weir_reactor::{Buf, now};
 use weir_wire::Reason;
 
 /// Serves a connection to its end.
@@ -38,6 +39,7 @@ pub(crate) async fn run(desk: Rc<Desk>, gate: Rc<Gate>, stream: weir_reactor::St
         peer: socket,
         local,
         scheme: Scheme::Http,
+        secured: None,
         server_name: None,
         watch: Watch::new(),
         requests: Cell::new(0),
@@ -118,7 +120,7 @@ async fn serve(
     };
     line.desk.block.add(Count::TlsDone, 1);
     line.scheme = Scheme::Https;
-    line.server_name = session.server_name();
+    (line.server_name, line.secured) = (session.server_name(), session.secured());
     if session.is_h2() {
         h2::run(line, Stream::Tls(Box::new(session)), snapshot, None).await;
     } else {
@@ -196,8 +198,14 @@ async fn carry(
             }
         }
     };
-    if let Some((up, _permits)) = tunnel::open(line, pool).await {
-        let _carried = tunnel::run((&down, early), (&up, None), &line.watch, rule.idle_timeout).await;
+    let (tally, begun) = (Tally::default(), now());
+    if let Some((up, _permits)) = tunnel::open(line, pool, &tally).await {
+        let (carried, _ended) =
+            tunnel::run((&down, early), (&up, None), &line.watch, rule.idle_timeout).await;
+        tally.carried(carried);
+    }
+    if let (true, Some(listener)) = (snapshot.plan.access_log.is_some(), snapshot.listener(&line.gate.bind)) {
+        log::write_tunnel(line, (&listener.name, name.as_deref()), &tally, begun);
     }
 }
 

@@ -1,6 +1,8 @@
 //! What one worker holds and shares with nobody: the plan it works by, its pools, its numbers, its spare memory.
 use crate::upstream::Board;
-use crate::{gate::Gate, names::Names, outlet::Waiting, request_id::Ids, snapshot::Snapshot, worker::Helm};
+use crate::{
+    gate::Gate, log::Pen, names::Names, outlet::Waiting, request_id::Ids, snapshot::Snapshot, worker::Helm,
+};
 use arc_swap::ArcSwap;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -8,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use weir_message::{Head, Request, Response, http_date};
+use weir_meter::log::Hose;
 use weir_meter::{Block, Count, Directory};
 use weir_plan::{Plan, listener::Bind};
 use weir_policy::{Now, Pass};
@@ -24,6 +27,8 @@ pub(crate) struct Desk {
     board: Arc<Board>,
     /// The worker's numbers.
     pub(crate) block: Arc<Block>,
+    /// What writes the access log.
+    pub(crate) pen: RefCell<Pen>,
     /// What policies keep.
     pub(crate) policy: RefCell<weir_policy::Worker>,
     /// Where request ids come from.
@@ -93,6 +98,7 @@ impl Desk {
             directory,
             board,
             block,
+            pen: RefCell::default(),
             policy: RefCell::default(),
             ids: RefCell::default(),
             spare: RefCell::default(),
@@ -112,6 +118,22 @@ impl Desk {
     /// The plan in force, with this worker's state about it. An exchange asks once and keeps what it got.
     pub(crate) fn snapshot(&self) -> Rc<Snapshot> {
         Rc::clone(&self.snapshot.borrow())
+    }
+
+    /// Sends the access log through this hose from now on.
+    pub(crate) fn log_to(&self, hose: Option<Hose>) {
+        self.lost_lines(self.pen.borrow_mut().journal.turn_to(hose));
+    }
+
+    /// Hands over the lines of the access log that wait.
+    pub(crate) fn flush_log(&self) {
+        self.lost_lines(self.pen.borrow_mut().journal.flush());
+    }
+
+    pub(crate) fn lost_lines(&self, lines: u32) {
+        if lines > 0 {
+            self.block.add(Count::LogOverflowed, lines.into());
+        }
     }
 
     /// Memory for an exchange.

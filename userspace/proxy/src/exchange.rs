@@ -5,9 +5,10 @@ use crate::{
     fault::Fault,
     half::{Sink, Source},
     line::Line,
+    log::{self, Tally},
     snapshot::Snapshot,
 };
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use weir_message::{Framing, Head, Request, Response, hop};
 use weir_meter::{Done, Method, Seat};
 use weir_plan::{
@@ -76,6 +77,10 @@ struct Record {
     keep: bool,
     /// Something of the request's body was taken from the client.
     body_begun: bool,
+    /// What went wrong, in a word.
+    error: Option<&'static str>,
+    /// What the access log tells beside.
+    tally: Tally,
 }
 
 /// Runs an exchange whose head has been read, or was refused.
@@ -88,8 +93,16 @@ pub(crate) async fn run<S: Source, K: Sink>(
     let Scratch { request, response, trailers, trailers_up, pass, body } = scratch;
     pass.clear();
     let keep = head.is_ok() && request.persistent && line.requests.get() < listener.limits.requests_max;
-    let record =
-        Record { seat: Seat::OTHER, status: 0, begun: now(), upstream_ns: None, keep, body_begun: false };
+    let record = Record {
+        seat: Seat::OTHER,
+        status: 0,
+        begun: now(),
+        upstream_ns: None,
+        keep,
+        body_begun: false,
+        error: None,
+        tally: Tally::default(),
+    };
     let client = Client::direct(line.peer.ip());
     let mut exchange = Exchange {
         line,
@@ -118,7 +131,7 @@ pub(crate) async fn run<S: Source, K: Sink>(
         Ok(()) => Ends::Close,
         Err(fault) => exchange.fail(&fault).await,
     };
-    exchange.finish();
+    exchange.finish(ends);
     ends
 }
 
@@ -180,7 +193,7 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
     }
 
     /// Counts the exchange, once, whatever became of it.
-    fn finish(&mut self) {
+    fn finish(&mut self, ends: Ends) {
         let status = self.record.status;
         if let Some(chain) = self.chain {
             chain.finish(&mut End { status, now: self.line.desk.now(), pass: self.pass });
@@ -192,13 +205,36 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
             // A ban that finds no room is called for again by the next offence.
             let _fits = self.line.desk.helm.outlet().ban(ban);
         }
-        let total = now().saturating_duration_since(self.record.begun);
+        let total_ns = nanoseconds(now().saturating_duration_since(self.record.begun));
         self.line.desk.block.done(&Done {
             seat: self.record.seat,
             method: Method::of(self.request.method_text()),
             status,
-            total_ns: u64::try_from(total.as_nanos()).unwrap_or(u64::MAX),
+            total_ns,
             upstream_ns: self.record.upstream_ns,
         });
+        let Some(rules) = &self.snapshot.plan.access_log else { return };
+        log::write(
+            rules,
+            &log::Entry {
+                listener: &self.listener.name,
+                line: self.line,
+                request: self.request,
+                client: &self.client,
+                pass: self.pass,
+                chain: self.chain,
+                route: self.route,
+                status,
+                error: self.record.error,
+                total_ns,
+                upstream_ns: self.record.upstream_ns,
+                tally: &self.record.tally,
+                keeps: ends == Ends::Keep,
+            },
+        );
     }
+}
+
+fn nanoseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -159,6 +159,29 @@ impl Fault {
         )
     }
 
+    /// The fault in a word, for logs.
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Fault::Request(_) => "bad_request",
+            Fault::ClientSlow => "client_slow",
+            Fault::ClientGone => "client_gone",
+            Fault::BodyTooLarge => "body_too_large",
+            Fault::Denied(_) => "denied",
+            Fault::NoRoute => "no_route",
+            Fault::NoTarget => "no_target",
+            Fault::Connect(_) => "connect_failed",
+            Fault::ConnectSlow => "connect_slow",
+            Fault::UpstreamGone => "upstream_gone",
+            Fault::Answer(_) => "bad_answer",
+            Fault::AnswerUnexpected => "unexpected_answer",
+            Fault::UpstreamSlow => "upstream_slow",
+            Fault::UpstreamFull => "upstream_full",
+            Fault::UpstreamRefused => "upstream_refused",
+            Fault::AnswerRefused(_) => "answer_refused",
+            Fault::Internal(_) => "internal",
+        }
+    }
+
     /// One sentence that a client may read; nothing of the inside shows.
     pub(crate) fn detail(&self) -> &'static str {
         match self {

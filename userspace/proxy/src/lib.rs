@@ -16,6 +16,7 @@ mod h2;
 mod half;
 mod hello;
 mod line;
+mod log;
 mod names;
 mod outlet;
 mod pipe;

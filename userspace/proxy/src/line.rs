@@ -22,6 +22,8 @@ pub(crate) struct Line {
     pub(crate) local: SocketAddr,
     /// Whether it is encrypted.
     pub(crate) scheme: Scheme,
+    /// What the handshake agreed on.
+    pub(crate) secured: Option<Secured>,
     /// The server name of the handshake.
     pub(crate) server_name: Option<Box<str>>,
     /// Its time limits.
@@ -29,6 +31,15 @@ pub(crate) struct Line {
     /// Requests on it so far.
     pub(crate) requests: Cell<u32>,
     pub(crate) open: Rc<Open>,
+}
+
+/// What a TLS handshake agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Secured {
+    pub(crate) version: &'static str,
+    pub(crate) cipher: &'static str,
+    /// A session from before went on.
+    pub(crate) resumed: bool,
 }
 
 impl Line {
@@ -63,6 +74,7 @@ impl Line {
             peer: self.peer,
             local: self.local,
             scheme: self.scheme,
+            secured: self.secured,
             server_name: self.server_name.clone(),
             watch: Watch::new(),
             requests: Cell::new(0),

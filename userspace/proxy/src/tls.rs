@@ -2,8 +2,10 @@
 //!
 //! Only the sending direction writes to the wire. What the receiving direction has to say (the answer to a key
 //! update) waits in the session and leaves before the next data, which is the order the protocol asks for.
+use crate::line::Secured;
 use rustls::{
-    ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection, pki_types::ServerName,
+    ClientConfig, ClientConnection, Connection, HandshakeKind, ProtocolVersion, ServerConfig,
+    ServerConnection, pki_types::ServerName,
 };
 use std::cell::{Cell, RefCell};
 use std::io::{self, BufRead, Write};
@@ -82,6 +84,20 @@ impl Tls {
             Connection::Server(session) => session.server_name().map(Into::into),
             Connection::Client(_) => None,
         }
+    }
+
+    /// What both sides agreed on.
+    pub(crate) fn secured(&self) -> Option<Secured> {
+        let session = self.session.borrow();
+        let version = match session.protocol_version()? {
+            ProtocolVersion::TLSv1_2 => "TLSv1.2",
+            _ => "TLSv1.3",
+        };
+        Some(Secured {
+            version,
+            cipher: session.negotiated_cipher_suite()?.suite().as_str()?,
+            resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
+        })
     }
 
     /// The transport below.

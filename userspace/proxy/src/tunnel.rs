@@ -2,6 +2,7 @@
 use crate::{
     fault::{Broken, Fault},
     line::Line,
+    log::Tally,
     stream::Stream,
     target::{self, Tried, Wish},
     upstream::{self, Permit, Pool},
@@ -112,7 +113,11 @@ async fn both(
 }
 
 /// Opens a connection to a target for a tunnel, trying each once. Both permits last as long as the tunnel.
-pub(crate) async fn open(line: &Line, pool: &Rc<Pool>) -> Option<(Stream, (Permit, upstream::Carried))> {
+pub(crate) async fn open(
+    line: &Line,
+    pool: &Rc<Pool>,
+    tally: &Tally,
+) -> Option<(Stream, (Permit, upstream::Carried))> {
     let request = Request::default();
     let client = mapped(line.peer.ip());
     let sni = line.server_name.as_deref();
@@ -123,8 +128,10 @@ pub(crate) async fn open(line: &Line, pool: &Rc<Pool>) -> Option<(Stream, (Permi
     for _ in 0..pool.upstream.targets.len() {
         let target = target::pick(pool, draw, random, tried)?;
         let Some(carried) = pool.carry(target) else { return full(line) };
+        tally.tried(pool, target);
         match pool.open_stream(target, line).await {
             Ok((stream, permit)) => {
+                tally.reached(false);
                 line.desk.block.add(Count::UpstreamOpened, 1);
                 return Some((stream, (permit, carried)));
             }

@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
-use weir_meter::{Block, Count, Directory};
+use weir_meter::{Block, Count, Directory, log::Hose};
 use weir_plan::Plan;
 use weir_policy::verdicts::Ban;
 use weir_reactor::{Handle, Listener, Reactor, sleep, spawn};
@@ -99,6 +99,12 @@ impl Helm {
         self.tell(move |desk| desk.waiting.answered(ticket))
     }
 
+    /// Sends the lines of the access log through this hose from now on; without one they are lost. False if the worker
+    /// does not take jobs any more.
+    pub fn log_to(&self, hose: Option<Hose>) -> bool {
+        self.tell(move |desk| desk.log_to(hose))
+    }
+
     pub(crate) fn outlet(&self) -> &Outlet {
         &self.outlet
     }
@@ -133,8 +139,10 @@ impl Worker {
         reactor.run(async {
             sockets.into_iter().for_each(|socket| begin(&desk, socket));
             spawn(sweep(Rc::clone(&desk)));
+            spawn(flush_log(Rc::clone(&desk)));
             ready(helm);
             until_drained(&desk).await;
+            desk.flush_log();
         });
         HERE.set(None);
         Ok(())
@@ -214,6 +222,14 @@ async fn accept(desk: Rc<Desk>, gate: Rc<Gate>, fd: OwnedFd) {
         spawn(Rc::clone(&gate).hold(Rc::clone(&desk), connection));
     }
     number.into_iter().for_each(|number| desk.delist(number));
+}
+
+/// Lines of the access log do not wait longer than the plan says.
+async fn flush_log(desk: Rc<Desk>) {
+    loop {
+        sleep(desk.snapshot().plan.access_log.as_ref().map_or(SWEEP, |log| log.flush)).await;
+        desk.flush_log();
+    }
 }
 
 async fn sweep(desk: Rc<Desk>) {

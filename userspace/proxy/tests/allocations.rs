@@ -24,7 +24,12 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread::JoinHandle;
 use std::time::Duration;
+use weir_meter::log::{Sheet, hoses};
+use weir_plan::log::{AccessLog, Header, Told};
+use weir_policy::Template;
+use weir_schema::value::Leaf;
 
 #[global_allocator]
 static COUNTING: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -41,28 +46,35 @@ fn main() {
     let arguments = Arguments::from_args();
     let missing = rig::missing().is_some();
     let proxied = || -> Result<(), libtest_mimic::Failed> {
-        allocates_nothing(false);
+        allocates_nothing(false, false);
         Ok(())
     };
     let forwarded = || -> Result<(), libtest_mimic::Failed> {
-        allocates_nothing(true);
+        allocates_nothing(true, false);
+        Ok(())
+    };
+    let logged = || -> Result<(), libtest_mimic::Failed> {
+        allocates_nothing(true, true);
         Ok(())
     };
     let trials = vec![
         Trial::test("keep_alive_requests_allocate_nothing", proxied).with_ignored_flag(missing),
         Trial::test("forwarding_fields_allocate_nothing", forwarded).with_ignored_flag(missing),
+        Trial::test("the_access_log_allocates_nothing", logged).with_ignored_flag(missing),
     ];
     // One after the other: the count is the whole process's.
     libtest_mimic::run(&Arguments { test_threads: Some(1), ..arguments }, trials).exit();
 }
 
-fn allocates_nothing(forwarded: bool) {
+fn allocates_nothing(forwarded: bool, logged: bool) {
     let mut draft = plans::Draft::to(origin());
     draft.listener.forwarded.x_forwarded = forwarded;
     draft.listener.limits.requests_max = u32::MAX;
     draft.listener.limits.idle_timeout = Duration::from_secs(60);
-    let plan = draft.finish();
+    let mut plan = draft.finish();
+    plan.access_log = logged.then(access_log);
     let rig = rig::Rig::new(plan);
+    let lines = logged.then(|| write_nowhere(&rig));
     let mut client = TcpStream::connect(rig.address).unwrap();
     client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     client.set_nodelay(true).unwrap();
@@ -77,7 +89,36 @@ fn allocates_nothing(forwarded: bool) {
     let another = TcpStream::connect(rig.address).unwrap();
     drop((client, another));
     drop(rig);
+    if let Some(lines) = lines {
+        assert!(lines.join().unwrap() >= WARM + COUNTED, "every request is a line");
+    }
     assert!(COUNTING.stats().allocations > after.allocations);
+}
+
+fn access_log() -> AccessLog {
+    let name = String::from("user-agent");
+    let field = Template::compile(&weir_schema::value::Template::parse("{path} {header.Cookie}").unwrap());
+    AccessLog {
+        millionths: 1_000_000,
+        fields: vec![(String::from("field"), field)],
+        headers: vec![Header { name, told: Told::Whole }],
+        flush: Duration::from_millis(20),
+    }
+}
+
+/// Takes the lines of the worker and gives the sheets back, as the writer does. Returns how many came.
+fn write_nowhere(rig: &rig::Rig) -> JoinHandle<usize> {
+    let (mut hoses, wake, sheets) = hoses(1, 0);
+    drop(wake);
+    assert!(rig.helm.log_to(hoses.pop()));
+    std::thread::spawn(move || {
+        let count = |sheet: Sheet| {
+            let lines = sheet.lines as usize;
+            sheet.give_back();
+            lines
+        };
+        sheets.iter().map(count).sum()
+    })
 }
 
 /// Answers of different requests have the same length, so that no buffer needs to grow.

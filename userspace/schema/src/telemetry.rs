@@ -1,5 +1,6 @@
 //! `telemetry`: metrics, access log, traces and the program's own log.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::node::Node;
@@ -7,7 +8,7 @@ use crate::reader::Reader;
 use crate::section::{section, words};
 use crate::shape::Shape;
 use crate::span::At;
-use crate::value::{Bind, FilePath, HeaderName, Leaf, Map, Share, Short, Size, Template, Url, Value};
+use crate::value::{Bind, Fault, FilePath, HeaderName, Leaf, Map, Share, Short, Size, Template, Url, Value};
 
 section! {
     /// What is reported, and where to.
@@ -47,15 +48,15 @@ impl Short for Metrics {
 section! {
     /// One line of JSON for each request.
     pub struct AccessLog "access_log" [short] {
-        /// A file, or `stdout`.
+        /// A file, `stdout`, `syslog` (of this host), or `syslog:` and the address of another.
         pub to: At<LogTarget>,
-        /// The share of requests that is logged; errors and refusals always are.
+        /// The share of requests that is logged; errors (5xx) and refusals always are.
         pub sample: At<Share> = Share::ALL,
         /// Further fields.
         pub fields: Map<Template>,
         /// Request headers to add.
         pub headers: Vec<At<HeaderName>>,
-        /// Lines waiting to be written; further ones are counted and lost.
+        /// Lines waiting to be written, over all workers; further ones are counted and lost.
         pub buffer: At<Size> = Size::mib(4),
         /// Written at least this often.
         pub flush: At<Duration> = Duration::from_secs(1),
@@ -85,6 +86,10 @@ impl Short for AccessLog {
 pub enum LogTarget {
     /// Standard output.
     Stdout,
+    /// The system log of this host.
+    Syslog,
+    /// A system log that listens on UDP (RFC 5426).
+    SyslogAt(SocketAddr),
     /// A file, opened again on SIGUSR1.
     File(FilePath),
 }
@@ -92,16 +97,28 @@ pub enum LogTarget {
 crate::section::leaves!(LogTarget);
 
 impl Leaf for LogTarget {
-    const WHAT: &'static str = "the path of a file, or `stdout`";
+    const WHAT: &'static str = "the path of a file, `stdout` or `syslog`";
     const CODE: crate::code::Code = crate::code::Code::File;
 
-    fn parse(text: &str) -> Result<Self, crate::value::Fault> {
-        if text == "stdout" { Ok(Self::Stdout) } else { FilePath::parse(text).map(Self::File) }
+    fn parse(text: &str) -> Result<Self, Fault> {
+        match text {
+            "stdout" => Ok(Self::Stdout),
+            "syslog" => Ok(Self::Syslog),
+            _ => match text.strip_prefix("syslog:") {
+                Some(address) => address.parse().map(Self::SyslogAt).map_err(|_| {
+                    Fault::new("{} names no address and port")
+                        .hint("Write for example `syslog:127.0.0.1:514`.")
+                }),
+                None => FilePath::parse(text).map(Self::File),
+            },
+        }
     }
 
     fn spell(&self) -> String {
         match self {
             Self::Stdout => "stdout".to_owned(),
+            Self::Syslog => "syslog".to_owned(),
+            Self::SyslogAt(address) => format!("syslog:{address}"),
             Self::File(path) => path.spell(),
         }
     }

@@ -8,6 +8,7 @@ use crate::crew::{Crew, Shared};
 use crate::generations::Generations;
 use crate::guard::Guard;
 use crate::load::Loaded;
+use crate::logbook::Logbook;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub(crate) struct Appliance {
     pub(crate) shared: Shared,
     pub(crate) crew: Crew,
     pub(crate) guard: Guard,
+    pub(crate) logbook: Logbook,
     pub(crate) generation: u64,
     /// The configuration in force.
     pub(crate) current: Loaded,
@@ -137,6 +139,7 @@ impl Appliance {
         let directory = self.shared.directory.lock().unwrap_or_else(PoisonError::into_inner);
         weir_meter::blocks(&mut page, &blocks, &directory, |number| Reason::find(number).map(Reason::as_str));
         drop(directory);
+        self.logbook.metrics(&mut page);
         page.family(&names::TARGET_STATE);
         for upstream in self.shared.board.view(&self.shared.plans.load()) {
             for target in &upstream.targets {

@@ -7,6 +7,7 @@ use crate::files;
 use crate::generations::Generations;
 use crate::guard::Guard;
 use crate::load::{hash, load};
+use crate::logbook::Logbook;
 use anyhow::Result;
 use arc_swap::ArcSwap;
 use std::cell::RefCell;
@@ -47,12 +48,14 @@ pub(crate) fn run(file: &Path, state: &Path, serving: impl FnOnce()) -> Result<E
     let crew = Crew::start(&shared, berths).inspect_err(|_| guard.lower())?;
     let generation = store.first_number(&loaded.hash);
     crew.remind(generation);
+    let logbook = Logbook::open(&loaded.config, &crew);
     let config = Arc::clone(&loaded.config);
     let mut appliance = Appliance {
         file: file.to_owned(),
         shared,
         crew,
         guard,
+        logbook,
         generation,
         current: loaded,
         trial: None,
@@ -97,7 +100,8 @@ async fn govern(
         match signals.next_within(TICK).await {
             Some(Signal::Drain) => break,
             Some(Signal::Reload) => drop(appliance.borrow_mut().reload(&Order::default())),
-            Some(Signal::Reopen | Signal::Upgrade) => {
+            Some(Signal::Reopen) => appliance.borrow().logbook.reopen(),
+            Some(Signal::Upgrade) => {
                 tracing::info!("this signal has no meaning yet in this version");
             }
             None => {}
@@ -137,6 +141,7 @@ async fn drain(appliance: &RefCell<Appliance>, signals: &mut Signals) {
             break;
         }
     }
+    appliance.borrow_mut().logbook.close();
     appliance.borrow_mut().guard.lower();
 }
 

@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use weir_meter::{Block, Directory};
+use weir_meter::{Block, Directory, log::Hose};
 use weir_plan::Plan;
 use weir_plan::listener::Bind;
 use weir_policy::verdicts::Ban;
@@ -119,6 +119,14 @@ impl Crew {
             if !helm.drain() {
                 tracing::warn!("a worker does not take the order to drain; the deadline will end it");
             }
+        }
+    }
+
+    /// Sends the lines of each worker through a hose of its own.
+    pub(crate) fn log_to(&self, hoses: Vec<Hose>) {
+        let mut hoses = hoses.into_iter();
+        for helm in &self.helms {
+            helm.log_to(hoses.next());
         }
     }
 

@@ -13,6 +13,7 @@ mod generations;
 mod guard;
 mod load;
 mod lockout;
+mod logbook;
 mod unserved;
 mod verb;
 

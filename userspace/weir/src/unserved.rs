@@ -19,7 +19,6 @@ pub(crate) fn report(config: &Config, plan: &Plan, report: &mut Report) {
         }
     };
     let telemetry = &config.telemetry;
-    say(telemetry.access_log.as_ref().map_or(Span::NOWHERE, |log| log.span), "`access_log`");
     say(telemetry.tracing.as_ref().map_or(Span::NOWHERE, |tracing| tracing.span), "`tracing`");
     say(telemetry.log.span, "`log`");
     say(config.admin.bind.as_ref().map_or(Span::NOWHERE, |bind| bind.span), "`admin.bind`");

@@ -10,6 +10,8 @@
 
 #[path = "program/generations.rs"]
 mod generations;
+#[path = "program/log.rs"]
+mod log;
 #[path = "program/plans.rs"]
 mod plans;
 #[path = "program/process.rs"]
@@ -33,6 +35,7 @@ fn main() {
     let rooms = [
         refusals::trials(),
         service::trials(),
+        log::trials(),
         plans::trials(),
         reload::trials(),
         generations::trials(),

@@ -79,12 +79,16 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
             let target = target::pick(pool, course.draw, course.random, course.tried);
             let Some(target) = target else { return Err(course.last) };
             let Some(carried) = pool.carry(target) else { return Err(self.full()) };
+            self.record.tally.tried(pool, target);
             let terms = Terms { again: self.may_ask_again(pool, target, &course), ..terms };
             let (fault, reused) = match pool.reach(target, self.line, course.fresh_only).await {
-                Ok((way, reused)) => match self.attempt(pool, target, way, (&course, terms)).await {
-                    Ok(()) => return Ok(()),
-                    Err(fault) => (fault, reused),
-                },
+                Ok((way, reused)) => {
+                    self.record.tally.reached(reused);
+                    match self.attempt(pool, target, way, (&course, terms)).await {
+                        Ok(()) => return Ok(()),
+                        Err(fault) => (fault, reused),
+                    }
+                }
                 Err(Fault::UpstreamFull) => return Err(self.full()),
                 Err(fault) => (fault, false),
             };
@@ -249,7 +253,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         let Terms { timeouts, route, .. } = terms;
         let watch = &self.line.watch;
         let request = &*self.request;
-        let progress = pump::Progress::new(request.framing.is_empty());
+        let progress = pump::Progress::new(request.framing.is_empty(), &self.record.tally);
         let body_max = self.body_max(route);
         let mut onward = Onward {
             line: self.line,
@@ -286,8 +290,9 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         let (early_down, early_up) = (self.source.take_rest(), link.inflow.take_rest());
         self.line.watch.bound(None);
         let idle = terms.timeouts.idle;
-        let (_carried, _ended) =
+        let (carried, _ended) =
             tunnel::run((&down, early_down), (&link.stream, early_up), &self.line.watch, idle).await;
+        self.record.tally.carried(carried);
         Ok(())
     }
 }

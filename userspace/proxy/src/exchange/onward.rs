@@ -43,7 +43,7 @@ impl<K: Sink> Onward<'_, K> {
         inflow: &mut I,
         timeouts: &Timeouts,
         wants_upgrade: bool,
-        progress: &pump::Progress,
+        progress: &pump::Progress<'_>,
     ) -> Result<(), Fault> {
         let mut interims = 0;
         loop {
@@ -65,6 +65,7 @@ impl<K: Sink> Onward<'_, K> {
                     .map_err(Broken::of_client)?;
             }
         }
+        progress.tally.answered();
         if self.response.status == 101 {
             return self.switch(wants_upgrade, timeouts.idle).await;
         }
@@ -79,7 +80,8 @@ impl<K: Sink> Onward<'_, K> {
         let delivery = Delivery::of(self.response, self.request, *self.keep && !self.line.is_draining());
         *self.keep = delivery.persistent;
         self.sink.head(self.response, delivery);
-        pump::download(inflow, self.sink, self.trailers, (&self.line.watch, timeouts.idle)).await
+        let watch = (&self.line.watch, timeouts.idle);
+        pump::download(inflow, self.sink, self.trailers, watch, progress.tally).await
     }
 
     /// Gives the client the cookie by which its requests find this target again.
@@ -95,7 +97,7 @@ impl<K: Sink> Onward<'_, K> {
         &mut self,
         inflow: &mut I,
         first_byte: Duration,
-        progress: &pump::Progress,
+        progress: &pump::Progress<'_>,
     ) -> Result<(), Fault> {
         let mut reading = pin!(inflow.head(self.request.method, self.response));
         let sink = &mut *self.sink;

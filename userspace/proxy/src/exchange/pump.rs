@@ -2,6 +2,7 @@
 use crate::{
     fault::{Broken, Fault},
     half::{Asking, Sink, Source},
+    log::Tally,
     watch::Watch,
 };
 use std::cell::Cell;
@@ -22,18 +23,20 @@ pub(super) struct Bounds {
 }
 
 /// How far an upload has come, for those who wait for its answer.
-pub(super) struct Progress {
+pub(super) struct Progress<'a> {
     /// Something of the body was taken from the client: the request cannot be sent again.
     pub(super) begun: Cell<bool>,
     /// All of the body was sent.
     pub(super) done: Cell<bool>,
     /// When a piece was last sent.
     pub(super) moved: Cell<Instant>,
+    /// Where bytes and moments are noted.
+    pub(super) tally: &'a Tally,
 }
 
-impl Progress {
-    pub(super) fn new(done: bool) -> Progress {
-        Progress { begun: Cell::new(false), done: Cell::new(done), moved: Cell::new(now()) }
+impl Progress<'_> {
+    pub(super) fn new(done: bool, tally: &Tally) -> Progress<'_> {
+        Progress { begun: Cell::new(false), done: Cell::new(done), moved: Cell::new(now()), tally }
     }
 }
 
@@ -45,7 +48,7 @@ pub(super) async fn upload<S: Source, O: Asking>(
     (out, trailers): (&mut O, &mut Head),
     watch: &Watch,
     bounds: Bounds,
-    progress: &Progress,
+    progress: &Progress<'_>,
 ) -> Result<(), Fault> {
     let mut left = bounds.body_max.unwrap_or(u64::MAX);
     if !source.is_ready() && out.flush().await.is_err() {
@@ -56,6 +59,7 @@ pub(super) async fn upload<S: Source, O: Asking>(
         let Some(data) = piece.map_err(Broken::of_client)? else { break };
         progress.begun.set(true);
         left = left.checked_sub(data.len() as u64).ok_or(Fault::BodyTooLarge)?;
+        progress.tally.received(data.len());
         let more = source.is_ready();
         if out.chunk(data, more).await.is_err() {
             return Ok(());
@@ -81,6 +85,7 @@ pub(super) async fn download<I: Source, K: Sink>(
     sink: &mut K,
     trailers: &mut Head,
     (watch, idle): (&Watch, Duration),
+    tally: &Tally,
 ) -> Result<(), Fault> {
     if !inflow.is_ready() {
         to_client(watch, idle, sink.flush()).await?;
@@ -89,6 +94,7 @@ pub(super) async fn download<I: Source, K: Sink>(
         let piece = watch.limit(idle, inflow.chunk()).await.unwrap_or(Err(Broken::Slow));
         let Some(data) = piece.map_err(Broken::of_upstream)? else { break };
         let more = inflow.is_ready();
+        tally.sent(data.len());
         to_client(watch, idle, sink.chunk(data, more)).await?;
     }
     inflow.trailers(trailers).await.map_err(Broken::of_upstream)?;

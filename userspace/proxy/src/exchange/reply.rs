@@ -36,6 +36,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
 
     /// Turns a fault into an answer, if the client can still be told.
     pub(super) async fn fail(&mut self, fault: &Fault) -> Ends {
+        self.record.error = Some(fault.as_str());
         if let Some(reason) = fault.reason() {
             self.pass.record(reason);
         }
@@ -90,6 +91,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         self.sink.head(self.response, Delivery { framing, version: self.client_version(), persistent });
         if framing != Framing::Empty {
             self.sink.write(body.unwrap_or(self.body));
+            self.record.tally.sent(length);
         }
         self.sink.end(None).await.map_err(|_| Fault::ClientGone)
     }

@@ -118,6 +118,7 @@ impl Draft {
                 generations_max: 1,
                 overload: 1.0,
             },
+            access_log: None,
             shield: Shield::default(),
             shield_by_default_route: false,
             certificates: Vec::new(),

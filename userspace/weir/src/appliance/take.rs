@@ -95,7 +95,9 @@ impl Appliance {
     fn take(&mut self, loaded: Loaded) -> Result<()> {
         let [before, after] = [&self.current.plan, &loaded.plan].map(|plan| addresses(plan));
         let sockets = self.crew.open_beside(&loaded.plan, &before)?;
+        let log = self.logbook.prepare(&loaded.config, self.crew.len())?;
         self.guard.sync(&loaded.plan)?;
+        self.logbook.take(log, &self.crew);
         self.shared.plans.store(Arc::clone(&loaded.plan));
         self.generation += 1;
         self.crew.adopt(sockets, self.generation);

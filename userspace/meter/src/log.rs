@@ -1,0 +1,12 @@
+//! The access log up to the point where it is written: lines of JSON, what they may not tell, and the sheets that
+//! carry them from a worker to whoever writes them.
+
+mod journal;
+mod line;
+mod redact;
+mod stamp;
+
+pub use journal::{Hose, Journal, SHEET_BYTES, Sheet, hoses};
+pub use line::{Line, TEXT_BYTES_MAX};
+pub use redact::{COVERED, is_secret_field, path, without_query};
+pub use stamp::Stamp;

@@ -1,0 +1,209 @@
+//! One line of the access log under construction: a JSON object that is written straight into the worker's sheet.
+
+use super::redact::COVERED;
+use std::io::Write;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// A longer text is cut; the mark at its end says so.
+pub const TEXT_BYTES_MAX: usize = 1024;
+const CUT: &str = "…";
+
+/// One line under construction. Keys are ours and never need escaping.
+#[derive(Debug)]
+pub struct Line<'a> {
+    out: &'a mut Vec<u8>,
+}
+
+impl<'a> Line<'a> {
+    /// Opens the line at the end of the sheet.
+    pub fn begin(out: &'a mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self { out }
+    }
+
+    /// A text that a peer may have chosen.
+    pub fn text(&mut self, key: &str, value: &[u8]) {
+        self.key(key);
+        self.out.push(b'"');
+        escape(value, self.out);
+        self.out.push(b'"');
+    }
+
+    /// A text of which only the beginning may be told.
+    pub fn beginning(&mut self, key: &str, value: &[u8]) {
+        self.key(key);
+        self.out.push(b'"');
+        escape(value, self.out);
+        self.out.extend_from_slice(COVERED);
+        self.out.push(b'"');
+    }
+
+    /// A text that needs no escaping, because it is one of ours.
+    pub fn word(&mut self, key: &str, value: &str) {
+        self.key(key);
+        self.out.push(b'"');
+        self.out.extend_from_slice(value.as_bytes());
+        self.out.push(b'"');
+    }
+
+    /// A number.
+    pub fn number(&mut self, key: &str, value: u64) {
+        self.key(key);
+        digits(value, 1, self.out);
+    }
+
+    /// Nanoseconds, written as milliseconds to the microsecond.
+    pub fn millis(&mut self, key: &str, ns: u64) {
+        self.key(key);
+        let us = ns / 1000;
+        digits(us / 1000, 1, self.out);
+        self.out.push(b'.');
+        digits(us % 1000, 3, self.out);
+    }
+
+    /// An address; one of IPv4 in its own form.
+    pub fn address(&mut self, key: &str, address: Ipv6Addr) {
+        self.key(key);
+        self.out.push(b'"');
+        match address.to_canonical() {
+            IpAddr::V4(address) => {
+                for (at, octet) in address.octets().into_iter().enumerate() {
+                    if at > 0 {
+                        self.out.push(b'.');
+                    }
+                    digits(u64::from(octet), 1, self.out);
+                }
+            }
+            IpAddr::V6(address) => {
+                let written = write!(self.out, "{address}");
+                debug_assert!(written.is_ok(), "memory takes all that is written");
+            }
+        }
+        self.out.push(b'"');
+    }
+
+    /// Opens an object inside the line.
+    pub fn open(&mut self, key: &str) {
+        self.key(key);
+        self.out.push(b'{');
+    }
+
+    /// Closes it.
+    pub fn close(&mut self) {
+        self.out.push(b'}');
+    }
+
+    /// Closes the line.
+    pub fn end(self) {
+        self.out.extend_from_slice(b"}\n");
+    }
+
+    fn key(&mut self, key: &str) {
+        self.out.extend_from_slice(if self.out.last() == Some(&b'{') { b"\"" } else { b",\"" });
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+}
+
+/// Writes a text so that it may stand between the quotes of JSON (RFC 8259, section 7); what is not UTF-8 is replaced.
+fn escape(text: &[u8], out: &mut Vec<u8>) {
+    if text.len() <= TEXT_BYTES_MAX {
+        return escape_whole(text, out);
+    }
+    // The cut goes before the character that it would go through, which is four bytes at most.
+    let within = |at: &usize| text.get(*at).is_some_and(|byte| byte & 0xc0 == 0x80);
+    let cut = (TEXT_BYTES_MAX - 3..=TEXT_BYTES_MAX).rev().find(|at| !within(at)).unwrap_or(TEXT_BYTES_MAX);
+    escape_whole(text.get(..cut).unwrap_or_default(), out);
+    out.extend_from_slice(CUT.as_bytes());
+}
+
+fn escape_whole(text: &[u8], out: &mut Vec<u8>) {
+    // Nearly every text is plain ASCII; the fold is one pass without branches.
+    let plain = text.iter().fold(true, |plain, byte| plain & is_plain(*byte));
+    if plain {
+        return out.extend_from_slice(text);
+    }
+    for chunk in text.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '"' => out.extend_from_slice(b"\\\""),
+                '\\' => out.extend_from_slice(b"\\\\"),
+                control if control.is_control() => {
+                    let written = write!(out, "\\u{:04x}", u32::from(control));
+                    debug_assert!(written.is_ok(), "memory takes all that is written");
+                }
+                other => out.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
+        }
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+}
+
+fn is_plain(byte: u8) -> bool {
+    (b' '..0x7f).contains(&byte) & (byte != b'"') & (byte != b'\\')
+}
+
+/// The digits of a number, at least so many.
+pub(super) fn digits(mut number: u64, least: usize, out: &mut Vec<u8>) {
+    let mut text = [b'0'; 20];
+    let mut start = text.len();
+    for (at, place) in text.iter_mut().enumerate().rev() {
+        *place = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        (start, number) = (at, number / 10);
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(text.get(start.min(text.len() - least)..).unwrap_or_default());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(value: &[u8]) -> String {
+        let mut out = Vec::new();
+        let mut line = Line::begin(&mut out);
+        line.text("t", value);
+        line.end();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_text_cannot_leave_its_quotes() {
+        let check = |value: &[u8], expect: &str| assert_eq!(text(value), format!("{{\"t\":\"{expect}\"}}\n"));
+        check(b"plain /path", "plain /path");
+        check(br#"a"b\c"#, r#"a\"b\\c"#);
+        check(b"line\nfeed\x00\x1b[31m", r"line\u000afeed\u0000\u001b[31m");
+        check("grün €".as_bytes(), "grün €");
+        check(b"bad \xff\xfe end", "bad \u{fffd}\u{fffd} end");
+        check(&[b'x'; 1024], &"x".repeat(1024));
+        check(&[b'x'; 2000], &format!("{}…", "x".repeat(1024)));
+        let wide = "ä".repeat(2000);
+        check(wide.as_bytes(), &format!("{}…", "ä".repeat(512)));
+        let odd = format!("x{wide}");
+        check(odd.as_bytes(), &format!("x{}…", "ä".repeat(511)));
+    }
+
+    #[test]
+    fn every_kind_of_value_is_json() {
+        let mut out = Vec::new();
+        let mut line = Line::begin(&mut out);
+        line.beginning("path", b"/reset/");
+        line.number("n", u64::MAX);
+        line.millis("ms", 1_002_003_999);
+        line.address("v4", Ipv6Addr::from([0, 0, 0, 0, 0, 0xffff, 0xc000, 0x020a]));
+        line.address("v6", Ipv6Addr::LOCALHOST);
+        line.open("in");
+        line.word("a", "b");
+        line.close();
+        line.number("z", 0);
+        line.end();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "{\"path\":\"/reset/***\",\"n\":18446744073709551615,\"ms\":1002.003,\"v4\":\"192.0.2.10\",\"v6\":\"::1\",\"in\":{\"a\":\"b\"},\"z\":0}\n"
+        );
+    }
+}

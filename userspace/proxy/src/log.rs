@@ -1,0 +1,297 @@
+//! What the access log tells of an exchange or a tunnel, written by the worker into its own sheet.
+use crate::{line::Line, tunnel::Carried, upstream::Pool};
+use std::cell::{Cell, RefCell};
+use std::net::Ipv6Addr;
+use std::rc::Rc;
+use std::time::Instant;
+use weir_message::{Name, Request, Version};
+use weir_meter::log::{COVERED, Journal, Line as Json, Stamp, path, without_query};
+use weir_plan::log::{AccessLog, Header, Told};
+use weir_policy::{Chain, Client, Facts, Offence, Pass, mapped};
+use weir_reactor::now;
+
+/// What an exchange notes for the log while it runs.
+#[derive(Default)]
+pub(crate) struct Tally {
+    received: Cell<u64>,
+    sent: Cell<u64>,
+    tries: Cell<u32>,
+    /// The target tried last.
+    up: RefCell<Option<(Rc<Pool>, usize)>>,
+    asked: Cell<Option<Instant>>,
+    connected: Cell<Option<Instant>>,
+    answered: Cell<Option<Instant>>,
+}
+
+impl Tally {
+    /// A piece of a body came from the client.
+    pub(crate) fn received(&self, bytes: usize) {
+        self.received.set(self.received.get() + bytes as u64);
+    }
+
+    /// A piece of a body went to the client.
+    pub(crate) fn sent(&self, bytes: usize) {
+        self.sent.set(self.sent.get() + bytes as u64);
+    }
+
+    /// Bytes went both ways.
+    pub(crate) fn carried(&self, carried: Carried) {
+        self.received.set(self.received.get() + carried.up);
+        self.sent.set(self.sent.get() + carried.down);
+    }
+
+    /// A target is about to be asked.
+    pub(crate) fn tried(&self, pool: &Rc<Pool>, target: usize) {
+        self.tries.set(self.tries.get() + 1);
+        self.asked.set(Some(now()));
+        self.connected.set(None);
+        self.answered.set(None);
+        match &mut *self.up.borrow_mut() {
+            Some((known, place)) if Rc::ptr_eq(known, pool) => *place = target,
+            up => *up = Some((Rc::clone(pool), target)),
+        }
+    }
+
+    /// There is a connection; one that was opened for this request took its time.
+    pub(crate) fn reached(&self, reused: bool) {
+        self.connected.set(Some(now()).filter(|_| !reused));
+    }
+
+    /// The head of the answer is there.
+    pub(crate) fn answered(&self) {
+        self.answered.set(Some(now()));
+    }
+}
+
+/// What a worker writes its lines with.
+#[derive(Default)]
+pub(crate) struct Pen {
+    /// Where they wait to be written.
+    pub(crate) journal: Journal,
+    stamp: Stamp,
+    /// Where a field of the configuration's is put together.
+    text: Vec<u8>,
+}
+
+/// One line, as far as the exchange knows it.
+pub(crate) struct Entry<'a> {
+    pub(crate) listener: &'a str,
+    pub(crate) line: &'a Line,
+    pub(crate) request: &'a Request,
+    pub(crate) client: &'a Client,
+    pub(crate) pass: &'a Pass,
+    pub(crate) chain: Option<&'a Chain>,
+    pub(crate) route: &'a str,
+    pub(crate) status: u16,
+    pub(crate) error: Option<&'static str>,
+    pub(crate) total_ns: u64,
+    pub(crate) upstream_ns: Option<u64>,
+    pub(crate) tally: &'a Tally,
+    pub(crate) keeps: bool,
+}
+
+/// Logs an exchange, unless sampling leaves it out. Errors and refusals are never left out.
+pub(crate) fn write(rules: &AccessLog, entry: &Entry<'_>) {
+    let desk = &entry.line.desk;
+    let matters = entry.status >= 500 || entry.error.is_some() || !entry.pass.offences().is_empty();
+    if !matters && !draws(rules, || desk.ids.borrow_mut().random()) {
+        return;
+    }
+    let Pen { journal, stamp, text } = &mut *desk.pen.borrow_mut();
+    let lost = journal.add(|out| {
+        let mut json = Json::begin(out);
+        json.word("time", stamp.text(desk.now().wall_ms));
+        entry.append(rules, text, &mut json);
+        json.end();
+    });
+    desk.lost_lines(lost);
+}
+
+/// Logs a connection that was carried without understanding it.
+pub(crate) fn write_tunnel(
+    line: &Line,
+    (listener, name): (&str, Option<&str>),
+    tally: &Tally,
+    begun: Instant,
+) {
+    let desk = &line.desk;
+    let Pen { journal, stamp, .. } = &mut *desk.pen.borrow_mut();
+    let lost = journal.add(|out| {
+        let mut json = Json::begin(out);
+        json.word("time", stamp.text(desk.now().wall_ms));
+        json.text("listener", listener.as_bytes());
+        whence(&mut json, line, mapped(line.peer.ip()));
+        json.word("protocol", "tcp");
+        if let Some(name) = name {
+            json.text("sni", name.as_bytes());
+        }
+        bytes(&mut json, tally);
+        json.millis("duration_ms", since(begun, now()));
+        asked(&mut json, tally);
+        json.end();
+    });
+    desk.lost_lines(lost);
+}
+
+/// Whether the draw takes an exchange into the log.
+fn draws(rules: &AccessLog, random: impl FnOnce() -> u64) -> bool {
+    const WHOLE: u32 = 1_000_000;
+    rules.millionths >= WHOLE || random() % u64::from(WHOLE) < rules.millionths.into()
+}
+
+impl Entry<'_> {
+    fn append(&self, rules: &AccessLog, scratch: &mut Vec<u8>, json: &mut Json<'_>) {
+        let (line, request) = (self.line, self.request);
+        json.text("listener", self.listener.as_bytes());
+        if !self.route.is_empty() {
+            json.text("route", self.route.as_bytes());
+        }
+        whence(json, line, self.client.address);
+        json.word("protocol", protocol(request.version));
+        secured(json, line);
+        json.text("method", request.method_text());
+        json.text("host", request.host().as_bytes());
+        match path(request.target()) {
+            (path, false) => json.text("path", path),
+            (path, true) => json.beginning("path", path),
+        }
+        json.number("status", self.status.into());
+        bytes(json, self.tally);
+        json.millis("duration_ms", self.total_ns);
+        asked(json, self.tally);
+        if let Some(ns) = self.upstream_ns {
+            json.millis("upstream_ms", ns);
+        }
+        self.judged(json);
+        self.named(json);
+        self.chosen(rules, scratch, json);
+    }
+
+    /// What was wrong with it, and what became of the connection.
+    fn judged(&self, json: &mut Json<'_>) {
+        let weight = |offence: &&Offence| offence.enforced;
+        let offences = self.pass.offences();
+        if let Some(offence) = offences.iter().rev().find(weight).or(offences.last()) {
+            json.word("verdict", if offence.enforced { "refused" } else { "observed" });
+            json.word("reason", offence.reason.as_str());
+            let rule = self.chain.map_or("", |chain| chain.rule(offence.step));
+            if !rule.is_empty() {
+                json.text("rule", rule.as_bytes());
+            }
+        }
+        if let Some(error) = self.error {
+            json.word("error", error);
+        }
+        if !self.keeps {
+            json.word("ends", "close");
+        }
+    }
+
+    /// Who asked, and by which names the exchange is found elsewhere.
+    fn named(&self, json: &mut Json<'_>) {
+        if let Some(consumer) = &self.pass.identity.consumer {
+            json.text("consumer", consumer.name.as_bytes());
+        }
+        if !self.pass.request_id().is_empty() {
+            json.text("request_id", self.pass.request_id());
+        }
+        if let Some(trace) = self.request.head.value("traceparent").and_then(trace_id) {
+            json.text("trace_id", trace);
+        }
+        if let Some(agent) = self.request.head.known(Name::UserAgent) {
+            json.text("user_agent", agent);
+        }
+    }
+
+    /// What the configuration asks for beside.
+    fn chosen(&self, rules: &AccessLog, scratch: &mut Vec<u8>, json: &mut Json<'_>) {
+        if !rules.headers.is_empty() {
+            json.open("headers");
+            for Header { name, told } in &rules.headers {
+                let Some(value) = self.request.head.value(name) else { continue };
+                json.text(
+                    name,
+                    match told {
+                        Told::Whole => value,
+                        Told::Presence => COVERED,
+                        Told::Url => without_query(value),
+                    },
+                );
+            }
+            json.close();
+        }
+        if rules.fields.is_empty() {
+            return;
+        }
+        json.open("fields");
+        let facts = Facts { request: self.request, client: self.client, route: self.route, pass: self.pass };
+        for (name, template) in &rules.fields {
+            template.write(facts, scratch);
+            json.text(name, scratch);
+        }
+        json.close();
+    }
+}
+
+/// Who the client is, and who says so.
+fn whence(json: &mut Json<'_>, line: &Line, client: Ipv6Addr) {
+    json.address("client", client);
+    let (socket, peer) = (mapped(line.socket.ip()), mapped(line.peer.ip()));
+    if client == socket {
+        return;
+    }
+    json.word("client_from", if client == peer { "proxy_protocol" } else { "forwarded" });
+    json.address("socket", socket);
+}
+
+fn secured(json: &mut Json<'_>, line: &Line) {
+    if let Some(secured) = &line.secured {
+        json.word("tls_version", secured.version);
+        json.word("tls_cipher", secured.cipher);
+    }
+    if let Some(name) = &line.server_name {
+        json.text("sni", name.as_bytes());
+    }
+}
+
+fn bytes(json: &mut Json<'_>, tally: &Tally) {
+    json.number("received_bytes", tally.received.get());
+    json.number("sent_bytes", tally.sent.get());
+}
+
+/// Where it was sent, and how long that took.
+fn asked(json: &mut Json<'_>, tally: &Tally) {
+    let up = tally.up.borrow();
+    let Some((pool, target)) = &*up else { return };
+    json.text("upstream", pool.upstream.name.as_bytes());
+    if let Some(target) = pool.upstream.targets.get(*target) {
+        json.text("target", target.name.as_bytes());
+    }
+    json.number("tries", tally.tries.get().into());
+    let Some(asked) = tally.asked.get() else { return };
+    if let Some(connected) = tally.connected.get() {
+        json.millis("connect_ms", since(asked, connected));
+    }
+    if let Some(answered) = tally.answered.get() {
+        json.millis("first_byte_ms", since(asked, answered));
+    }
+}
+
+fn since(begun: Instant, ended: Instant) -> u64 {
+    u64::try_from(ended.saturating_duration_since(begun).as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::Http10 => "HTTP/1.0",
+        Version::Http11 => "HTTP/1.1",
+        Version::Http2 => "HTTP/2",
+    }
+}
+
+/// The id of the trace that the client takes part in (W3C Trace Context, section 3.2.2).
+fn trace_id(traceparent: &[u8]) -> Option<&[u8]> {
+    let id = traceparent.get(3..35)?;
+    let fits = traceparent.get(2) == Some(&b'-') && traceparent.get(35) == Some(&b'-');
+    (fits && id.iter().all(u8::is_ascii_hexdigit)).then_some(id)
+}
