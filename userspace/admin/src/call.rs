@@ -1,7 +1,7 @@
 //! What a request asks for.
 
-use crate::Response;
 use crate::order::{self, File, Order};
+use crate::{Response, Steer};
 use serde_json::Value;
 use std::net::IpAddr;
 
@@ -48,6 +48,12 @@ pub enum Call {
     Generations,
     /// Go back to one of them; `None` is the one before.
     Rollback(Option<u64>),
+    /// Every upstream with its targets.
+    Upstreams,
+    /// Take a target out of use or back into it, or give it another weight.
+    Steer(Steer),
+    /// The certificates that listeners present.
+    Certificates,
     /// Counters and attachment of the shield.
     Shield,
     /// Every ban.
@@ -81,6 +87,8 @@ const PATHS: &[(&str, &[&str], Door)] = &[
     ("/v1/confirm", &["POST"], Door::Admin),
     ("/v1/generations", &["GET"], Door::Admin),
     ("/v1/rollback", &["POST"], Door::Admin),
+    ("/v1/upstreams", &["GET", "POST"], Door::Admin),
+    ("/v1/certificates", &["GET"], Door::Admin),
     ("/v1/shield", &["GET"], Door::Admin),
     ("/v1/shield/bans", &["GET", "POST"], Door::Admin),
     ("/v1/shield/bans/{address}", &["DELETE"], Door::Admin),
@@ -113,6 +121,9 @@ impl Call {
             ("/v1/confirm", _) => Ok(Self::Confirm),
             ("/v1/generations", _) => Ok(Self::Generations),
             ("/v1/rollback", _) => order::generation(request.body).map(Self::Rollback),
+            ("/v1/upstreams", "GET") => Ok(Self::Upstreams),
+            ("/v1/upstreams", _) => Steer::parse(request.body).map(Self::Steer),
+            ("/v1/certificates", _) => Ok(Self::Certificates),
             ("/v1/shield", _) => Ok(Self::Shield),
             ("/v1/shield/bans", "GET") => Ok(Self::Bans),
             ("/v1/shield/bans", _) => ban(request.body),

@@ -9,8 +9,10 @@ mod call;
 mod client;
 mod order;
 mod response;
+mod steer;
 
 pub use call::{Call, Door, Request};
 pub use client::{Client, Error as ClientError};
 pub use order::{File, Operator, Order};
 pub use response::Response;
+pub use steer::{Steer, WEIGHT_MAX, Wish};

@@ -1,5 +1,6 @@
 //! The running appliance as the control thread holds it: it answers the admin interface and takes new plans.
 
+mod look;
 mod take;
 
 pub(crate) use take::Trial;
@@ -70,6 +71,9 @@ impl Appliance {
             Call::Rollback(number) => {
                 return said(self.rollback(number), "the running configuration is kept");
             }
+            Call::Upstreams => return Response::json(&self.upstreams()),
+            Call::Steer(steer) => return said(self.steer(&steer), "nothing has changed"),
+            Call::Certificates => return Response::json(&self.certificates()),
             Call::Shield => self.guard.status(),
             Call::Bans => self.guard.bans(),
             Call::Ban { address, seconds, reason } => self.guard.ban(address, seconds, &reason),

@@ -1,16 +1,20 @@
 //! The command line: one file per family of verbs.
 
+mod certs;
 mod config;
+mod credential;
 mod demo;
 mod diff;
 mod doctor;
 mod generations;
+mod manual;
 mod respond;
 mod run;
 mod running;
 mod shield;
 mod text;
 mod trace;
+mod upstream;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -68,10 +72,25 @@ pub(crate) enum Verb {
     /// Look at and steer the shield of the running program.
     #[command(subcommand)]
     Shield(shield::Shield),
+    /// Look at upstreams and steer their targets.
+    #[command(subcommand)]
+    Upstream(upstream::Upstream),
+    /// The certificates that listeners present.
+    #[command(subcommand)]
+    Certs(certs::Certs),
+    /// Make an API key, or the digest by which a configuration may name one.
+    HashKey(credential::HashKey),
+    /// Look into tokens.
+    #[command(subcommand)]
+    Jwt(credential::Jwt),
     /// What this host has and lacks for weir, with the command that mends each lack.
     Doctor(doctor::Doctor),
     /// Run a small test server that answers with what it received.
     Respond(respond::Respond),
+    /// Print what makes a shell complete the words of this command.
+    Completions(manual::Completions),
+    /// Write the manual pages into a directory.
+    Man(manual::Man),
 }
 
 impl Verb {
@@ -95,7 +114,13 @@ impl Verb {
             Self::Trace(trace) => trace.run(),
             Self::Shield(shield) => shield.run(),
             Self::Doctor(doctor) => doctor.run(),
+            Self::Upstream(upstream) => upstream.run(),
+            Self::Certs(certs) => certs.run(),
+            Self::HashKey(hash) => hash.run(),
+            Self::Jwt(jwt) => jwt.run(),
             Self::Respond(respond) => respond.run(),
+            Self::Completions(completions) => completions.run(),
+            Self::Man(man) => man.run(),
         }
     }
 }

@@ -22,6 +22,8 @@ mod refusals;
 mod reload;
 #[path = "program/service.rs"]
 mod service;
+#[path = "program/verbs.rs"]
+mod verbs;
 #[path = "program/verdict.rs"]
 mod verdict;
 
@@ -39,6 +41,7 @@ fn main() {
         plans::trials(),
         reload::trials(),
         generations::trials(),
+        verbs::trials(),
         verdict::trials(),
     ];
     let trials: Vec<Trial> = rooms.into_iter().flatten().collect();

@@ -1,5 +1,6 @@
 //! What this host has and lacks for weir, with the command that mends each lack.
 
+use super::running::versioned;
 use super::{CONFIG, Output};
 use crate::files;
 use crate::guard::meant;
@@ -30,7 +31,7 @@ impl Doctor {
         };
         let report = examine(&shield.unwrap_or_default(), &Host::default());
         match self.output {
-            Output::Json => println!("{:#}", json!({ "version": 1, "findings": report })),
+            Output::Json => println!("{:#}", versioned(json!({ "findings": report }))),
             Output::Text => report.iter().for_each(print),
         }
         Ok(ExitCode::from(u8::from(worst(&report) == Health::Fault)))

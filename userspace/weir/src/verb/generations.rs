@@ -26,7 +26,7 @@ pub(crate) struct Apply {
     asking: Asking,
 }
 
-fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let long_enough = |time: &Duration| time.as_secs() > 0;
     let time = <Duration as Leaf>::parse(text).map_err(|_| String::from("write a time such as 90s or 5m"))?;
     Some(time).filter(long_enough).ok_or_else(|| String::from("a second is the least"))

@@ -4,20 +4,29 @@ use super::generations::operator;
 use super::{Asking, Output};
 use crate::failure::{CONFIG, UNAVAILABLE, failure};
 use anyhow::{Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use weir_admin::{Client, ClientError, Order};
 
 #[derive(clap::Args)]
 pub(crate) struct Status {
+    /// Wait until it serves, but no longer than this, for example `30s`.
+    #[arg(long, value_name = "TIME", value_parser = super::generations::time, num_args = 0..=1, default_missing_value = "30s")]
+    wait: Option<Duration>,
     #[command(flatten)]
     asking: Asking,
 }
 
 impl Status {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        let status = self.asking.ask("GET", "/v1/status", None)?;
+        let deadline = self.wait.map(|wait| Instant::now() + wait);
+        let status = loop {
+            match (self.asking.ask("GET", "/v1/status", None), deadline) {
+                (Err(_), Some(deadline)) if Instant::now() < deadline => std::thread::park_timeout(PAUSE),
+                (answer, _) => break answer?,
+            }
+        };
         self.asking.print(&status);
         Ok(ExitCode::SUCCESS)
     }
@@ -81,10 +90,23 @@ impl Asking {
     /// Prints an answer as it came, or as indented lines.
     pub(crate) fn print(&self, value: &Value) {
         match self.output {
-            Output::Json => println!("{value:#}"),
+            Output::Json => println!("{:#}", versioned(value.clone())),
             Output::Text => print!("{}", lines(value, 0)),
         }
     }
+}
+
+/// The version of the shapes that `-o json` prints. It rises when a field goes away or changes its meaning.
+const FORMAT: u32 = 1;
+
+/// A document that says by which version of the shapes it is to be read; a list becomes its `items`.
+pub(super) fn versioned(value: Value) -> Value {
+    let mut document = match value {
+        Value::Object(fields) => Value::Object(fields),
+        items => json!({ "items": items }),
+    };
+    document["format"] = FORMAT.into();
+    document
 }
 
 /// A JSON value as `name: value` lines; what is nested is indented.
@@ -117,7 +139,6 @@ fn plain(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn an_answer_reads_as_lines() {

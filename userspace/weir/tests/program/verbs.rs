@@ -1,0 +1,142 @@
+//! The command line as scripts meet it: shapes, exit codes, and what to do next.
+
+use crate::process::{Weir, free_port, weir};
+use libtest_mimic::{Failed, Trial};
+use serde_json::Value;
+use std::io::Write;
+use std::process::{Output, Stdio};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        Trial::test("verbs::targets_are_steered", targets),
+        Trial::test("verbs::every_answer_says_its_format", formats),
+        Trial::test("verbs::keys_are_hashed_as_the_configuration_takes_them", hash_key),
+        Trial::test("verbs::tokens_are_looked_into", jwt),
+        Trial::test("verbs::a_program_that_does_not_answer_is_waited_for", waiting),
+        Trial::test("verbs::completions_and_manual_pages_name_every_verb", manual),
+    ]
+}
+
+fn config(port: u16) -> String {
+    format!(
+        "version: 1
+shield: {{ mode: off }}
+listeners: [ {{ name: edge, bind: \"127.0.0.1:{port}\" }} ]
+routes: [ {{ name: on, match: {{ path: /* }}, upstream: api }} ]
+upstreams: {{ api: {{ targets: [ 127.0.0.1:1, 127.0.0.1:2 ] }} }}
+admin: {{ socket: \"{{dir}}/admin.sock\" }}
+"
+    )
+}
+
+fn printed(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn targets() -> Result<(), Failed> {
+    let running = Weir::start(&config(free_port()));
+    let head = "UPSTREAM             TARGET                       STATE    WEIGHT\n";
+    let check = |verb: &[&str], one: &str, two: &str| {
+        let expect = format!(
+            "{head}api                  127.0.0.1:1                  {one}\napi                  127.0.0.1:2                  {two}\n"
+        );
+        assert_eq!(printed(&running.ask(verb)), expect, "{verb:?}");
+    };
+    check(&["upstream", "list"], "up            1", "up            1");
+    check(&["upstream", "drain", "api", "127.0.0.1:1"], "drained       1", "up            1");
+    check(&["upstream", "weight", "api", "127.0.0.1:2", "7"], "drained       1", "up            7 (set)");
+    check(&["upstream", "weight", "api", "127.0.0.1:2"], "drained       1", "up            1");
+    check(&["upstream", "undrain", "api", "127.0.0.1:1"], "up            1", "up            1");
+    let refused = running.ask(&["upstream", "drain", "api", "127.0.0.1:3"]);
+    let words = String::from_utf8(refused.stderr)?;
+    assert!(!refused.status.success() && words.contains("127.0.0.1:1"), "it names what there is: {words}");
+    Ok(())
+}
+
+fn formats() -> Result<(), Failed> {
+    let running = Weir::start(&config(free_port()));
+    let fields = |verb: &[&str]| {
+        let text = printed(&running.ask(&[verb, &["-o", "json"]].concat()));
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["format"], 1, "{verb:?}: {text}");
+        value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(fields(&["upstream", "list"]), "format upstreams");
+    assert_eq!(fields(&["certs", "list"]), "certificates format");
+    assert_eq!(fields(&["shield", "bans"]), "format items");
+    assert_eq!(fields(&["shield", "status"]), "format state why");
+    let status = fields(&["status"]);
+    for field in ["generation", "listeners", "reloads", "shield", "state", "version", "workers"] {
+        assert!(status.split(' ').any(|have| have == field), "{field} in {status}");
+    }
+    Ok(())
+}
+
+/// Runs a verb that reads standard input.
+fn fed(arguments: &[&str], input: &str) -> Output {
+    let mut command = weir();
+    let child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = child.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn hash_key() -> Result<(), Failed> {
+    // FIPS 180-2, appendix B.1.
+    let hash = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert!(printed(&fed(&["hash-key"], "abc\n")).contains(hash));
+    let made: Value = serde_json::from_str(&printed(&fed(&["hash-key", "--new", "-o", "json"], "")))?;
+    let key = made["key"].as_str().ok_or("a key")?;
+    assert_eq!(key.len(), 64);
+    assert!(printed(&fed(&["hash-key"], key)).contains(made["hash"].as_str().ok_or("a hash")?));
+    let empty = fed(&["hash-key"], "");
+    assert_eq!(empty.status.code(), Some(2));
+    assert!(String::from_utf8(empty.stderr)?.contains("standard input"));
+    Ok(())
+}
+
+fn jwt() -> Result<(), Failed> {
+    // RFC 7515, appendix A.1.
+    let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    let told: Value = serde_json::from_str(&printed(&fed(&["jwt", "inspect", "-o", "json"], token)))?;
+    assert_eq!((&told["header"]["alg"], &told["claims"]["iss"]), (&"HS256".into(), &"joe".into()));
+    assert_eq!(told["times"]["expires"], "Tue, 22 Mar 2011 18:43:00 GMT");
+    assert_eq!(told["verified"], false);
+    let cut = fed(&["jwt", "inspect"], "eyJ0eXAi.secretpart");
+    let words = String::from_utf8(cut.stderr)?;
+    assert!(cut.status.code() == Some(2) && words.contains("copy all of it"), "{words}");
+    assert!(!words.contains("secretpart"), "a token is not shown: {words}");
+    Ok(())
+}
+
+fn waiting() -> Result<(), Failed> {
+    let nowhere = ["status", "--wait=1s", "--socket", "/nonexistent/admin.sock"];
+    let begun = std::time::Instant::now();
+    let output = weir().args(nowhere).output()?;
+    assert_eq!(output.status.code(), Some(69));
+    assert!(begun.elapsed() >= std::time::Duration::from_secs(1));
+    assert!(String::from_utf8(output.stderr)?.contains("is it running"));
+    Ok(())
+}
+
+fn manual() -> Result<(), Failed> {
+    let help = printed(&weir().arg("--help").output()?);
+    let verbs: Vec<&str> = help
+        .lines()
+        .skip_while(|line| !line.starts_with("Commands:"))
+        .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next())
+        .filter(|verb| {
+            verb.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-') && *verb != "help"
+        })
+        .collect();
+    assert!(verbs.len() > 15, "{verbs:?}");
+    let room = tempfile::tempdir()?;
+    printed(&weir().arg("man").arg(room.path()).output()?);
+    let words = printed(&weir().args(["completions", "bash"]).output()?);
+    for verb in verbs.into_iter().filter(|verb| !verb.starts_with('-')) {
+        assert!(words.contains(verb), "{verb}");
+        assert!(room.path().join(format!("weir-{verb}.1")).exists(), "a page for {verb}");
+    }
+    Ok(())
+}
