@@ -93,15 +93,46 @@ impl Head {
     /// Appends a field whose value is written in pieces, which need no buffer of their own.
     pub fn append_parts(&mut self, name: &[u8], value: &[&[u8]]) -> Result<(), Error> {
         writable(name, value)?;
-        let line = Line {
-            id: Name::parse(name),
-            name: self.store(&[name]),
-            value: self.store(value),
-            ..Line::default()
-        };
-        self.present.insert(line.id);
-        self.lines.push(line);
+        self.add(Name::parse(name), name, |text| {
+            for part in value {
+                text.extend_from_slice(part);
+            }
+        });
         Ok(())
+    }
+
+    /// Appends a known field, whose value `write` adds to the text it is given. Only for values of our own making, which
+    /// are writable by themselves: nothing is checked.
+    pub fn append_known(&mut self, name: Name, spelled: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
+        debug_assert_eq!(Name::parse(spelled.as_bytes()), name);
+        self.add(name, spelled.as_bytes(), write);
+    }
+
+    /// Appends a known field with the first value of another one, if that is there.
+    pub fn append_copy(&mut self, name: Name, spelled: &'static str, from: Name) {
+        let lines = if self.present.contains(from) { self.lines.as_slice() } else { &[] };
+        if let Some(line) = lines.iter().find(|line| !line.gone && line.id == from) {
+            let value = line.value.range();
+            self.append_known(name, spelled, |text| text.extend_from_within(value));
+        }
+    }
+
+    /// Writes a whole line behind the text, so that lines added one after the other leave in one run.
+    fn add(&mut self, id: Name, name: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.text.len();
+        self.text.extend_from_slice(name);
+        self.text.extend_from_slice(b": ");
+        let value = self.text.len();
+        write(&mut self.text);
+        let end = self.text.len();
+        self.text.extend_from_slice(b"\r\n");
+        self.push(Line {
+            id,
+            gone: false,
+            whole: Span::new(start, end + 2),
+            name: Span::new(start, start + name.len()),
+            value: Span::new(value, end),
+        });
     }
 
     /// Gives a field exactly one value, in the place of its first occurrence.

@@ -21,6 +21,7 @@ mod entry;
 mod test;
 mod tree;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use weir_schema::value::{HostPattern, PathPattern};
@@ -127,6 +128,23 @@ impl Router {
         let entry = self.entry(best).or_else(|| self.entry(unsure))?;
         let route = &self.rules.get(entry.route.index())?.route;
         Some(Found { route, entry, wants_claims: unsure < best })
+    }
+
+    /// The methods of routes that match but for their method, in alphabetical order. For requests that found no route.
+    #[must_use]
+    pub fn methods(&self, ask: &Ask<'_>) -> BTreeSet<&str> {
+        let mut methods = BTreeSet::new();
+        for root in self.hosts.each(ask.request.host()) {
+            let mut note = |place: u32| {
+                if self.miss(place, ask) == Some(Miss::Method) {
+                    let rule = self.entry(place).and_then(|entry| self.rules.get(entry.route.index()));
+                    methods.extend(rule.iter().flat_map(|rule| &rule.conditions.methods).map(AsRef::as_ref));
+                }
+                false
+            };
+            self.tree.search(*root, ask.request.path(), &mut u32::MAX.clone(), &mut note);
+        }
+        methods
     }
 
     fn entry(&self, place: u32) -> Option<&Entry> {

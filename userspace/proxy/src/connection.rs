@@ -13,7 +13,7 @@ use crate::{
     tunnel,
     watch::Watch,
 };
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(crate) async fn run(desk: Rc<Desk>, gate: Rc<Gate>, stream: weir_reactor::St
     let socket = stream.peer().unwrap_or(nowhere);
     let local = stream.local().unwrap_or(nowhere);
     let snapshot = gate.snapshot(&desk);
-    let open = Rc::new(Open(Rc::clone(&desk)));
+    let open = Rc::new(Open { desk: Rc::clone(&desk), guest: OnceCell::new() });
     let mut line = Line {
         desk,
         gate,
@@ -58,10 +58,24 @@ pub(crate) async fn run(desk: Rc<Desk>, gate: Rc<Gate>, stream: weir_reactor::St
             None => return line.desk.block.refuse(Reason::BadFraming as u8),
         }
     }
+    if !admit(&line, &snapshot, &listener) {
+        return line.desk.block.add(Count::Shed, 1);
+    }
     match &listener.service {
         Service::Tunnel(rule) => carry(&line, &snapshot, rule, stream, early).await,
         Service::Http(_) | Service::Redirect(..) => serve(line, snapshot, &listener, stream, early).await,
     }
+}
+
+/// Counts the connection among those of its client, unless that has too many. Proxies that are trusted carry many
+/// clients, and are not counted.
+fn admit(line: &Line, snapshot: &Snapshot, listener: &Listener) -> bool {
+    let client = line.peer.ip();
+    if is_trusted(client.to_canonical(), &listener.trusted_proxies) {
+        return true;
+    }
+    let guest = line.desk.crowd.enter(client, snapshot.plan.limits.connections_per_ip_max);
+    guest.is_some_and(|guest| line.open.guest.set(guest).is_ok())
 }
 
 /// Why a connection may not be served. There is nobody to reply to yet, so a reply is a refusal as well.

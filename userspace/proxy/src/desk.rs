@@ -1,7 +1,8 @@
 //! What one worker holds and shares with nobody: the plan it works by, its pools, its numbers, its spare memory.
 use crate::upstream::Board;
 use crate::{
-    gate::Gate, log::Pen, names::Names, outlet::Waiting, request_id::Ids, snapshot::Snapshot, worker::Helm,
+    crowd::Crowd, gate::Gate, log::Pen, names::Names, outlet::Waiting, request_id::Ids, snapshot::Snapshot,
+    worker::Helm,
 };
 use arc_swap::ArcSwap;
 use std::cell::{Cell, RefCell};
@@ -39,6 +40,8 @@ pub(crate) struct Desk {
     pub(crate) names: Names,
     /// Exchanges that wait for an answer of another thread.
     pub(crate) waiting: Waiting,
+    /// Who is connected, to any worker.
+    pub(crate) crowd: Arc<Crowd>,
     /// How other threads reach this worker.
     pub(crate) helm: Helm,
     clock: Clock,
@@ -89,6 +92,7 @@ impl Desk {
         plans: Arc<ArcSwap<Plan>>,
         (directory, board): (Arc<Mutex<Directory>>, Arc<Board>),
         block: Arc<Block>,
+        crowd: Arc<Crowd>,
         helm: Helm,
     ) -> Desk {
         let snapshot = Rc::new(Snapshot::new(plans.load_full(), &directory, &board, None));
@@ -104,6 +108,7 @@ impl Desk {
             spare: RefCell::default(),
             names: Names::default(),
             waiting: Waiting::default(),
+            crowd,
             helm,
             clock: Clock::new(),
             draining: Cell::new(false),

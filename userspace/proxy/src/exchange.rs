@@ -3,20 +3,25 @@ use crate::{
     client,
     desk::Scratch,
     fault::Fault,
+    forward,
     half::{Sink, Source},
     line::Line,
     log::{self, Tally},
     snapshot::Snapshot,
 };
 use std::time::{Duration, Instant};
-use weir_message::{Framing, Head, Request, Response, hop};
+use weir_message::{Framing, Head, Name, Request, Response, hop};
 use weir_meter::{Done, Method, Seat};
 use weir_plan::{
     listener::{Listener, Service},
     route::{Action, Route},
+    tls::DownTls,
 };
 use weir_policy::{Chain, Client, End, Pass, mapped};
 use weir_reactor::now;
+
+/// How often a request may have passed a proxy like this one. Two in a row are common, and a loop has no end.
+const PASSES_MAX: usize = 8;
 
 mod attempt;
 mod choose;
@@ -140,6 +145,7 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
     async fn serve(&mut self) -> Result<(), Fault> {
         self.resolve_client();
         hop::strip(&mut self.request.head);
+        self.check_way()?;
         if self.request.path() == "*" {
             return self.answer(204, None).await;
         }
@@ -173,6 +179,20 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
         let address =
             client::resolve(self.line.peer.ip(), &self.request.head, &self.listener.trusted_proxies);
         self.client = Client { socket: mapped(self.line.socket.ip()), address: mapped(address) };
+    }
+
+    /// What is refused before any route is looked for, because of how the request came here.
+    fn check_way(&self) -> Result<(), Fault> {
+        if weir_reactor::is_short_of_buffers() {
+            return Err(Fault::Overloaded);
+        }
+        let misdirected =
+            |tls: &DownTls| tls.misdirects(self.line.server_name.as_deref(), self.request.host());
+        if self.listener.tls.as_deref().is_some_and(misdirected) {
+            return Err(Fault::Misdirected);
+        }
+        let passed = self.request.head.every(Name::Via).filter(|via| via.ends_with(forward::VIA)).count();
+        if passed >= PASSES_MAX { Err(Fault::Loop) } else { Ok(()) }
     }
 
     /// RFC 9110, section 15.5.14. A chunked body is counted while it passes.

@@ -4,6 +4,9 @@ use std::io;
 use weir_message::Error as Malformed;
 use weir_wire::Reason;
 
+/// When a client may try again that was turned away for want of something, in seconds.
+const RETRY_AFTER_S: &str = "1";
+
 /// What went wrong, by who is at fault.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
@@ -25,6 +28,18 @@ pub(crate) enum Fault {
     /// No route matches.
     #[error("no route")]
     NoRoute,
+    /// Routes match but for the method; these are the methods that they take.
+    #[error("no route for the method")]
+    Method(String),
+    /// The host belongs to another certificate than the one this connection has shown.
+    #[error("misdirected")]
+    Misdirected,
+    /// The request has come through here too often.
+    #[error("the request runs in circles")]
+    Loop,
+    /// The buffers of this worker are used up.
+    #[error("out of buffers")]
+    Overloaded,
     /// No target of the upstream may be used now.
     #[error("no healthy target")]
     NoTarget,
@@ -122,7 +137,10 @@ impl Fault {
             Fault::Denied(_) => 444,
             Fault::BodyTooLarge => 413,
             Fault::NoRoute => 404,
-            Fault::NoTarget | Fault::UpstreamFull | Fault::UpstreamRefused => 503,
+            Fault::Method(_) => 405,
+            Fault::Misdirected => 421,
+            Fault::Loop => 508,
+            Fault::NoTarget | Fault::UpstreamFull | Fault::UpstreamRefused | Fault::Overloaded => 503,
             Fault::AnswerRefused(status) => *status,
             Fault::Connect(_) | Fault::UpstreamGone | Fault::Answer(_) | Fault::AnswerUnexpected => 502,
             Fault::ConnectSlow | Fault::UpstreamSlow => 504,
@@ -178,7 +196,22 @@ impl Fault {
             Fault::UpstreamFull => "upstream_full",
             Fault::UpstreamRefused => "upstream_refused",
             Fault::AnswerRefused(_) => "answer_refused",
+            Fault::Method(_) => "method",
+            Fault::Misdirected => "misdirected",
+            Fault::Loop => "loop",
+            Fault::Overloaded => "overloaded",
             Fault::Internal(_) => "internal",
+        }
+    }
+
+    /// A field that belongs to the answer.
+    pub(crate) fn field(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Fault::Method(offered) => Some(("Allow", offered)),
+            Fault::NoTarget | Fault::UpstreamFull | Fault::UpstreamRefused | Fault::Overloaded => {
+                Some(("Retry-After", RETRY_AFTER_S))
+            }
+            _ => None,
         }
     }
 
@@ -189,7 +222,10 @@ impl Fault {
             Fault::ClientSlow => "The request was not completed in time.",
             Fault::BodyTooLarge => "The request body is larger than allowed.",
             Fault::NoRoute => "Nothing is served under this host and path.",
-            Fault::NoTarget | Fault::UpstreamFull | Fault::UpstreamRefused => {
+            Fault::Method(_) => "The method is not offered here.",
+            Fault::Misdirected => "This host is not served on this connection.",
+            Fault::Loop => "The request has passed here too often.",
+            Fault::NoTarget | Fault::UpstreamFull | Fault::UpstreamRefused | Fault::Overloaded => {
                 "No server is available for this request."
             }
             Fault::Connect(_) => "The upstream server could not be reached.",
@@ -251,6 +287,10 @@ mod tests {
         check(&Fault::ClientSlow, 408, Some(Reason::SlowClient));
         check(&Fault::BodyTooLarge, 413, Some(Reason::TooLarge));
         check(&Fault::NoRoute, 404, None);
+        check(&Fault::Method("GET".to_owned()), 405, None);
+        check(&Fault::Misdirected, 421, None);
+        check(&Fault::Loop, 508, None);
+        check(&Fault::Overloaded, 503, None);
         check(&Fault::NoTarget, 503, None);
         check(&Fault::UpstreamRefused, 503, None);
         check(&Fault::Connect(io::ErrorKind::ConnectionRefused.into()), 502, None);

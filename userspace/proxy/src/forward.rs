@@ -1,131 +1,84 @@
 //! What the upstream is told about where a request came from, and what an untrusted client may not claim.
 use crate::client::{canonical, is_trusted};
-use std::fmt::Write;
+use crate::digits::write_number;
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
-use weir_message::{Error, Head, Name, NameSet, Request};
+use weir_message::{Head, Name, NameSet, Request};
 use weir_plan::listener::Listener;
 
 /// Fields that only a proxy may write.
 const CLAIMS: NameSet = NameSet::of(&[
     Name::Forwarded,
+    Name::TrueClientIp,
+    Name::XClientIp,
     Name::XForwardedFor,
     Name::XForwardedHost,
     Name::XForwardedPort,
     Name::XForwardedPrefix,
     Name::XForwardedProto,
+    Name::XOriginalForwardedFor,
     Name::XRealIp,
 ]);
-
-/// Names that some applications believe as if a proxy had written them.
-const MORE_CLAIMS: [&str; 3] = ["true-client-ip", "x-client-ip", "x-original-forwarded-for"];
 
 /// How this proxy names itself (RFC 9110, section 7.6.3).
 pub(crate) const VIA: &[u8] = b"1.1 weir";
 
 /// Rewrites the forwarding fields of a request: whatever an untrusted peer claims goes, the truth is added.
-pub(crate) fn rewrite(
-    request: &mut Request,
-    listener: &Listener,
-    peer: SocketAddr,
-    local: SocketAddr,
-) -> Result<(), Error> {
-    let peer = canonical(peer.ip());
-    let trusted = is_trusted(peer, &listener.trusted_proxies);
-    if !trusted {
-        request.head.remove_set(CLAIMS);
-        for name in MORE_CLAIMS {
-            request.head.remove(name);
-        }
+pub(crate) fn rewrite(request: &mut Request, listener: &Listener, peer: SocketAddr, local: SocketAddr) {
+    let (peer, scheme, head) = (canonical(peer.ip()), request.scheme.as_str(), &mut request.head);
+    if !is_trusted(peer, &listener.trusted_proxies) {
+        head.remove_set(CLAIMS);
     }
     if listener.forwarded.x_forwarded {
-        extended(&mut request.head, Name::XForwardedFor, b"X-Forwarded-For", text(peer).as_bytes())?;
-        once(
-            &mut request.head,
-            Name::XForwardedProto,
-            b"X-Forwarded-Proto",
-            request.scheme.as_str().as_bytes(),
-        )?;
-        once(&mut request.head, Name::XForwardedPort, b"X-Forwarded-Port", number(local.port()).as_bytes())?;
-        let host = request.head.known(Name::Host).and_then(Text::of);
-        if let Some(host) = host {
-            once(&mut request.head, Name::XForwardedHost, b"X-Forwarded-Host", host.as_bytes())?;
+        // A second line of the same name continues the list (RFC 9110, section 5.2).
+        head.append_known(Name::XForwardedFor, "X-Forwarded-For", |out| write_address(peer, out));
+        if head.known(Name::XForwardedProto).is_none() {
+            head.append_known(Name::XForwardedProto, "X-Forwarded-Proto", |out| {
+                out.extend_from_slice(scheme.as_bytes());
+            });
+        }
+        if head.known(Name::XForwardedPort).is_none() {
+            head.append_known(Name::XForwardedPort, "X-Forwarded-Port", |out| {
+                write_number(local.port().into(), out);
+            });
+        }
+        if head.known(Name::XForwardedHost).is_none() {
+            head.append_copy(Name::XForwardedHost, "X-Forwarded-Host", Name::Host);
         }
     }
     if listener.forwarded.rfc7239 {
-        let mut element = Text::default();
-        let quoted = match peer {
-            IpAddr::V4(address) => write!(element, "for={address}"),
-            IpAddr::V6(address) => write!(element, "for=\"[{address}]\""),
-        };
-        quoted
-            .and_then(|()| write!(element, ";proto={}", request.scheme.as_str()))
-            .map_err(|_| Error::Unwritable)?;
-        extended(&mut request.head, Name::Forwarded, b"Forwarded", element.as_bytes())?;
+        head.append_known(Name::Forwarded, "Forwarded", |out| write_element(peer, scheme, out));
     }
-    extended(&mut request.head, Name::Via, b"Via", VIA)
+    via(head);
 }
 
-/// Adds a member to a list that may exist, over however many lines.
-pub(crate) fn extended(head: &mut Head, id: Name, name: &[u8], member: &[u8]) -> Result<(), Error> {
-    // A second line of the same name continues the list (RFC 9110, section 5.2).
-    debug_assert_eq!(Name::parse(name), id);
-    head.append_parts(name, &[member])
+/// Adds this proxy to those that a message has passed.
+pub(crate) fn via(head: &mut Head) {
+    head.append_known(Name::Via, "Via", |out| out.extend_from_slice(VIA));
 }
 
-/// Adds a field unless a trusted proxy wrote it.
-fn once(head: &mut Head, id: Name, name: &[u8], value: &[u8]) -> Result<(), Error> {
-    if head.known(id).is_some() { Ok(()) } else { head.append_parts(name, &[value]) }
+/// RFC 7239, section 4: a member of the list.
+fn write_element(peer: IpAddr, scheme: &str, out: &mut Vec<u8>) {
+    let (before, after): (&[u8], &[u8]) = if peer.is_ipv6() { (b"for=\"[", b"]\"") } else { (b"for=", b"") };
+    out.extend_from_slice(before);
+    write_address(peer, out);
+    out.extend_from_slice(after);
+    out.extend_from_slice(b";proto=");
+    out.extend_from_slice(scheme.as_bytes());
 }
 
-fn text(address: IpAddr) -> Text {
-    let mut text = Text::default();
-    // An address has at most 45 characters, so it fits.
-    let written = write!(text, "{address}");
-    debug_assert!(written.is_ok());
-    text
-}
-
-fn number(number: u16) -> Text {
-    let mut text = Text::default();
-    let written = write!(text, "{number}");
-    debug_assert!(written.is_ok());
-    text
-}
-
-/// A short text on the stack.
-#[derive(Clone, Copy)]
-pub(crate) struct Text {
-    bytes: [u8; 280],
-    len: usize,
-}
-
-impl Default for Text {
-    fn default() -> Text {
-        Text { bytes: [0; 280], len: 0 }
-    }
-}
-
-impl Text {
-    /// A copy; none if it does not fit.
-    fn of(source: &[u8]) -> Option<Text> {
-        let mut text = Text::default();
-        text.bytes.get_mut(..source.len())?.copy_from_slice(source);
-        text.len = source.len();
-        Some(text)
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
-    }
-}
-
-impl Write for Text {
-    fn write_str(&mut self, more: &str) -> std::fmt::Result {
-        let end = self.len + more.len();
-        let place = self.bytes.get_mut(self.len..end).ok_or(std::fmt::Error)?;
-        place.copy_from_slice(more.as_bytes());
-        self.len = end;
-        Ok(())
+fn write_address(address: IpAddr, out: &mut Vec<u8>) {
+    match address {
+        IpAddr::V4(address) => {
+            let [first, rest @ ..] = address.octets();
+            write_number(first.into(), out);
+            for octet in rest {
+                out.push(b'.');
+                write_number(octet.into(), out);
+            }
+        }
+        // Writing to a vector cannot fail.
+        IpAddr::V6(address) => drop(write!(out, "{address}")),
     }
 }
 
@@ -166,7 +119,7 @@ mod tests {
         for (name, value) in lines {
             request.head.append(name, value.as_bytes()).unwrap();
         }
-        rewrite(&mut request, listener, peer.parse().unwrap(), "127.0.0.1:8080".parse().unwrap()).unwrap();
+        rewrite(&mut request, listener, peer.parse().unwrap(), "127.0.0.1:8080".parse().unwrap());
         let mut out = Vec::new();
         request.head.write(&mut out);
         assert_eq!(String::from_utf8(out).unwrap(), expect.replace('\n', "\r\n"));

@@ -49,10 +49,8 @@ pub(crate) trait Sink {
     /// The connection itself, for protocols that take it over after a 101; none where it is shared.
     fn stream(&self) -> Option<Rc<Stream>>;
 
-    /// Ready when the client has given up on the answer. Where that cannot be known, never.
-    fn poll_gone(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
-        Poll::Pending
-    }
+    /// Ready when the client has given up on the answer. `unread` says that somebody still receives its request.
+    fn poll_gone(&mut self, cx: &mut Context<'_>, unread: bool) -> Poll<()>;
 }
 
 /// Sends the body of a request whose head is on its way to an upstream.

@@ -6,7 +6,9 @@
 
 mod client;
 mod connection;
+mod crowd;
 mod desk;
+mod digits;
 mod exchange;
 mod fault;
 mod forward;
@@ -34,6 +36,7 @@ mod watch;
 mod way;
 mod worker;
 
+pub use crowd::Crowd;
 pub use outlet::Question;
 pub use socket::{Error, Socket, open, open_beside};
 pub use upstream::{Board, State, TargetView, Unheeded, UpstreamView};

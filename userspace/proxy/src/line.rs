@@ -1,6 +1,6 @@
 //! One client connection, as everything above its bytes sees it.
-use crate::{desk::Desk, gate::Gate, snapshot::Snapshot, watch::Watch};
-use std::cell::Cell;
+use crate::{crowd::Guest, desk::Desk, gate::Gate, snapshot::Snapshot, watch::Watch};
+use std::cell::{Cell, OnceCell};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -84,10 +84,14 @@ impl Line {
 }
 
 /// Counts a connection as open until the last of its parts is gone.
-pub(crate) struct Open(pub(crate) Rc<Desk>);
+pub(crate) struct Open {
+    pub(crate) desk: Rc<Desk>,
+    /// Its place among those of its client.
+    pub(crate) guest: OnceCell<Guest>,
+}
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.closed();
+        self.desk.closed();
     }
 }

@@ -3,7 +3,7 @@ use crate::tls::Tls;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use weir_reactor::{Buf, Owned};
 
 /// A connection as the protocols above see it.
@@ -20,6 +20,14 @@ impl Stream {
         match self {
             Stream::Plain(stream) => stream.recv().await,
             Stream::Tls(tls) => tls.recv().await,
+        }
+    }
+
+    /// Ready when the peer has gone away, while nobody receives. What it sends meanwhile stays to be received.
+    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Stream::Plain(stream) => stream.poll_end(cx),
+            Stream::Tls(tls) => tls.poll_gone(cx),
         }
     }
 

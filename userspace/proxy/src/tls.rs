@@ -9,7 +9,9 @@ use rustls::{
 };
 use std::cell::{Cell, RefCell};
 use std::io::{self, BufRead, Write};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use weir_reactor::{Buf, Stream};
 
 /// A ciphertext buffer that has grown beyond this is not kept.
@@ -173,6 +175,32 @@ impl Tls {
                 // The alert that says why is worth an attempt.
                 self.flush().await?;
                 Err(error)
+            }
+        }
+    }
+
+    /// Ready when the peer has gone away. Only while nobody receives: what it sends is decrypted meanwhile, up to the
+    /// first bytes of plaintext, which wait for the next receive.
+    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match self.session.borrow_mut().reader().fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Ok(plain) if !plain.is_empty() => return Poll::Pending,
+                Ok(_) | Err(_) => return Poll::Ready(()),
+            }
+            let mut news = match self.cipher_in.take() {
+                Some(news) => news,
+                None => match pin!(self.stream.recv()).poll(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(Some(news))) => news,
+                    Poll::Ready(Ok(None) | Err(_)) => return Poll::Ready(()),
+                },
+            };
+            if self.process(&mut news).is_err() {
+                return Poll::Ready(());
+            }
+            if !news.is_empty() {
+                self.cipher_in.set(Some(news));
             }
         }
     }

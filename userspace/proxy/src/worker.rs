@@ -1,6 +1,7 @@
 //! One core's share of the service: its reactor, its listeners, and the connections they accept.
 use crate::{
     connection,
+    crowd::Crowd,
     desk::Desk,
     gate::Gate,
     outlet::{Outlet, Question},
@@ -40,6 +41,8 @@ pub struct Worker {
     pub block: Arc<Block>,
     /// What it listens on.
     pub sockets: Vec<Socket>,
+    /// Who is connected, to this worker or another.
+    pub crowd: Arc<Crowd>,
     /// How many workers share the limits of the plan.
     pub workers: u32,
 }
@@ -131,7 +134,8 @@ impl Worker {
     ) -> Result<(), weir_reactor::Error> {
         let reactor = Reactor::new(config)?;
         let helm = Helm { handle: reactor.handle(), outlet: Arc::default() };
-        let mut desk = Desk::new(self.plans, (self.directory, self.board), self.block, helm.clone());
+        let shared = (self.directory, self.board);
+        let mut desk = Desk::new(self.plans, shared, self.block, self.crowd, helm.clone());
         desk.workers = self.workers.max(1);
         let desk = Rc::new(desk);
         HERE.set(Some(Rc::clone(&desk)));

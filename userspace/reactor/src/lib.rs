@@ -48,7 +48,7 @@ pub use op::send_zc::SendingZeroCopy;
 pub use op::shutdown::ShuttingDown;
 pub use owned::{Owned, OwnedList};
 pub use pump::{Pump, pump};
-pub use reactor::{Reactor, counters, spawn};
+pub use reactor::{Reactor, counters, is_short_of_buffers, spawn};
 pub use steer::{Balance, prefer_cpu};
 pub use stream::{RecvHalf, SendHalf, Stream};
 pub use time::{Deadline, Elapsed, Sleep, Yield, deadline, now, sleep, sleep_until, yield_now};

@@ -205,6 +205,12 @@ impl Pool {
         usize::from(state.live) * 4 > state.meta.len() * 3
     }
 
+    /// Whether less than an eighth is left: then nothing new should begin.
+    pub(crate) fn is_short(&self) -> bool {
+        let state = self.state.borrow();
+        usize::from(state.live) * 8 > state.meta.len() * 7
+    }
+
     /// How many buffers a receive armed now can find.
     pub(crate) fn available(&self) -> usize {
         let state = self.state.borrow();

@@ -221,6 +221,15 @@ pub fn spawn(future: impl Future<Output = ()> + 'static) {
     debug_assert!(inserted.is_some());
 }
 
+/// Whether nearly all buffers of the current reactor are in use, so that nothing new should begin.
+///
+/// # Panics
+/// Outside [`Reactor::run`].
+#[must_use]
+pub fn is_short_of_buffers() -> bool {
+    here::hub().pool.is_short()
+}
+
 /// All counts of the current reactor.
 ///
 /// # Panics

@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 /// A connected stream. Both directions may be used at once from one task; [`Stream::split`] takes them apart.
 pub struct Stream {
@@ -75,6 +76,12 @@ impl Stream {
     /// Waits for received bytes; none at the end of the stream.
     pub fn recv(&self) -> Receiving<'_> {
         self.recv.recv()
+    }
+
+    /// Ready once the peer has ended its side or is lost, and nothing that it sent before is unread. Takes nothing away
+    /// from [`Stream::recv`].
+    pub fn poll_end(&self, cx: &Context<'_>) -> Poll<()> {
+        self.recv.socket.poll_end(cx)
     }
 
     /// Sends all bytes and gives the buffer back.

@@ -43,7 +43,7 @@ pub(crate) fn run(file: &Path, state: &Path, serving: impl FnOnce()) -> Result<E
     let plans = Arc::new(ArcSwap::new(Arc::clone(&loaded.plan)));
     let berths = berths(&plans.load())?;
     let board = Arc::new(Board::new(u32::try_from(berths.len()).unwrap_or(u32::MAX)));
-    let shared = Shared { plans, directory: Arc::default(), board };
+    let shared = Shared { plans, directory: Arc::default(), board, crowd: Arc::default() };
     let mut guard = Guard::raise(&shared.plans.load())?;
     let crew = Crew::start(&shared, berths).inspect_err(|_| guard.lower())?;
     let generation = store.first_number(&loaded.hash);

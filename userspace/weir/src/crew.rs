@@ -9,11 +9,11 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use weir_meter::{Block, Directory, log::Hose};
-use weir_plan::Plan;
 use weir_plan::listener::Bind;
+use weir_plan::{Plan, limit::Limits};
 use weir_policy::verdicts::Ban;
-use weir_proxy::{Board, Helm, Socket, Worker};
-use weir_reactor::Error;
+use weir_proxy::{Board, Crowd, Helm, Socket, Worker};
+use weir_reactor::{Config, Error};
 
 /// What all workers share.
 #[derive(Clone)]
@@ -24,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) directory: Arc<Mutex<Directory>>,
     /// The state of all targets.
     pub(crate) board: Arc<Board>,
+    /// Who is connected.
+    pub(crate) crowd: Arc<Crowd>,
 }
 
 /// A place for a worker: its core and what it listens on.
@@ -53,11 +55,12 @@ impl Crew {
     pub(crate) fn start(shared: &Shared, berths: Vec<Berth>) -> Result<Self> {
         let (report, reports) = channel();
         let mut crew = Self { helms: Vec::new(), threads: Vec::new(), blocks: Vec::new() };
+        let limits = shared.plans.load().limits.clone();
         let workers = u32::try_from(berths.len()).unwrap_or(u32::MAX);
         for Berth { cpu, sockets } in berths {
-            let Shared { plans, directory, board } = shared.clone();
-            let worker = Worker { plans, directory, board, block: Arc::default(), sockets, workers };
-            crew.hire(worker, cpu, report.clone())?;
+            let Shared { plans, directory, board, crowd } = shared.clone();
+            let worker = Worker { plans, directory, board, block: Arc::default(), sockets, crowd, workers };
+            crew.hire(worker, reactor(cpu, &limits, workers), report.clone())?;
         }
         drop(report);
         for started in reports.iter().take(crew.threads.len()) {
@@ -67,16 +70,16 @@ impl Crew {
         Ok(crew)
     }
 
-    fn hire(&mut self, worker: Worker, cpu: usize, report: Sender<Result<Helm, Error>>) -> Result<()> {
+    fn hire(&mut self, worker: Worker, config: Config, report: Sender<Result<Helm, Error>>) -> Result<()> {
         self.blocks.push(Arc::clone(&worker.block));
+        let name = config.cpu.map_or_else(|| "weir".to_owned(), |cpu| format!("weir-{cpu}"));
         let work = move || {
-            let config = weir_reactor::Config { cpu: Some(cpu), ..weir_reactor::Config::default() };
             let ready = report.clone();
             if let Err(error) = worker.run(config, |helm| drop(ready.send(Ok(helm)))) {
                 drop(report.send(Err(error)));
             }
         };
-        let thread = std::thread::Builder::new().name(format!("weir-{cpu}")).spawn(work);
+        let thread = std::thread::Builder::new().name(name).spawn(work);
         self.threads.push(thread.context("cannot start a worker thread")?);
         Ok(())
     }
@@ -154,6 +157,19 @@ impl Crew {
     pub(crate) fn has_lost_one(&self) -> bool {
         self.threads.iter().any(JoinHandle::is_finished)
     }
+}
+
+/// Buffers that a worker has at least: with fewer a few connections could not move.
+const BUFFERS_MIN: u64 = 64;
+/// Buffers that a reactor takes at most.
+const BUFFERS_MAX: u64 = 1 << 15;
+
+/// What a worker's reactor may take: its share of the memory for buffers.
+fn reactor(cpu: usize, limits: &Limits, workers: u32) -> Config {
+    let config = Config { cpu: Some(cpu), ..Config::default() };
+    let share = limits.buffer_bytes_max / u64::from(workers.max(1)) / u64::from(config.buffer_bytes);
+    let buffers_max = u16::try_from(share.clamp(BUFFERS_MIN, BUFFERS_MAX)).unwrap_or(u16::MAX);
+    Config { buffers_max, ..config }
 }
 
 /// The cores this process may run on, the first `wanted` of them.

@@ -23,12 +23,7 @@ pub(crate) fn report(config: &Config, plan: &Plan, report: &mut Report) {
     say(telemetry.log.span, "`log`");
     say(config.admin.bind.as_ref().map_or(Span::NOWHERE, |bind| bind.span), "`admin.bind`");
     let limits = &config.limits;
-    say(limits.connections_per_ip.span, "`connections_per_ip`");
-    say(limits.buffer_memory.span, "`buffer_memory`");
     say(limits.overload.span, "`overload`");
-    for listener in &config.listeners {
-        say(listener.limits.body_rate_min.span, "`body_rate_min`");
-    }
     for (_, upstream) in config.upstreams.iter() {
         unserved_upstream(upstream, &mut say);
     }

@@ -58,8 +58,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
     pub(super) async fn ask(&mut self, route: &Route, upstream: &Upstream) -> Result<(), Fault> {
         let snapshot = self.snapshot;
         let pool = snapshot.pool(upstream.id).ok_or(Fault::Internal("an upstream without a pool"))?;
-        forward::rewrite(self.request, self.listener, self.line.peer, self.line.local)
-            .map_err(|_| Fault::Internal("a forwarding field cannot be written"))?;
+        forward::rewrite(self.request, self.listener, self.line.peer, self.line.local);
         self.rewrite(route)?;
         let wants_upgrade = route.upgrade && upgrade::prepare(self.request);
         let terms = Terms { timeouts: route.timeouts(upstream), route, wants_upgrade, again: false };
@@ -274,7 +273,12 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
             sent.unwrap_or(Err(Broken::Slow)).map_err(Broken::of_upstream)?;
             return onward.run(inflow, timeouts, terms.wants_upgrade, &progress).await;
         }
-        let bounds = pump::Bounds { body_max, idle: timeouts.idle };
+        let bounds = pump::Bounds {
+            body_max,
+            idle: timeouts.idle,
+            per_second_min: self.listener.limits.body_bytes_per_second_min,
+            may_wait: request.expects_continue,
+        };
         let out = (outflow, &mut *self.trailers_up);
         let upload = pump::upload(&mut *self.source, out, watch, bounds, &progress);
         let answer = onward.run(inflow, timeouts, terms.wants_upgrade, &progress);

@@ -5,7 +5,7 @@ use crate::{
     half::{Sink, Source},
 };
 use std::time::Duration;
-use weir_plan::route::Route;
+use weir_plan::{route::Route, router::Ask};
 use weir_policy::{Flow, Reply, Visit};
 
 /// How long an exchange waits for the answer to a question of a policy; after that the policy decides without.
@@ -37,8 +37,21 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
         self.chain = self.snapshot.plan.chains.of_listener(self.listener.id).map(AsRef::as_ref);
         match self.ask_chain().await? {
             Some(reply) => self.reply(reply).await,
-            None => Err(fault),
+            None => Err(self.offered().map_or(fault, Fault::Method)),
         }
+    }
+
+    /// RFC 9110, section 15.5.6: the methods that routes take which match but for theirs.
+    fn offered(&self) -> Option<String> {
+        let ask = Ask {
+            request: self.request,
+            listener: self.listener.id,
+            client: self.client.address,
+            sni: self.line.server_name.as_deref(),
+            identity: None,
+        };
+        let methods = self.snapshot.plan.router.methods(&ask);
+        (!methods.is_empty()).then(|| methods.into_iter().collect::<Vec<_>>().join(", "))
     }
 
     async fn judge(&mut self, route: &Route) -> Result<Option<Reply>, Fault> {

@@ -7,11 +7,9 @@ use crate::{
     line::Line,
     target::Sticky,
 };
-use std::future::poll_fn;
 use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
-use weir_message::{Head, Name, Request, Response, Scheme, Version, h1::Delivery, hop};
+use weir_message::{Head, Request, Response, Scheme, Version, h1::Delivery, hop};
 use weir_plan::limit::{Retry, Timeouts};
 use weir_policy::{Chain, Client, Leave, Pass};
 
@@ -75,13 +73,13 @@ impl<K: Sink> Onward<'_, K> {
         }
         hop::strip(&mut self.response.head);
         self.stick()?;
-        forward::extended(&mut self.response.head, Name::Via, b"Via", forward::VIA).map_err(Fault::Answer)?;
+        forward::via(&mut self.response.head);
         self.leave();
         let delivery = Delivery::of(self.response, self.request, *self.keep && !self.line.is_draining());
         *self.keep = delivery.persistent;
         self.sink.head(self.response, delivery);
         let watch = (&self.line.watch, timeouts.idle);
-        pump::download(inflow, self.sink, self.trailers, watch, progress.tally).await
+        pump::download(inflow, self.sink, self.trailers, watch, progress).await
     }
 
     /// Gives the client the cookie by which its requests find this target again.
@@ -100,13 +98,9 @@ impl<K: Sink> Onward<'_, K> {
         progress: &pump::Progress<'_>,
     ) -> Result<(), Fault> {
         let mut reading = pin!(inflow.head(self.request.method, self.response));
-        let sink = &mut *self.sink;
         loop {
             let (seen, done) = (progress.moved.get(), progress.done.get());
-            let read_or_gone = poll_fn(|cx| match reading.as_mut().poll(cx) {
-                Poll::Ready(read) => Poll::Ready(read.map_err(Broken::of_upstream)),
-                Poll::Pending => sink.poll_gone(cx).map(|()| Err(Fault::ClientGone)),
-            });
+            let read_or_gone = pump::unless_gone(self.sink, progress, reading.as_mut());
             match self.line.watch.limit(first_byte, read_or_gone).await {
                 Ok(read) => return read,
                 Err(_) if !done || progress.moved.get() > seen => {}

@@ -20,6 +20,36 @@ pub(super) struct Bounds {
     pub(super) body_max: Option<u64>,
     /// The longest wait for the client.
     pub(super) idle: Duration,
+    /// The slowest the body may arrive, in bytes a second. 0 is no limit.
+    pub(super) per_second_min: u64,
+    /// The client may wait for an interim answer before it begins.
+    pub(super) may_wait: bool,
+}
+
+/// Over how long the speed of a body is measured.
+const PACE_WINDOW: Duration = Duration::from_secs(10);
+
+/// How much longer a client may be waited for. Each byte earns the time it may take, up to the window, so that neither
+/// a trickle nor a fast beginning lets a body take for ever. Only time spent waiting for the client counts.
+struct Pace {
+    per_second_min: u64,
+    credit: Duration,
+}
+
+impl Pace {
+    fn new(per_second_min: u64) -> Pace {
+        Pace { per_second_min, credit: PACE_WINDOW }
+    }
+
+    fn patience(&self, idle: Duration) -> Duration {
+        if self.per_second_min == 0 { idle } else { idle.min(self.credit) }
+    }
+
+    fn received(&mut self, bytes: usize, waited: Duration) {
+        let earned_ms = (bytes as u64).saturating_mul(1000).checked_div(self.per_second_min).unwrap_or(0);
+        let credit = self.credit.saturating_sub(waited).saturating_add(Duration::from_millis(earned_ms));
+        self.credit = credit.min(PACE_WINDOW);
+    }
 }
 
 /// How far an upload has come, for those who wait for its answer.
@@ -51,13 +81,20 @@ pub(super) async fn upload<S: Source, O: Asking>(
     progress: &Progress<'_>,
 ) -> Result<(), Fault> {
     let mut left = bounds.body_max.unwrap_or(u64::MAX);
+    let mut pace = Pace::new(bounds.per_second_min);
+    let mut may_wait = bounds.may_wait;
     if !source.is_ready() && out.flush().await.is_err() {
         return Ok(());
     }
     loop {
-        let piece = watch.limit(bounds.idle, source.chunk()).await.unwrap_or(Err(Broken::Slow));
+        let patience = if may_wait { bounds.idle } else { pace.patience(bounds.idle) };
+        let begun = now();
+        let piece = watch.limit(patience, source.chunk()).await.unwrap_or(Err(Broken::Slow));
         let Some(data) = piece.map_err(Broken::of_client)? else { break };
         progress.begun.set(true);
+        if !std::mem::take(&mut may_wait) {
+            pace.received(data.len(), now().saturating_duration_since(begun));
+        }
         left = left.checked_sub(data.len() as u64).ok_or(Fault::BodyTooLarge)?;
         progress.tally.received(data.len());
         let more = source.is_ready();
@@ -85,21 +122,35 @@ pub(super) async fn download<I: Source, K: Sink>(
     sink: &mut K,
     trailers: &mut Head,
     (watch, idle): (&Watch, Duration),
-    tally: &Tally,
+    progress: &Progress<'_>,
 ) -> Result<(), Fault> {
     if !inflow.is_ready() {
         to_client(watch, idle, sink.flush()).await?;
     }
     loop {
-        let piece = watch.limit(idle, inflow.chunk()).await.unwrap_or(Err(Broken::Slow));
-        let Some(data) = piece.map_err(Broken::of_upstream)? else { break };
+        let piece = watch.limit(idle, unless_gone(sink, progress, inflow.chunk())).await;
+        let Some(data) = piece.unwrap_or(Err(Fault::UpstreamSlow))? else { break };
         let more = inflow.is_ready();
-        tally.sent(data.len());
+        progress.tally.sent(data.len());
         to_client(watch, idle, sink.chunk(data, more)).await?;
     }
     inflow.trailers(trailers).await.map_err(Broken::of_upstream)?;
     let trailers = Some(&*trailers).filter(|trailers| !trailers.is_empty());
     to_client(watch, idle, sink.end(trailers)).await
+}
+
+/// Waits for the upstream, unless the client goes away first: then nobody wants what is waited for.
+pub(super) async fn unless_gone<K: Sink, T>(
+    sink: &mut K,
+    progress: &Progress<'_>,
+    waiting: impl Future<Output = Result<T, Broken>>,
+) -> Result<T, Fault> {
+    let mut waiting = pin!(waiting);
+    poll_fn(|cx| match waiting.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(done.map_err(Broken::of_upstream)),
+        Poll::Pending => sink.poll_gone(cx, !progress.done.get()).map(|()| Err(Fault::ClientGone)),
+    })
+    .await
 }
 
 async fn to_client(
@@ -129,4 +180,29 @@ pub(super) async fn both(
         Poll::Pending
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDLE: Duration = Duration::from_secs(60);
+
+    fn after(pieces: &[(usize, u64)]) -> Duration {
+        let mut pace = Pace::new(1024);
+        for (bytes, waited_s) in pieces {
+            pace.received(*bytes, Duration::from_secs(*waited_s));
+        }
+        pace.patience(IDLE)
+    }
+
+    #[test]
+    fn d4_a_trickle_uses_its_time_up_and_a_fast_beginning_earns_no_more_than_the_window() {
+        assert_eq!(after(&[]), PACE_WINDOW);
+        assert_eq!(after(&[(1, 4), (1, 4)]), Duration::from_secs(2));
+        assert_eq!(after(&[(1, 5), (1, 5)]), Duration::ZERO);
+        assert_eq!(after(&[(1 << 30, 0), (1, 9)]), Duration::from_secs(1));
+        assert_eq!(after(&[(5 * 1024, 5); 10]), PACE_WINDOW);
+        assert_eq!(Pace::new(0).patience(IDLE), IDLE);
+    }
 }

@@ -1,6 +1,7 @@
 //! Answers that need no upstream: of policies, of routes that answer by themselves, and to faults.
 use super::{Ends, Exchange};
 use crate::{
+    digits::write_number,
     fault::Fault,
     half::{Sink, Source},
     problem::{self, Problem},
@@ -30,7 +31,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
                 self.send_own(Some(body)).await
             }
             None if reply.status < 400 => self.answer(reply.status, None).await,
-            None => self.problem(reply.status, reply.detail).await,
+            None => self.problem(reply.status, reply.detail, None).await,
         }
     }
 
@@ -40,24 +41,26 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         if let Some(reason) = fault.reason() {
             self.pass.record(reason);
         }
-        if self.sink.has_begun() {
+        let begun = self.sink.has_begun();
+        let told = begun && !matches!(fault, Fault::ClientGone);
+        self.record.status = if told { self.response.status } else { fault.status() };
+        if begun {
             return Ends::Abort;
         }
-        self.record.status = fault.status();
         match fault {
             Fault::ClientGone => return Ends::Close,
             Fault::Denied(_) => return Ends::Abort,
             _ => {}
         }
         self.record.keep &= fault.keeps_connection() && !self.request.expects_continue;
-        match self.problem(fault.status(), fault.detail()).await {
+        match self.problem(fault.status(), fault.detail(), fault.field()).await {
             Ok(()) if self.record.keep && self.drain_body().await => Ends::Keep,
             Ok(()) | Err(_) => Ends::Close,
         }
     }
 
     /// A body in the form the client prefers.
-    async fn problem(&mut self, status: u16, detail: &str) -> Result<(), Fault> {
+    async fn problem(&mut self, status: u16, detail: &str, field: Option<(&str, &str)>) -> Result<(), Fault> {
         if self.pass.request_id().is_empty() {
             let id = self.line.desk.ids.borrow_mut().draw();
             self.pass.set_request_id(&id);
@@ -65,6 +68,9 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         let request_id = std::str::from_utf8(self.pass.request_id()).unwrap_or_default();
         let accept = self.request.head.known(Name::Accept);
         problem::write(Problem { status, detail, request_id }, accept, self.response, self.body);
+        if let Some((name, value)) = field {
+            self.field(name.as_bytes(), value.as_bytes())?;
+        }
         self.send_own(None).await
     }
 
@@ -72,13 +78,12 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
     pub(super) async fn send_own(&mut self, body: Option<&[u8]>) -> Result<(), Fault> {
         let length = body.map_or(self.body.len(), <[u8]>::len);
         if !matches!(self.response.status, 204 | 304) {
-            let mut digits = itoa(length as u64);
-            let text = digits.text();
-            self.response.head.append_parts(b"Content-Length", &[text]).map_err(unwritable)?;
+            let head = &mut self.response.head;
+            head.append_known(Name::ContentLength, "Content-Length", |out| write_number(length as u64, out));
             self.response.framing = Framing::Length(length as u64);
         }
         let date = self.line.desk.date();
-        self.field(b"Date", &date)?;
+        self.response.head.append_known(Name::Date, "Date", |out| out.extend_from_slice(&date));
         if !self.source.is_done() && (self.request.expects_continue || !self.drains()) {
             self.record.keep = false;
         }
@@ -147,42 +152,4 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
 /// A field that may not be written: the configuration or a policy made it up.
 pub(super) fn unwritable(_: Error) -> Fault {
     Fault::Internal("a field of ours cannot be written")
-}
-
-/// The digits of a number, on the stack.
-struct Digits {
-    bytes: [u8; 20],
-    start: usize,
-}
-
-impl Digits {
-    fn text(&mut self) -> &[u8] {
-        self.bytes.get(self.start..).unwrap_or_default()
-    }
-}
-
-fn itoa(mut number: u64) -> Digits {
-    let mut digits = Digits { bytes: [b'0'; 20], start: 20 };
-    for (at, place) in digits.bytes.iter_mut().enumerate().rev() {
-        *place = b'0' + u8::try_from(number % 10).unwrap_or(0);
-        (digits.start, number) = (at, number / 10);
-        if number == 0 {
-            break;
-        }
-    }
-    digits
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn digits_of_numbers() {
-        for (number, text) in
-            [(0, "0"), (9, "9"), (10, "10"), (1_234_567, "1234567"), (u64::MAX, "18446744073709551615")]
-        {
-            assert_eq!(itoa(number).text(), text.as_bytes());
-        }
-    }
 }

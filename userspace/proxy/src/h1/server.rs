@@ -9,6 +9,7 @@ use crate::{
     stream::Stream,
 };
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use weir_message::{
     Framing, Head, Method, Response,
@@ -105,6 +106,11 @@ impl Sink for Answer {
 
     fn stream(&self) -> Option<Rc<Stream>> {
         Some(Rc::clone(&self.stream))
+    }
+
+    /// Whoever receives a request learns by that whether its sender is gone.
+    fn poll_gone(&mut self, cx: &mut Context<'_>, unread: bool) -> Poll<()> {
+        if unread { Poll::Pending } else { self.stream.poll_gone(cx) }
     }
 }
 

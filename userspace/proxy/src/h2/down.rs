@@ -75,7 +75,7 @@ impl Sink for Sender {
         None
     }
 
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_gone(&mut self, cx: &mut Context<'_>, _unread: bool) -> Poll<()> {
         match &mut self.writer {
             Some(writer) => writer.poll_reset(cx),
             None => self.respond.poll_reset(cx).map(drop),

@@ -25,6 +25,7 @@ mod plans;
 mod policies;
 mod rig;
 mod routes;
+mod safety;
 mod tls;
 mod upstream2;
 
@@ -44,7 +45,8 @@ fn main() {
         .chain(http2::TESTS)
         .chain(upstream2::TESTS)
         .chain(policies::TESTS)
-        .chain(balance::TESTS);
+        .chain(balance::TESTS)
+        .chain(safety::TESTS);
     let trials = tests.map(|(name, test)| {
         let run = move || -> Result<(), Failed> {
             test();

@@ -42,6 +42,7 @@ impl Rig {
             board: Arc::clone(&board),
             block: Arc::clone(&block),
             sockets,
+            crowd: Arc::default(),
             workers: 1,
         };
         let (send, receive) = mpsc::channel();

@@ -5,6 +5,7 @@ use crate::origin::{Act, Origin};
 use crate::plans::Draft;
 use crate::rig::Rig;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
 use std::io::{Read, Write};
@@ -14,6 +15,7 @@ use std::time::Duration;
 use weir_meter::Count;
 use weir_plan::host::HostMap;
 use weir_plan::listener::{ProxyProtocol, Service, Tunnel};
+use weir_plan::tls::{Certificates, DownTls};
 use weir_schema::value::{HostPattern, Leaf};
 
 pub const TESTS: &[Test] = &[
@@ -24,6 +26,7 @@ pub const TESTS: &[Test] = &[
     ("tunnels_carry_bytes_and_half_closes", tunnel),
     ("tunnels_carry_bulk_both_ways_at_once", tunnel_in_bulk),
     ("tunnels_choose_by_server_name", by_name),
+    ("b75_a_host_of_another_certificate_is_421", misdirected),
     ("b29_the_proxy_protocol_names_the_client", proxy_protocol),
     ("b10_without_the_proxy_header_nothing_is_served", no_header),
 ];
@@ -76,6 +79,44 @@ fn versions() {
         assert!(rest.ends_with("hello"), "ended with close_notify: {rest}");
     }
     assert_eq!((rig.count(Count::TlsDone), rig.count(Count::TlsFailed)), (2, 0));
+}
+
+/// The client has asked for one name and sends a request for another.
+fn misdirected() {
+    let origin = Origin::fixed();
+    let (config, roots) = certificate("a.example");
+    let mut certificates = Certificates::new(false);
+    for name in ["a.example", "b.example"] {
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+        let key = aws_lc_rs::sign::any_supported_type(&key).unwrap();
+        let key = Arc::new(rustls::sign::CertifiedKey::new(vec![cert.der().clone()], key));
+        let alias = format!("www.{name}");
+        let names = [name, &alias].map(|name| HostPattern::parse(name).unwrap());
+        certificates.add(&key, &names);
+    }
+    let mut draft = Draft::to(origin.address);
+    draft.tls(config);
+    let tls = draft.listener.tls.take().unwrap();
+    let tls = DownTls {
+        config: Arc::clone(&tls.config),
+        certificates: Arc::new(certificates),
+        handshake_timeout: tls.handshake_timeout,
+    };
+    draft.listener.tls = Some(Arc::new(tls));
+    let rig = Rig::new(draft.finish());
+    let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let mut session = connect(rig.address, "a.example", client);
+    for (host, status) in [("a.example", 200), ("www.a.example", 200), ("b.example", 421)] {
+        write!(session, "GET / HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+        let mut got = vec![0; 12];
+        session.read_exact(&mut got).unwrap();
+        assert_eq!(String::from_utf8(got).unwrap(), format!("HTTP/1.1 {status}"), "{host}");
+        if status == 200 {
+            expect(&mut session, " OK\r\nContent-Length: 5\r\nVia: 1.1 weir\r\n\r\nhello");
+        }
+    }
+    assert_eq!(origin.seen().len(), 2);
 }
 
 fn large() {

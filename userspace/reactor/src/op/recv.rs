@@ -92,6 +92,25 @@ impl Socket {
             Some(End::Failed(errno)) => return Poll::Ready(Err(io::Error::from_raw_os_error(errno))),
             None => {}
         }
+        self.watch(&mut inflow, cx)?;
+        Poll::Pending
+    }
+
+    /// Ready once the peer has ended its side or is lost, and nothing that it sent before is unread.
+    pub(crate) fn poll_end(self: &Rc<Self>, cx: &Context<'_>) -> Poll<()> {
+        let mut inflow = self.inflow.borrow_mut();
+        if inflow.queued > 0 {
+            return Poll::Pending;
+        }
+        if inflow.end.is_some() || self.watch(&mut inflow, cx).is_err() {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    /// Has the task woken by whatever comes next, for which a receive is armed if none is.
+    fn watch(self: &Rc<Self>, inflow: &mut Inflow, cx: &Context<'_>) -> io::Result<()> {
+        let pool = &self.hub.pool;
         match &mut inflow.waker {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
@@ -104,7 +123,7 @@ impl Socket {
                 self.hub.starved.borrow_mut().push_back(Rc::downgrade(self));
             }
         }
-        Poll::Pending
+        Ok(())
     }
 
     fn arm(self: &Rc<Self>, one: bool) -> io::Result<Key> {

@@ -1,0 +1,101 @@
+//! How many connections each client has, over all workers. Asked once per connection, never per request.
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Parts with a lock of their own, so that workers seldom meet.
+const PARTS: usize = 64;
+/// What one client of IPv6 has: a network of /64, in which it changes addresses as it likes.
+const CLIENT: u128 = !0 << 64;
+
+type Counts = HashMap<Ipv6Addr, u32>;
+
+/// Everyone who is connected. As large as there are clients with connections.
+#[derive(Debug)]
+pub struct Crowd {
+    parts: Vec<Mutex<Counts>>,
+    seed: RandomState,
+}
+
+impl Default for Crowd {
+    fn default() -> Crowd {
+        Crowd { parts: (0..PARTS).map(|_| Mutex::default()).collect(), seed: RandomState::new() }
+    }
+}
+
+impl Crowd {
+    /// Counts a connection of this client until what is returned is dropped; nothing if it has `max` already.
+    pub(crate) fn enter(self: &Arc<Crowd>, address: IpAddr, max: u32) -> Option<Guest> {
+        let client = client(address);
+        let counted = self.with(client, |counts| {
+            let count = counts.entry(client).or_default();
+            let fits = *count < max;
+            *count += u32::from(fits);
+            fits
+        });
+        counted.then(|| Guest { crowd: Arc::clone(self), client })
+    }
+
+    fn leave(&self, client: Ipv6Addr) {
+        self.with(client, |counts| {
+            if let Some(count) = counts.get_mut(&client) {
+                *count -= 1;
+                if *count == 0 {
+                    counts.remove(&client);
+                }
+            }
+            true
+        });
+    }
+
+    fn with(&self, client: Ipv6Addr, act: impl FnOnce(&mut Counts) -> bool) -> bool {
+        let hash = usize::try_from(self.seed.hash_one(client)).unwrap_or(0);
+        self.parts
+            .get(hash % PARTS)
+            .is_some_and(|part| act(&mut part.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+fn client(address: IpAddr) -> Ipv6Addr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & CLIENT),
+    }
+}
+
+/// One counted connection.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    crowd: Arc<Crowd>,
+    client: Ipv6Addr,
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.crowd.leave(self.client);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_enters_as_often_as_allowed_and_again_once_it_has_left() {
+        let crowd = Arc::new(Crowd::default());
+        let enter = |address: &str| crowd.enter(address.parse().unwrap(), 2);
+        let first = enter("192.0.2.1").unwrap();
+        let second = enter("::ffff:192.0.2.1").unwrap();
+        assert!(enter("192.0.2.1").is_none(), "mapped or not, it is one client");
+        assert!(enter("192.0.2.2").is_some(), "another one is not concerned");
+        drop(first);
+        assert!(enter("192.0.2.1").is_some());
+        drop(second);
+        let six = [enter("2001:db8::1"), enter("2001:db8::2"), enter("2001:db8::3")];
+        assert!(six[1].is_some() && six[2].is_none(), "a /64 is one client");
+        assert!(enter("2001:db8:0:1::1").is_some());
+        drop(six);
+        assert!(crowd.parts.iter().all(|part| part.lock().unwrap().is_empty()), "nothing is left behind");
+    }
+}
