@@ -21,6 +21,12 @@ pub fn is_allowed(name: &[u8]) -> bool {
         && ALLOWED.iter().any(|allowed| name.eq_ignore_ascii_case(allowed.as_bytes()))
 }
 
+/// Whether a trailer of a message of gRPC is passed on: there applications name trailers as they like, so only what has
+/// a meaning for the proxy is dropped.
+pub fn is_allowed_in_grpc(name: &[u8]) -> bool {
+    Name::parse(name) == Name::Other
+}
+
 /// Reads a whole trailer section, with its final empty line, and keeps the allowed fields.
 pub fn parse(section: &[u8], head: &mut Head) -> Result<(), Error> {
     head.clear();

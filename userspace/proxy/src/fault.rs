@@ -269,6 +269,21 @@ fn request_detail(error: Malformed) -> &'static str {
     }
 }
 
+/// The status that a client of gRPC sees for one of HTTP (B36).
+pub(crate) fn grpc_status(status: u16) -> &'static [u8] {
+    match status {
+        499 => b"1",
+        408 | 504 => b"4",
+        403 => b"7",
+        413 | 414 | 429 | 431 => b"8",
+        404 | 405 | 501 => b"12",
+        400 | 417 | 500 => b"13",
+        502 | 503 => b"14",
+        401 => b"16",
+        _ => b"2",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,5 +311,12 @@ mod tests {
         check(&Fault::Connect(io::ErrorKind::ConnectionRefused.into()), 502, None);
         check(&Fault::UpstreamSlow, 504, None);
         check(&Fault::ClientGone, 499, None);
+    }
+
+    #[test]
+    fn b36_statuses_of_grpc() {
+        for (status, expect) in [(401, "16"), (403, "7"), (404, "12"), (429, "8"), (504, "4"), (502, "14")] {
+            assert_eq!(grpc_status(status), expect.as_bytes(), "{status}");
+        }
     }
 }

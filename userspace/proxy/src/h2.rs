@@ -109,7 +109,7 @@ async fn one(line: &Line, request: http::Request<h2::RecvStream>, respond: SendR
     let (parts, body) = request.into_parts();
     let rules = snapshot.rules(listener);
     let head = head::read(&parts, body.is_end_stream(), &rules, &mut scratch.request).map_err(Fault::Request);
-    let mut receiver = Body::new(body);
+    let mut receiver = Body::new(body, &scratch.request.head);
     let mut sender = Sender::new(respond);
     let setting = Setting { line, snapshot: &snapshot, listener };
     let ends = exchange::run(setting, &mut scratch, (&mut receiver, &mut sender), head).await;

@@ -13,6 +13,7 @@ mod exchange;
 mod fault;
 mod forward;
 mod gate;
+mod grpc;
 mod h1;
 mod h2;
 mod half;

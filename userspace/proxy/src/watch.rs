@@ -32,6 +32,11 @@ impl Watch {
         self.bound.set(total.map(|total| now() + total));
     }
 
+    /// Whether the time for everything is up.
+    pub(crate) fn is_over(&self) -> bool {
+        self.bound.get().is_some_and(|bound| now() >= bound)
+    }
+
     /// Runs a future for at most that long.
     pub(crate) async fn limit<T>(
         &self,

@@ -2,7 +2,7 @@
 use super::{Exchange, onward::Onward, pump, upgrade};
 use crate::{
     fault::{Broken, Fault},
-    forward,
+    forward, grpc,
     half::{Answering, Asking, Sink, Source},
     target, tunnel,
     upstream::{Link, Pool},
@@ -62,7 +62,9 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         self.rewrite(route)?;
         let wants_upgrade = route.upgrade && upgrade::prepare(self.request);
         let terms = Terms { timeouts: route.timeouts(upstream), route, wants_upgrade, again: false };
-        self.line.watch.bound(terms.timeouts.total);
+        let deadline =
+            if grpc::is_grpc(&self.request.head) { grpc::timeout(&self.request.head) } else { None };
+        self.line.watch.bound(deadline.into_iter().chain(terms.timeouts.total).min());
         let begun = now();
         let result = self.ask_until_answered(pool, terms).await;
         self.line.watch.bound(None);
@@ -276,7 +278,12 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         let bounds = pump::Bounds {
             body_max,
             idle: timeouts.idle,
-            per_second_min: self.listener.limits.body_bytes_per_second_min,
+            // A call of gRPC may say something now and then, as long as it lasts.
+            per_second_min: if grpc::is_grpc(&request.head) {
+                0
+            } else {
+                self.listener.limits.body_bytes_per_second_min
+            },
             may_wait: request.expects_continue,
         };
         let out = (outflow, &mut *self.trailers_up);

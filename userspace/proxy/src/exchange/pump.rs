@@ -3,7 +3,7 @@ use crate::{
     fault::{Broken, Fault},
     half::{Asking, Sink, Source},
     log::Tally,
-    watch::Watch,
+    watch::{Elapsed, Watch},
 };
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -52,13 +52,13 @@ impl Pace {
     }
 }
 
-/// How far an upload has come, for those who wait for its answer.
+/// How far the bodies have come, for those who wait for the other one.
 pub(super) struct Progress<'a> {
     /// Something of the body was taken from the client: the request cannot be sent again.
     pub(super) begun: Cell<bool>,
     /// All of the body was sent.
     pub(super) done: Cell<bool>,
-    /// When a piece was last sent.
+    /// When a piece of either was last sent.
     pub(super) moved: Cell<Instant>,
     /// Where bytes and moments are noted.
     pub(super) tally: &'a Tally,
@@ -89,7 +89,8 @@ pub(super) async fn upload<S: Source, O: Asking>(
     loop {
         let patience = if may_wait { bounds.idle } else { pace.patience(bounds.idle) };
         let begun = now();
-        let piece = watch.limit(patience, source.chunk()).await.unwrap_or(Err(Broken::Slow));
+        let piece = while_moving((watch, patience), progress, async || source.chunk().await).await;
+        let piece = piece.unwrap_or(Err(Broken::Slow));
         let Some(data) = piece.map_err(Broken::of_client)? else { break };
         progress.begun.set(true);
         if !std::mem::take(&mut may_wait) {
@@ -98,7 +99,7 @@ pub(super) async fn upload<S: Source, O: Asking>(
         left = left.checked_sub(data.len() as u64).ok_or(Fault::BodyTooLarge)?;
         progress.tally.received(data.len());
         let more = source.is_ready();
-        if out.chunk(data, more).await.is_err() {
+        if watch.limit(bounds.idle, out.chunk(data, more)).await.map_err(|_| Fault::UpstreamSlow)?.is_err() {
             return Ok(());
         }
         progress.moved.set(now());
@@ -128,15 +129,32 @@ pub(super) async fn download<I: Source, K: Sink>(
         to_client(watch, idle, sink.flush()).await?;
     }
     loop {
-        let piece = watch.limit(idle, unless_gone(sink, progress, inflow.chunk())).await;
+        let wait = async || unless_gone(sink, progress, inflow.chunk()).await;
+        let piece = while_moving((watch, idle), progress, wait).await;
         let Some(data) = piece.unwrap_or(Err(Fault::UpstreamSlow))? else { break };
         let more = inflow.is_ready();
         progress.tally.sent(data.len());
         to_client(watch, idle, sink.chunk(data, more)).await?;
+        progress.moved.set(now());
     }
     inflow.trailers(trailers).await.map_err(Broken::of_upstream)?;
     let trailers = Some(&*trailers).filter(|trailers| !trailers.is_empty());
     to_client(watch, idle, sink.end(trailers)).await
+}
+
+/// Waits for one direction, which may rest for as long as the other moves.
+async fn while_moving<T>(
+    (watch, limit): (&Watch, Duration),
+    progress: &Progress<'_>,
+    mut step: impl AsyncFnMut() -> T,
+) -> Result<T, Elapsed> {
+    loop {
+        let seen = progress.moved.get();
+        match watch.limit(limit, step()).await {
+            Err(Elapsed) if progress.moved.get() > seen && !watch.is_over() => {}
+            done => return done,
+        }
+    }
 }
 
 /// Waits for the upstream, unless the client goes away first: then nobody wants what is waited for.

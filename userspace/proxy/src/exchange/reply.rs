@@ -3,6 +3,7 @@ use super::{Ends, Exchange};
 use crate::{
     digits::write_number,
     fault::Fault,
+    grpc,
     half::{Sink, Source},
     problem::{self, Problem},
 };
@@ -26,12 +27,12 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
     /// The answer of a policy.
     pub(super) async fn reply(&mut self, reply: Reply) -> Result<(), Fault> {
         match &reply.body {
-            Some(body) => {
+            Some(body) if reply.status < 400 || !grpc::is_grpc(&self.request.head) => {
                 self.response.begin(reply.status);
                 self.send_own(Some(body)).await
             }
             None if reply.status < 400 => self.answer(reply.status, None).await,
-            None => self.problem(reply.status, reply.detail, None).await,
+            _ => self.problem(reply.status, reply.detail, None).await,
         }
     }
 
@@ -59,8 +60,14 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         }
     }
 
-    /// A body in the form the client prefers.
+    /// A body in the form the client prefers. A client of gRPC gets no body; what is counted is the status of HTTP.
     async fn problem(&mut self, status: u16, detail: &str, field: Option<(&str, &str)>) -> Result<(), Fault> {
+        if grpc::is_grpc(&self.request.head) {
+            grpc::write(status, detail, self.response);
+            let sent = self.send_head_alone().await;
+            self.record.status = status;
+            return sent;
+        }
         if self.pass.request_id().is_empty() {
             let id = self.line.desk.ids.borrow_mut().draw();
             self.pass.set_request_id(&id);
@@ -82,6 +89,17 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
             head.append_known(Name::ContentLength, "Content-Length", |out| write_number(length as u64, out));
             self.response.framing = Framing::Length(length as u64);
         }
+        self.send_settled(body).await
+    }
+
+    /// Sends `self.response` as an answer that its head ends.
+    async fn send_head_alone(&mut self) -> Result<(), Fault> {
+        self.body.clear();
+        self.response.framing = Framing::Length(0);
+        self.send_settled(None).await
+    }
+
+    async fn send_settled(&mut self, body: Option<&[u8]>) -> Result<(), Fault> {
         let date = self.line.desk.date();
         self.response.head.append_known(Name::Date, "Date", |out| out.extend_from_slice(&date));
         if !self.source.is_done() && (self.request.expects_continue || !self.drains()) {
@@ -96,7 +114,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         self.sink.head(self.response, Delivery { framing, version: self.client_version(), persistent });
         if framing != Framing::Empty {
             self.sink.write(body.unwrap_or(self.body));
-            self.record.tally.sent(length);
+            self.record.tally.sent(body.map_or(self.body.len(), <[u8]>::len));
         }
         self.sink.end(None).await.map_err(|_| Fault::ClientGone)
     }

@@ -1,6 +1,6 @@
 //! The receiving half of a stream, either side: data as the reader takes it, then trailers.
 use super::{broken, head};
-use crate::{fault::Broken, half::Source};
+use crate::{fault::Broken, grpc::is_grpc, half::Source};
 use bytes::{Buf as _, Bytes};
 use h2::RecvStream;
 use std::future::poll_fn;
@@ -17,12 +17,15 @@ pub(super) struct Body {
     /// Received, its window not yet given back.
     data: Bytes,
     done: bool,
+    /// It is a message of gRPC.
+    grpc: bool,
 }
 
 impl Body {
-    pub(super) fn new(stream: RecvStream) -> Body {
+    /// The body of a message with this head.
+    pub(super) fn new(stream: RecvStream, head: &Head) -> Body {
         let done = stream.is_end_stream();
-        Body { stream, data: Bytes::new(), done }
+        Body { stream, data: Bytes::new(), done, grpc: is_grpc(head) }
     }
 }
 
@@ -62,7 +65,7 @@ impl Source for Body {
     async fn trailers(&mut self, into: &mut Head) -> Result<(), Broken> {
         into.clear();
         match poll_fn(|cx| self.stream.poll_trailers(cx)).await {
-            Ok(Some(trailers)) => Ok(head::trailers(&trailers, into)?),
+            Ok(Some(trailers)) => Ok(head::trailers(&trailers, self.grpc, into)?),
             Ok(None) => Ok(()),
             Err(error) => Err(broken(&error)),
         }

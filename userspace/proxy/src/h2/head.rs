@@ -4,7 +4,7 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use weir_message::h1::{Rules, Underscores};
-use weir_message::{Error, Framing, Head, Method, Name, Request, Response, Scheme, Version, hop};
+use weir_message::{Error, Framing, Head, Method, Name, Request, Response, Scheme, Version, hop, trailer};
 
 /// Reads the head of a request. `ended` says that no body follows.
 pub(super) fn read(parts: &Parts, ended: bool, rules: &Rules, request: &mut Request) -> Result<(), Error> {
@@ -121,10 +121,11 @@ pub(super) fn fields(head: &Head) -> Option<HeaderMap> {
 }
 
 /// Trailers that may be passed on.
-pub(super) fn trailers(map: &HeaderMap, head: &mut Head) -> Result<(), Error> {
+pub(super) fn trailers(map: &HeaderMap, grpc: bool, head: &mut Head) -> Result<(), Error> {
+    let is_allowed = if grpc { trailer::is_allowed_in_grpc } else { trailer::is_allowed };
     head.clear();
     for (name, value) in map {
-        if weir_message::trailer::is_allowed(name.as_str().as_bytes()) {
+        if is_allowed(name.as_str().as_bytes()) {
             head.append(name.as_str(), value.as_bytes())?;
         }
     }

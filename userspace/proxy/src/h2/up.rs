@@ -79,7 +79,7 @@ impl Answering for Answer {
         self.lease.hear();
         let (parts, body) = found.map_err(|error| broken(&error))?.into_parts();
         head::answer(&parts, method, response)?;
-        let Some(body) = body.map(Body::new) else { return Ok(()) };
+        let Some(body) = body.map(|body| Body::new(body, &response.head)) else { return Ok(()) };
         if body.is_done() && response.framing == Framing::UntilClose {
             response.framing = Framing::Length(0);
         }

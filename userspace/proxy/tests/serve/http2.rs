@@ -16,6 +16,7 @@ pub const TESTS: &[Test] = &[
     ("h2_and_http_1_share_a_listener", shared),
     ("h2_large_answers_wait_for_the_window", large),
     ("c1_rapid_reset_is_stopped", rapid_reset),
+    ("b36_grpc_errors_are_trailers_only", grpc_errors),
     ("b55_h2_is_told_to_go", draining),
 ];
 
@@ -182,6 +183,35 @@ fn rapid_reset() {
     let mut client = Client::new(rig.address);
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(client.answer().ends_with("hello"));
+}
+
+fn grpc_errors() {
+    let origin = crate::origin2::Origin2::new(crate::origin2::Manner::default());
+    let mut draft = Draft::default();
+    draft.route("/silent", |draft| {
+        drop(draft.upstream(&[origin.address]));
+        let own = std::sync::Arc::get_mut(&mut draft.upstreams[0]).unwrap();
+        own.protocol = weir_plan::upstream::UpProtocol::H2;
+        weir_plan::route::Action::Upstream(std::sync::Arc::clone(&draft.upstreams[0]))
+    });
+    let rig = both(draft);
+    block_on(async {
+        let requests = connect(rig.address).await;
+        for (path, status) in [("/silent", "4"), ("/elsewhere", "12")] {
+            let request = http::Request::post(format!("http://a.example{path}"))
+                .header("content-type", "application/grpc+proto")
+                .header("grpc-timeout", "50m")
+                .header("te", "trailers");
+            let mut ready = requests.clone().ready().await.unwrap();
+            let (answer, _upload) = ready.send_request(request.body(()).unwrap(), false).unwrap();
+            let answer = answer.await.unwrap();
+            let head = answer.headers();
+            assert_eq!((answer.status().as_u16(), &head["grpc-status"]), (200, &status.parse().unwrap()));
+            assert_eq!(head["content-type"], "application/grpc");
+            assert!(head.get("content-length").is_none() && !head["grpc-message"].is_empty());
+            assert!(answer.body().is_end_stream(), "the head is all");
+        }
+    });
 }
 
 fn draining() {
