@@ -93,6 +93,18 @@ impl Shield {
         Ok(shield)
     }
 
+    /// Finds what can be wrong in a plan and in its files, without asking the kernel for anything: the entries of its lists,
+    /// and what may be left out of them.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(plan: &Plan, host: &Host) -> Result<(usize, Vec<Complaint>), Error> {
+        let protected = protected(plan, host, &[]);
+        let gathered = Gathered::read(plan, protected.iter().map(|(network, _)| network))?;
+        rules::compile(plan, Cookies::of_machine(host), [0, 0])?;
+        Ok((gathered.len(), gathered.complaints))
+    }
+
     /// Obeys a new plan. Its lists are read and compiled first, so an error leaves the old plan in force.
     ///
     /// # Errors

@@ -34,6 +34,11 @@ pub trait Files {
     /// Why it cannot be read, in words.
     fn read(&self, path: &str) -> Result<Vec<u8>, String>;
 
+    /// Others than the owner and the group may read this file.
+    fn is_open(&self, _path: &str) -> bool {
+        false
+    }
+
     /// The authorities that this system believes.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The whole file: its sections, and what must hold between them.
 
 mod check;
+mod merge;
 mod parse;
 pub(crate) mod trail;
 

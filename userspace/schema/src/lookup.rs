@@ -13,6 +13,11 @@ pub trait Lookup {
     /// Why it cannot be read, in words.
     fn file(&self, path: &str) -> Result<String, String>;
 
+    /// Others than the owner and the group may read this file.
+    fn is_open(&self, _path: &str) -> bool {
+        false
+    }
+
     /// A credential of the service, as systemd passes them in a directory of their own.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostic, Report};
 use crate::hint;
 use crate::lookup::Lookup;
 use crate::node::{Key, Kind, Node};
-use crate::reference;
+use crate::reference::{self, Filled};
 use crate::span::{At, Span};
 use crate::value::Leaf;
 
@@ -56,12 +56,24 @@ impl<'a> Reader<'a> {
         };
         if !scalar.text.contains('$') {
             let text = Cow::Borrowed(scalar.text.as_str());
-            return Some(Text { text, span: node.span, inset: scalar.inset, filled: false, secret: false });
+            return Some(Text {
+                text,
+                span: node.span,
+                inset: scalar.inset,
+                filled: false,
+                secret: false,
+                open: None,
+            });
         }
         match reference::fill(scalar, node.span, self.lookup) {
-            Ok((text, secret)) => {
-                Some(Text { text: Cow::Owned(text), span: node.span, inset: None, filled: true, secret })
-            }
+            Ok(Filled { text, secret, open }) => Some(Text {
+                text: Cow::Owned(text),
+                span: node.span,
+                inset: None,
+                filled: true,
+                secret,
+                open,
+            }),
             Err(found) => {
                 found.into_iter().for_each(|diagnostic| self.push(diagnostic));
                 None
@@ -125,6 +137,8 @@ pub struct Text<'n> {
     pub filled: bool,
     /// Part of it came from a file or credential: it must not be printed.
     pub secret: bool,
+    /// A file that part of it came from and that others may read.
+    pub open: Option<String>,
 }
 
 impl Text<'_> {

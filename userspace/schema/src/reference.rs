@@ -6,14 +6,21 @@ use crate::lookup::Lookup;
 use crate::node::Scalar;
 use crate::span::Span;
 
-/// Fills in every reference; true beside the text if some of it came from a file or credential.
-pub(crate) fn fill(
-    scalar: &Scalar,
-    span: Span,
-    lookup: &dyn Lookup,
-) -> Result<(String, bool), Vec<Diagnostic>> {
+/// A text with its references filled in.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Filled {
+    pub(crate) text: String,
+    /// Some of it came from a file or credential.
+    pub(crate) secret: bool,
+    /// A file that some of it came from and that others may read.
+    pub(crate) open: Option<String>,
+}
+
+/// Fills in every reference.
+pub(crate) fn fill(scalar: &Scalar, span: Span, lookup: &dyn Lookup) -> Result<Filled, Vec<Diagnostic>> {
     let text = scalar.text.as_str();
     let (mut filled, mut secret, mut faults) = (String::with_capacity(text.len()), false, Vec::new());
+    let mut open = None;
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         if let Some(before) = before.strip_suffix('$') {
@@ -35,6 +42,9 @@ pub(crate) fn fill(
             Ok((value, from_outside)) => {
                 filled.push_str(&value);
                 secret |= from_outside;
+                open = open.or_else(|| {
+                    name.strip_prefix("file:").filter(|path| lookup.is_open(path)).map(str::to_owned)
+                });
             }
             Err((code, message, hint)) => {
                 let place = part(scalar, span, offset, name.len().saturating_add(3));
@@ -43,7 +53,7 @@ pub(crate) fn fill(
         }
     }
     filled.push_str(rest);
-    if faults.is_empty() { Ok((filled, secret)) } else { Err(faults) }
+    if faults.is_empty() { Ok(Filled { text: filled, secret, open }) } else { Err(faults) }
 }
 
 fn part(scalar: &Scalar, span: Span, offset: usize, len: usize) -> Span {
@@ -100,6 +110,7 @@ mod tests {
         let scalar = Scalar { text: text.into(), inset: Some(0) };
         let span = Span { file: 0, len: 9, line: 1, column: 1 };
         fill(&scalar, span, &lookup)
+            .map(|filled| (filled.text, filled.secret))
             .map_err(|found| found.into_iter().map(|d| (d.code, d.span.column)).collect())
     }
 

@@ -40,8 +40,24 @@ fn what_two_files_say_is_refused_at_both_places() {
     let limits = "limits: { workers: 4 }\n";
     assert_eq!(
         said(&[("weir.yaml", MAIN), ("b.yaml", twice), ("c.yaml", limits)]),
-        ["E0315 b.yaml:2:3", "E0102 c.yaml:1:1"]
+        ["E0315 b.yaml:2:3", "E0102 c.yaml:1:11"]
     );
+}
+
+#[test]
+fn a_file_may_add_a_single_key_of_a_section() {
+    let main = format!("{MAIN}shield: {{ mode: observe, deny: {{ files: [ /etc/weir/deny.txt ] }} }}\n");
+    let ban = "shield: { deny: [ 198.51.100.7 ] }\n";
+    let more = "shield:\n  deny: 203.0.113.0/24\n  trusted: [ 10.0.0.0/8 ]\nlimits: { drain_timeout: 5s }\n";
+    let (outcome, sources) = read(&[("weir.yaml", &main), ("ban.yaml", ban), ("more.yaml", more)]);
+    assert!(outcome.report.is_empty(), "{:?}", outcome.report);
+    let config = outcome.config.unwrap();
+    let deny = config.shield.deny.as_ref().unwrap();
+    assert_eq!((deny.cidrs.len(), deny.files.len(), config.shield.trusted.len()), (2, 1, 1));
+    let places: Vec<String> = deny.cidrs.iter().map(|cidr| sources.place(cidr.span)).collect();
+    assert_eq!(places, ["ban.yaml:1:19", "more.yaml:2:9"]);
+    let twice = "shield: { mode: off }\n";
+    assert_eq!(said(&[("weir.yaml", &main), ("b.yaml", twice)]), ["E0102 b.yaml:1:11"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use anyhow::Result;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use weir_admin::File;
 use weir_plan::Files;
@@ -29,6 +30,10 @@ impl Lookup for Host {
         read(Path::new(path))
     }
 
+    fn is_open(&self, path: &str) -> bool {
+        is_open(Path::new(path))
+    }
+
     /// systemd passes credentials as files in a directory of the service (systemd.exec(5), LoadCredential).
     fn credential(&self, name: &str) -> Result<String, String> {
         let Some(directory) = std::env::var_os("CREDENTIALS_DIRECTORY") else {
@@ -48,6 +53,10 @@ impl Files for Host {
         bytes(Path::new(path))
     }
 
+    fn is_open(&self, path: &str) -> bool {
+        is_open(Path::new(path))
+    }
+
     fn roots(&self) -> Result<Vec<CertificateDer<'static>>, String> {
         let bytes =
             bytes(Path::new(ROOTS)).map_err(|why| format!("{ROOTS}: {why}; install ca-certificates"))?;
@@ -59,6 +68,11 @@ impl Files for Host {
 /// The text of a file, or why there is none.
 pub(crate) fn read(path: &Path) -> Result<String, String> {
     String::from_utf8(bytes(path)?).map_err(|_| String::from("it is not UTF-8 text"))
+}
+
+/// Everybody on this host may read the file.
+fn is_open(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o004 != 0)
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, String> {

@@ -22,6 +22,8 @@ mod refusals;
 mod reload;
 #[path = "program/service.rs"]
 mod service;
+#[path = "program/validate.rs"]
+mod validate;
 #[path = "program/verbs.rs"]
 mod verbs;
 #[path = "program/verdict.rs"]
@@ -42,6 +44,7 @@ fn main() {
         reload::trials(),
         generations::trials(),
         verbs::trials(),
+        validate::trials(),
         verdict::trials(),
     ];
     let trials: Vec<Trial> = rooms.into_iter().flatten().collect();

@@ -265,6 +265,13 @@ impl Open<'_> {
 
     fn private_key(&mut self, material: &At<Material>) -> Option<PrivateKeyDer<'static>> {
         let bytes = self.bytes(material)?;
+        if let Material::File(path) = &material.value
+            && self.outside.files.is_open(path)
+        {
+            let message = format!("everybody on this host can read `{path}`");
+            let found = Diagnostic::new(Code::SecretReadable, material.span, message);
+            self.report.push(found.hint(format!("`chmod 0600 {path}` leaves it to its owner.")));
+        }
         let key = PrivateKeyDer::from_pem_slice(&bytes);
         let refused = |_| {
             let found = Diagnostic::new(

@@ -1,6 +1,7 @@
 //! What must hold between sections: every name that is used exists, and what exists is used.
 
 mod lists;
+mod people;
 mod unused;
 
 use std::collections::{HashMap, HashSet};
@@ -27,6 +28,7 @@ pub(super) fn check(config: &mut Config, broken: &[String], report: &mut Report)
     resolve_bare_words(config);
     upstreams(config, &known, report);
     policies(config, &known, report);
+    people::check(config, &known, report);
     listeners(config, report);
     names(config, report);
     keys_are_names(config, report);

@@ -61,6 +61,19 @@ impl Leaf for Secret {
                 ),
             );
         }
+        readable(text, reader);
+    }
+}
+
+/// Warns of a secret that stands in a file which others may read.
+fn readable(text: &Text<'_>, reader: &mut Reader<'_>) {
+    if let Some(path) = &text.open {
+        let found = Diagnostic::new(
+            Code::SecretReadable,
+            text.span,
+            format!("everybody on this host can read `{path}`"),
+        );
+        reader.push(found.hint(format!("`chmod 0600 {path}` leaves it to its owner.")));
     }
 }
 
@@ -103,6 +116,12 @@ impl Leaf for Material {
 
     fn shape() -> Shape {
         Shape::Text { what: Self::WHAT, example: "/etc/weir/certs/api.key" }
+    }
+
+    fn advise(&self, text: &Text<'_>, reader: &mut Reader<'_>) {
+        if text.text.contains("PRIVATE KEY-----") {
+            readable(text, reader);
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::CONFIG;
 use crate::failure::{self, failure};
 use crate::files;
 use crate::load::check;
+use crate::rehearsal;
 use anyhow::Result;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ pub(crate) struct Validate {
     /// The configuration; `-` is standard input. Files of `conf.d` beside it belong to it.
     #[arg(short, long, default_value = CONFIG)]
     config: PathBuf,
-    /// Leave everything outside the configuration alone: environment, secrets, keys.
+    /// Leave everything outside the configuration alone: environment, secrets, keys, the kernel.
     #[arg(long)]
     offline: bool,
     /// How to print what is found.
@@ -39,7 +40,17 @@ pub(crate) enum Printed {
 impl Validate {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let sources = files::sources(&self.config)?;
-        let report = if self.offline { parse(&sources, &Anything).report } else { check(&sources, None).1 };
+        let mut notes = Vec::new();
+        let report = if self.offline {
+            parse(&sources, &Anything).report
+        } else {
+            let (checked, mut report) = check(&sources, None);
+            if let Some((config, plan)) = &checked {
+                notes = rehearsal::shield(config, plan, &mut report);
+                report.sort();
+            }
+            report
+        };
         let format = match self.format {
             Printed::Text => Format::Text,
             Printed::Json => Format::Json,
@@ -51,6 +62,7 @@ impl Validate {
         } else {
             println!("{}", report.write(&sources, format, style).trim_end());
         }
+        notes.iter().for_each(|note| eprintln!("{note}"));
         Ok(ExitCode::from(u8::from(report.has_errors())))
     }
 }

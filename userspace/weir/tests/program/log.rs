@@ -20,6 +20,7 @@ fn config(port: u16, status: u16, log: &str) -> String {
         "version: 1
 shield: {{ mode: off }}
 listeners: [ {{ name: edge, bind: \"127.0.0.1:{port}\" }} ]
+consumers: {{ ghost: {{ keys: [ never-shown-to-anyone ], groups: [ nobody ] }} }}
 policies: {{ shut: {{ acl: {{ allow: [ nobody ] }} }} }}
 routes:
   - {{ name: hello, match: {{ path: /hello }}, respond: {{ status: 200, body: hello }} }}
