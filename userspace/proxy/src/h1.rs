@@ -2,6 +2,7 @@
 mod inflow;
 mod outflow;
 pub(crate) mod server;
+pub(crate) mod splice;
 
 pub(crate) use inflow::Inflow;
 pub(crate) use outflow::Outflow;

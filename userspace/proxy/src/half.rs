@@ -1,5 +1,9 @@
 //! What an exchange knows of an HTTP version: one half that receives and one that sends.
-use crate::{fault::Broken, stream::Stream};
+use crate::{
+    fault::Broken,
+    h1::{Inflow, Outflow},
+    stream::Stream,
+};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use weir_message::{Head, Method, Response, h1::Delivery};
@@ -18,6 +22,11 @@ pub(crate) trait Source {
 
     /// The trailers of a body that is done, as far as they may be passed on.
     async fn trailers(&mut self, head: &mut Head) -> Result<(), Broken>;
+
+    /// The connection's receiving half where it is HTTP/1, whose long bodies need not enter user space.
+    fn inflow(&mut self) -> Option<&mut Inflow> {
+        None
+    }
 
     /// What came after the request, for protocols that take the connection over.
     fn take_rest(&mut self) -> Option<Buf>;
@@ -42,6 +51,11 @@ pub(crate) trait Sink {
 
     /// Sends what waits.
     async fn flush(&mut self) -> Result<(), Broken>;
+
+    /// The connection's sending half where it is HTTP/1, for bodies that need not enter user space.
+    fn outflow(&mut self) -> Option<&mut Outflow> {
+        None
+    }
 
     /// Ends the answer.
     async fn end(&mut self, trailers: Option<&Head>) -> Result<(), Broken>;

@@ -55,10 +55,10 @@ impl Pipe {
         Some(Ends { reader, writer })
     }
 
-    /// Takes in what the socket has; nothing if it has to be waited for, 0 at its end.
-    pub(crate) fn fill(&mut self, from: impl AsFd) -> io::Result<Option<usize>> {
+    /// Takes in what the socket has, at most `max`; nothing if it has to be waited for, 0 at its end.
+    pub(crate) fn fill(&mut self, from: impl AsFd, max: usize) -> io::Result<Option<usize>> {
         let Some(ends) = &self.ends else { return Ok(Some(0)) };
-        let moved = move_bytes(from, &ends.writer, PIPE_BYTES)?;
+        let moved = move_bytes(from, &ends.writer, max)?;
         self.filled += moved.unwrap_or(0);
         Ok(moved)
     }

@@ -51,10 +51,10 @@ impl Pump {
     /// # Errors
     /// What receiving or sending says.
     pub async fn step(&mut self, from: &RecvHalf, to: &SendHalf) -> io::Result<usize> {
-        if let Some(pipe) = &self.pipe
-            && (pipe.filled > 0 || poll_fn(|cx| from.socket().poll_rest(cx)).await)
+        if self.pipe.is_some()
+            && let Some(bytes) = self.pass(from, to, u64::MAX).await?
         {
-            return self.splice(from.socket(), to.socket()).await;
+            return Ok(bytes);
         }
         let Some(data) = from.recv().await? else { return Ok(0) };
         let bytes = data.len();
@@ -67,20 +67,56 @@ impl Pump {
         let hub = &from.hub;
         self.streak = if bytes >= hub.pool.buffer_bytes() as usize { self.streak + 1 } else { 0 };
         if self.pipe.is_none() && self.streak == FULL_MIN {
-            self.streak = 0;
-            let ready = from.never_wait().and_then(|()| to.never_wait());
-            self.pipe = ready.ok().and_then(|()| Pipe::take(hub));
+            self.open(from, to);
         }
     }
 
+    fn open(&mut self, from: &Rc<Socket>, to: &Rc<Socket>) {
+        self.streak = 0;
+        let ready = from.never_wait().and_then(|()| to.never_wait());
+        self.pipe = ready.ok().and_then(|()| Pipe::take(&from.hub));
+    }
+
+    /// Whether it has a pipe.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.pipe.is_some()
+    }
+
+    /// Whether bytes were received that the receiver has not taken: if a step fails or lasts, `to` is the cause.
+    #[must_use]
+    pub fn is_loaded(&self) -> bool {
+        self.pipe.as_ref().is_some_and(|pipe| pipe.filled > 0)
+    }
+
+    /// Moves at most `max` bytes inside the kernel, for those who know that so much will come. Nothing if they have to go
+    /// through buffers: because some were received already, or because there is no pipe. 0 at the end of `from`.
+    ///
+    /// # Errors
+    /// What receiving or sending says.
+    pub async fn pass(&mut self, from: &RecvHalf, to: &SendHalf, max: u64) -> io::Result<Option<usize>> {
+        let (from, to) = (from.socket(), to.socket());
+        if !self.is_loaded() && !poll_fn(|cx| from.poll_rest(cx)).await {
+            return Ok(None);
+        }
+        if self.pipe.is_none() {
+            self.open(from, to);
+        }
+        if self.pipe.is_none() {
+            return Ok(None);
+        }
+        let max = usize::try_from(max).unwrap_or(usize::MAX).min(PIPE_BYTES);
+        self.splice(from, to, max).await.map(Some)
+    }
+
     /// Fills an empty pipe, and gives on as much as the receiver takes.
-    async fn splice(&mut self, from: &Rc<Socket>, to: &Rc<Socket>) -> io::Result<usize> {
+    async fn splice(&mut self, from: &Rc<Socket>, to: &Rc<Socket>, max: usize) -> io::Result<usize> {
         let Some(pipe) = &mut self.pipe else { return Ok(0) };
         while pipe.filled == 0 {
             if !std::mem::take(&mut self.brimming) {
                 ready(from, libc::POLLIN).await?;
             }
-            let Some(bytes) = pipe.fill(from)? else { continue };
+            let Some(bytes) = pipe.fill(from, max)? else { continue };
             if bytes == 0 {
                 return Ok(0);
             }

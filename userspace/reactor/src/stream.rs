@@ -10,7 +10,9 @@ use crate::op::shutdown::ShuttingDown;
 use crate::owned::{Owned, OwnedList};
 use crate::socket::Socket;
 use socket2::{SockAddr, SockRef};
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -163,6 +165,13 @@ impl RecvHalf {
     /// Waits for received bytes; none at the end of the stream.
     pub fn recv(&self) -> Receiving<'_> {
         Receiving(&self.socket)
+    }
+
+    /// Whether nothing lies unread, after bytes went past the ring. The kernel is asked, and the ring receives again.
+    pub async fn is_silent(&self) -> bool {
+        let unread =
+            self.socket.option().is_ok_and(|socket| socket.peek(&mut [MaybeUninit::uninit()]).is_ok());
+        !unread && poll_fn(|cx| Poll::Ready(self.socket.poll_recv(cx).is_pending())).await
     }
 
     pub(crate) fn socket(&self) -> &Rc<Socket> {

@@ -1,6 +1,7 @@
 //! Bodies on their way through, piece by piece: one buffer is in hand at a time, so a slow reader slows the writer.
 use crate::{
     fault::{Broken, Fault},
+    h1::splice,
     half::{Asking, Sink, Source},
     log::Tally,
     watch::{Elapsed, Watch},
@@ -11,7 +12,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use weir_message::Head;
-use weir_reactor::now;
+use weir_reactor::{Pump, now};
 
 /// What bounds an upload.
 #[derive(Clone, Copy)]
@@ -128,7 +129,13 @@ pub(super) async fn download<I: Source, K: Sink>(
     if !inflow.is_ready() {
         to_client(watch, idle, sink.flush()).await?;
     }
+    let mut splice = Pump::default();
     loop {
+        if let Some(bytes) = past(&mut splice, (inflow, sink), (watch, idle), progress).await? {
+            progress.tally.sent(bytes);
+            progress.moved.set(now());
+            continue;
+        }
         let wait = async || unless_gone(sink, progress, inflow.chunk()).await;
         let piece = while_moving((watch, idle), progress, wait).await;
         let Some(data) = piece.unwrap_or(Err(Fault::UpstreamSlow))? else { break };
@@ -140,6 +147,25 @@ pub(super) async fn download<I: Source, K: Sink>(
     inflow.trailers(trailers).await.map_err(Broken::of_upstream)?;
     let trailers = Some(&*trailers).filter(|trailers| !trailers.is_empty());
     to_client(watch, idle, sink.end(trailers)).await
+}
+
+/// Moves a piece of the body past user space, if that can be: the number of bytes.
+async fn past<I: Source, K: Sink>(
+    pump: &mut Pump,
+    (source, sink): (&mut I, &mut K),
+    (watch, idle): (&Watch, Duration),
+    progress: &Progress<'_>,
+) -> Result<Option<usize>, Fault> {
+    let (Some(inflow), Some(outflow)) = (source.inflow(), sink.outflow()) else { return Ok(None) };
+    if !splice::is_worth_it(pump, inflow, outflow) {
+        return Ok(None);
+    }
+    to_client(watch, idle, outflow.flush()).await?;
+    let step = async || splice::step(pump, inflow, outflow).await;
+    let step = while_moving((watch, idle), progress, step).await.unwrap_or(Err(Broken::Slow));
+    // Bytes that were received and not sent tell who failed.
+    let of = if pump.is_loaded() { Broken::of_client } else { Broken::of_upstream };
+    step.map_err(of)
 }
 
 /// Waits for one direction, which may rest for as long as the other moves.

@@ -28,6 +28,8 @@ pub(crate) struct Inflow {
     body: Body,
     decoder: Decoder,
     limits: Limits,
+    /// More came than the messages that were asked for.
+    spoiled: bool,
 }
 
 impl Inflow {
@@ -40,6 +42,7 @@ impl Inflow {
             body: Body::Done,
             decoder: Decoder::default(),
             limits,
+            spoiled: false,
         }
     }
 
@@ -148,12 +151,36 @@ impl Inflow {
 
     /// Whether something came that belongs to no message: after this a connection to an upstream is not used again.
     pub(crate) fn has_rest(&self) -> bool {
-        self.pending.is_some() || !self.partial.is_empty()
+        self.pending.is_some() || !self.partial.is_empty() || self.spoiled
+    }
+
+    /// What follows the body is not in our hands, and there is something.
+    pub(super) fn spoil(&mut self) {
+        self.spoiled = true;
     }
 
     /// The trailers of the body that is done.
     pub(crate) fn trailers(&self, head: &mut Head) -> Result<(), Error> {
         self.decoder.trailers(head)
+    }
+
+    /// How much of a body of known length has not been received yet.
+    pub(super) fn rest_length(&self) -> Option<u64> {
+        match self.body {
+            Body::Length(left) if self.pending.is_none() => Some(left),
+            _ => None,
+        }
+    }
+
+    /// So much of the body went another way.
+    pub(super) fn passed(&mut self, bytes: u64) {
+        if let Body::Length(left) = self.body {
+            self.body = if bytes < left { Body::Length(left - bytes) } else { Body::Done };
+        }
+    }
+
+    pub(super) fn stream(&self) -> &Rc<Stream> {
+        &self.stream
     }
 
     /// What was received and not consumed, for a tunnel.

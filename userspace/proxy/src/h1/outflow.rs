@@ -64,6 +64,20 @@ impl Outflow {
         Ok(())
     }
 
+    /// So much of the body went another way.
+    pub(super) fn passed(&mut self, bytes: u64) {
+        self.owed = self.owed.saturating_sub(bytes);
+    }
+
+    /// Whether bytes of the body leave as they are.
+    pub(super) fn is_bare(&self) -> bool {
+        matches!(self.framing, Framing::Length(_) | Framing::UntilClose)
+    }
+
+    pub(super) fn stream(&self) -> &Rc<Stream> {
+        &self.stream
+    }
+
     /// Ends the message.
     pub(crate) async fn end(&mut self, trailers: Option<&Head>) -> Result<(), Broken> {
         if self.framing == Framing::Chunked {

@@ -40,6 +40,10 @@ impl Source for Inflow {
         Ok(Inflow::trailers(self, head)?)
     }
 
+    fn inflow(&mut self) -> Option<&mut Inflow> {
+        Some(self)
+    }
+
     fn take_rest(&mut self) -> Option<Buf> {
         Inflow::take_rest(self)
     }
@@ -98,6 +102,10 @@ impl Sink for Answer {
 
     async fn flush(&mut self) -> Result<(), Broken> {
         self.outflow.flush().await
+    }
+
+    fn outflow(&mut self) -> Option<&mut Outflow> {
+        Some(&mut self.outflow)
     }
 
     async fn end(&mut self, trailers: Option<&Head>) -> Result<(), Broken> {

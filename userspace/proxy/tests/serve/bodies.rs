@@ -9,6 +9,7 @@ pub const TESTS: &[Test] = &[
     ("bodies_with_a_length", with_length),
     ("chunked_bodies_are_coded_anew", chunked),
     ("large_bodies_pass_unchanged", large),
+    ("more_than_a_long_body_spoils_the_connection", long_and_more),
     ("answers_to_the_end_of_the_connection", until_close),
     ("head_204_and_304_have_no_body", without_body),
     ("b34_100_continue_is_relayed", continued),
@@ -67,6 +68,24 @@ fn large() {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nVia: 1.1 weir\r\n\r\n", body.len());
         assert_eq!(client.bytes(head.len()), head.as_bytes());
         assert!(client.bytes(body.len()) == body, "the body changed on its way");
+    }
+}
+
+/// What comes behind a long body is not of it: the connection to the target is not used again.
+fn long_and_more() {
+    let origin = Origin::new(|_, _| {
+        let mut answer = ok(&"y".repeat(2_000_000));
+        answer.extend_from_slice(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        Act::Send(answer)
+    });
+    let rig = rig(&origin);
+    let mut client = Client::new(rig.address);
+    for connections in 1..=2 {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\nVia: 1.1 weir\r\n\r\n";
+        assert_eq!(String::from_utf8(client.bytes(head.len())).unwrap(), head);
+        assert!(client.bytes(2_000_000).iter().all(|byte| *byte == b'y'));
+        assert_eq!(origin.connections(), connections);
     }
 }
 
@@ -158,9 +177,11 @@ fn early() {
 }
 
 fn cut_short() {
+    let long = "x".repeat(2_000_000);
     for answer in [
-        "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nhalf",
+        "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".to_string(),
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nhalf".to_string(),
+        format!("HTTP/1.1 200 OK\r\nContent-Length: 4000000\r\n\r\n{long}"),
     ] {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
