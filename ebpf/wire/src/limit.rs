@@ -3,7 +3,8 @@ use core::num::NonZeroU64;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// What a source, a prefix or a port is limited in; each is one word of a [`Cell`].
+/// What a source or a prefix is limited in; each class has a table of words of its own, one after the other, so that
+/// only the classes that are limited are ever touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Class {
@@ -22,8 +23,8 @@ pub enum Class {
 /// The number of classes.
 pub const CLASSES: usize = 5;
 
-/// The state of everything one source is limited in: one cache line, an arrival time in nanoseconds for each class.
-pub type Cell = [u64; 8];
+/// What is known of a source in one class: its theoretical arrival in nanoseconds.
+pub type Cell = u64;
 
 /// Fraction bits of [`Limit::cost`].
 const FRACTION_BITS: u32 = 16;
@@ -81,7 +82,7 @@ impl Limit {
     }
 }
 
-/// Where the cell of a key stands in a table of `1 << bits` cells. `salt` keeps strangers from aiming at a cell:
+/// Where the cell of a key stands among the `1 << bits` of each class. `salt` keeps strangers from aiming at a cell:
 /// multiply-shift with a secret odd factor and a secret summand is 2-universal.
 #[must_use]
 #[inline(always)]

@@ -1,8 +1,9 @@
 //! Allow and deny lists as one immutable table: the same few memory reads for ten prefixes or a million.
 //!
-//! User space resolves the longest prefix beforehand, so an address has exactly one [`Mark`]. For IPv4 a code of two bits per /24
-//! answers, or says that the /24 is divided; its number among the divided ones is where its 256 codes stand. For
-//! IPv6 a bit per hashed /32 says whether any prefix is near at all; if so, the ranges of that neighbourhood are searched.
+//! User space resolves the longest prefix beforehand, so an address has exactly one [`Mark`]. For IPv4 a bit per /20 says
+//! whether any prefix is near at all; if so, a code of two bits per /24 answers, or says that the /24 is divided. Its
+//! number among the divided ones is where its digest stands: a few single hosts, or where its 256 codes are. For IPv6
+//! two bits per hashed /32 say whether any prefix is near; if so, the ranges of that neighbourhood are searched.
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::address::Address;
@@ -36,8 +37,16 @@ impl Mark {
 
 /// The code of a divided /24.
 const DIVIDED: u64 = 3;
-/// Words of two-bit codes, 32 to a word, one for each /24.
-pub const V4_WORDS: usize = 1 << 19;
+/// Words of the filter over IPv4 /20s: small enough to stay in a near cache.
+pub const V4_NEAR_WORDS: usize = 1 << 14;
+/// Codes in a word; above them stands how many /24s are divided between the beginning of the stretch and the word.
+const CODES: u64 = 24;
+/// Words of two-bit codes, one for each /24.
+pub const V4_WORDS: usize = (1 << 24) / CODES as usize + 1;
+/// Words in a stretch. The /24s of one are fewer than 2^16.
+const STRETCH_BITS: u32 = 11;
+/// Stretches of words.
+pub const V4_STRETCHES: usize = ((V4_WORDS >> STRETCH_BITS) + 2) & !1;
 /// Words of the filter over hashed IPv6 /32s.
 pub const V6_WORDS: usize = 1 << 18;
 /// Neighbourhoods of IPv6: the /20s of 2000::/3, with one more on either side.
@@ -45,8 +54,8 @@ pub const V6_ROOTS: usize = (1 << 17) + 2;
 /// Steps that the search among the ranges of one neighbourhood may take.
 const SEARCH_STEPS_MAX: u32 = 22;
 
-/// Eight words read together: the 256 codes of a divided /24, or the first addresses of three IPv6 ranges and, in the
-/// seventh word, their marks, two bits each.
+/// Eight words read together: the digests of eight divided /24s, the 256 codes of one, or the first addresses of three
+/// IPv6 ranges and, in the seventh word, their marks, two bits each.
 pub type Line = [u64; 8];
 
 /// The part of fixed size, which answers nearly every question alone.
@@ -57,10 +66,12 @@ pub struct Front {
     pub deep: u32,
     /// Nonzero if a prefix is too short for the IPv6 filter, which then says nothing.
     pub v6_wide: u32,
+    /// How many /24s are divided before each stretch.
+    pub v4_stretches: [u32; V4_STRETCHES],
+    /// A bit for every /20 that any prefix touches.
+    pub v4_near: [u64; V4_NEAR_WORDS],
     /// The code of every /24.
     pub v4_codes: [u64; V4_WORDS],
-    /// How many /24s are divided before each word of codes.
-    pub v4_ranks: [u32; V4_WORDS],
     /// The filter over IPv6 /32s.
     pub v6_near: [u64; V6_WORDS],
     /// Where the ranges of every neighbourhood stand.
@@ -91,31 +102,57 @@ pub fn find(front: &Front, lines: &impl Lines, address: Address) -> Mark {
 
 #[inline(always)]
 fn find_v4(front: &Front, lines: &impl Lines, low: u64) -> Mark {
-    let word_index = ((low >> 13) & 0x7_ffff) as usize;
-    let place = ((low >> 8) & 31) * 2;
+    let near = front.v4_near.get(((low >> 18) & 0x3fff) as usize);
+    if near.is_some_and(|near| (near >> ((low >> 12) & 63)) & 1 == 0) {
+        return Mark::None;
+    }
+    let (word_index, place) = code_place((low >> 8) & 0xff_ffff);
     let Some(word) = front.v4_codes.get(word_index) else { return Mark::None };
     let code = (word >> place) & 3;
-    if code == DIVIDED { find_divided(front, lines, low) } else { Mark::from_code(code) }
+    if code != DIVIDED {
+        return Mark::from_code(code);
+    }
+    let Some(before) = front.v4_stretches.get(word_index >> STRETCH_BITS) else { return Mark::None };
+    let within = ones(divided(*word) & ((1 << place) - 1));
+    find_divided(lines, before.wrapping_add((word >> (2 * CODES)) as u32).wrapping_add(within), low)
 }
 
-/// The code of an address in a divided /24.
+/// The word and the place in it where the code of a /24 stands. The division is a multiplication.
 #[inline(always)]
-fn find_divided(front: &Front, lines: &impl Lines, low: u64) -> Mark {
-    let word_index = ((low >> 13) & 0x7_ffff) as usize;
-    let place = ((low >> 8) & 31) * 2;
-    let (Some(word), Some(rank)) = (front.v4_codes.get(word_index), front.v4_ranks.get(word_index)) else {
-        return Mark::None;
-    };
-    let before = divided(*word) & ((1 << place) - 1);
-    let Some(line) = lines.line(rank.wrapping_add(ones(before))) else { return Mark::None };
+const fn code_place(block: u64) -> (usize, u64) {
+    let word = ((block >> 3) * 0xaaaa_aaab) >> 33;
+    (word as usize, (block - word * CODES) * 2)
+}
+
+/// The code of an address in the divided /24 with this number.
+#[inline(always)]
+fn find_divided(lines: &impl Lines, number: u32, low: u64) -> Mark {
+    let Some(digests) = lines.line(number >> 3) else { return Mark::None };
+    let Some(digest) = digests.get((number & 7) as usize) else { return Mark::None };
+    if digest & IS_LINE == 0 {
+        return if has_host(*digest, low & 255) { Mark::from_code(digest >> 56) } else { Mark::None };
+    }
+    let Some(line) = lines.line(*digest as u32) else { return Mark::None };
     let Some(codes) = line.get(((low >> 5) & 7) as usize) else { return Mark::None };
     Mark::from_code(codes >> ((low & 31) * 2))
+}
+
+/// The digest names a line; without it, it names up to seven hosts, one in each byte, and above them their mark.
+const IS_LINE: u64 = 1 << 63;
+/// A one in every byte of a host.
+const EACH: u64 = 0x0001_0101_0101_0101;
+
+/// Whether a digest names the host: whether a byte of the difference is zero.
+#[inline(always)]
+const fn has_host(digest: u64, host: u64) -> bool {
+    let difference = (digest & (EACH * 255)) ^ (EACH * host);
+    difference.wrapping_sub(EACH) & !difference & (EACH * 128) != 0
 }
 
 /// The lower bit of every code in the word that says divided.
 #[inline(always)]
 const fn divided(word: u64) -> u64 {
-    word & (word >> 1) & 0x5555_5555_5555_5555
+    word & (word >> 1) & 0x5555_5555_5555
 }
 
 /// The number of ones among the even bits; there is no instruction for it.
@@ -128,9 +165,9 @@ const fn ones(even: u64) -> u32 {
 
 #[inline(always)]
 fn find_v6(front: &Front, lines: &impl Lines, address: Address) -> Mark {
-    let hash = near_hash(address.high);
-    let Some(word) = front.v6_near.get(hash >> 6) else { return Mark::None };
-    if front.v6_wide == 0 && (word >> (hash & 63)) & 1 == 0 {
+    let (word_index, bits) = near_place(address.high);
+    let Some(word) = front.v6_near.get(word_index) else { return Mark::None };
+    if front.v6_wide == 0 && word & bits != bits {
         return Mark::None;
     }
     let Some(root) = front.v6_roots.get(root_index(address.high)) else { return Mark::None };
@@ -183,10 +220,11 @@ const fn borrow(left: u64, right: u64, before: u64) -> u64 {
     ((!left & right) | ((!left | right) & difference)) >> 63
 }
 
-/// Where the /32 of an address stands in the filter.
+/// The word and the two bits that stand for the /32 of an address.
 #[inline(always)]
-const fn near_hash(high: u64) -> usize {
-    ((high >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40 & 0xff_ffff) as usize
+const fn near_place(high: u64) -> (usize, u64) {
+    let hash = (high >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 34;
+    ((hash >> 12 & 0x3_ffff) as usize, 1 << (hash & 63) | 1 << (hash >> 6 & 63))
 }
 
 /// Which neighbourhood an address belongs to.

@@ -7,7 +7,7 @@ use crate::{
     counter::{COUNTERS, Count},
     event::Event,
     flow::Flow,
-    limit::Cell,
+    limit::{CLASSES, Cell},
     list::{Front, Line},
     port::{PORT_RULES, PortState},
 };
@@ -24,9 +24,9 @@ pub const LINES: &str = "LINES";
 pub const BANS: &str = "BANS";
 /// Array of one [`Filter`], consulted before [`BANS`] if [`crate::config::FLAG_BAN_FILTER`] is set.
 pub const BAN_FILTER: &str = "BAN_FILTER";
-/// Array of [`Cell`]s, one for each hashed source.
+/// Array of [`Cell`]s: for each [`crate::limit::Class`], one for each hashed source.
 pub const SOURCES: &str = "SOURCES";
-/// Array of [`Cell`]s, one for each hashed prefix.
+/// Array of [`Cell`]s: for each [`crate::limit::Class`], one for each hashed prefix.
 pub const PREFIXES: &str = "PREFIXES";
 /// Array of [`PortState`]s, by rule.
 pub const PORT_STATES: &str = "PORT_STATES";
@@ -53,9 +53,9 @@ pub const TAIL_COOKIE: u32 = 0;
 
 /// Bans held at once.
 pub const BANS_MAX: u32 = 1 << 17;
-/// Bits of the index into [`SOURCES`].
+/// Bits of a hashed source.
 pub const SOURCE_BITS: u32 = 18;
-/// Bits of the index into [`PREFIXES`].
+/// Bits of a hashed prefix.
 pub const PREFIX_BITS: u32 = 15;
 /// Bytes of the event ring.
 pub const EVENTS_BYTES: u32 = 1 << 20;
@@ -113,8 +113,8 @@ pub const COSTS: [Cost; 12] = [
         bytes_per_cpu: 0,
     },
     Cost { name: BAN_FILTER, bytes: size_of::<Filter>(), bytes_per_cpu: 0 },
-    Cost { name: SOURCES, bytes: size_of::<Cell>() << SOURCE_BITS, bytes_per_cpu: 0 },
-    Cost { name: PREFIXES, bytes: size_of::<Cell>() << PREFIX_BITS, bytes_per_cpu: 0 },
+    Cost { name: SOURCES, bytes: size_of::<Cell>() * CLASSES << SOURCE_BITS, bytes_per_cpu: 0 },
+    Cost { name: PREFIXES, bytes: size_of::<Cell>() * CLASSES << PREFIX_BITS, bytes_per_cpu: 0 },
     Cost { name: PORT_STATES, bytes: PORT_RULES * size_of::<PortState>(), bytes_per_cpu: 0 },
     Cost { name: COUNTS, bytes: 0, bytes_per_cpu: COUNTERS * size_of::<Count>() },
     Cost { name: EVENTS, bytes: EVENTS_BYTES as usize + size_of::<Event>(), bytes_per_cpu: 0 },

@@ -9,7 +9,6 @@ mod options;
 mod reply;
 mod segment;
 
-use options::Options;
 use reply::Answer;
 use segment::Segment;
 
@@ -34,22 +33,20 @@ pub fn judge(ctx: &XdpContext, frame: &Frame, flow: &Flow, rules: &Rules) -> Res
 #[inline(always)]
 fn syn(ctx: &XdpContext, frame: &Frame, flow: &Flow, rules: &Rules) -> Result<Verdict, Reason> {
     const TO_LISTENER: Result<Verdict, Reason> = Ok(Verdict::Pass(Pass::SynToListener));
-    let Some(segment) = Segment::copy(ctx, frame, flow) else { return TO_LISTENER };
-    // Each listener is asked itself: one that has made no cookie of late refuses those of its neighbours.
-    let made = listener::cookie(ctx, frame, flow, &segment);
+    let Some(segment) = Segment::read(ctx, frame, flow, &rules.config) else { return TO_LISTENER };
     let now_ns = tables::now_ns();
-    match made {
-        Some(Ok(cookie)) => {
-            let options = Options::parse(&segment, &rules.config);
-            let answer =
-                Answer { config: &rules.config, options, cookie, sequence: segment.sequence, now_ns };
-            Ok(reply::write(ctx, flow, &answer))
-        }
-        Some(Err(errno)) if errno == ENOENT && rules.config.has(config::FLAG_COOKIES_FORCED) => {
-            Err(Reason::SynOverload)
-        }
-        Some(Err(_)) | None => TO_LISTENER,
+    let made = listener::cookie(ctx, frame, flow, &segment, now_ns);
+    if made == -ENOENT && rules.config.has(config::FLAG_COOKIES_FORCED) {
+        return Err(Reason::SynOverload);
     }
+    if made < 0 {
+        return TO_LISTENER;
+    }
+    // Above the cookie stands the MSS that it remembers.
+    let cookie = made as u32;
+    let options = segment.options(&rules.config);
+    let answer = Answer { config: &rules.config, options, cookie, sequence: segment.sequence, now_ns };
+    Ok(reply::write(ctx, flow, &answer))
 }
 
 /// An acknowledgement that finds a connection belongs to it; one that finds a listener must carry a cookie.

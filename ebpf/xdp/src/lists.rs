@@ -24,7 +24,7 @@ pub fn is_allowed(mark: Mark, config: &Config) -> bool {
 
 /// Refuses a banned source, and counts the hit on its ban.
 #[inline(always)]
-pub fn ban(flow: &Flow, config: &Config, now_ns: u64) -> Result<(), Reason> {
+pub fn ban(flow: &Flow, config: &Config) -> Result<(), Reason> {
     if matches!(config.mode(Stage::Ban), Mode::Off) {
         return Ok(());
     }
@@ -35,7 +35,7 @@ pub fn ban(flow: &Flow, config: &Config, now_ns: u64) -> Result<(), Reason> {
     let Some(ban) = tables::ban(key) else { return Ok(()) };
     // SAFETY: the value stays mapped while the program runs; both words are only ever read and written whole.
     let (until_ns, hits) = unsafe { (&raw const (*ban).until_ns, &raw mut (*ban).hits) };
-    if !(Ban { until_ns: atomic::load(until_ns), hits: 0 }).holds(now_ns) {
+    if !(Ban { until_ns: atomic::load(until_ns), hits: 0 }).holds(tables::now_ns()) {
         return Ok(());
     }
     atomic::increment(hits);

@@ -34,7 +34,8 @@ enum Verdict {
 pub fn weir(ctx: XdpContext) -> u32 {
     let frame = Frame::new(&ctx);
     let Some(flow) = tables::new_flow() else { return xdp_action::XDP_ABORTED };
-    let verdict = match judge(&frame, flow) {
+    let rules = tables::rules();
+    let verdict = match judge(&frame, flow, rules) {
         Ok(Verdict::Cookie) => {
             tables::call_cookie(&ctx);
             report::extra(Extra::TailMissing);
@@ -42,7 +43,7 @@ pub fn weir(ctx: XdpContext) -> u32 {
         }
         verdict => verdict,
     };
-    conclude(&frame, flow, verdict)
+    conclude(&frame, flow, rules, verdict)
 }
 
 /// Answers SYNs with cookies and checks acknowledgements, for the first program.
@@ -50,11 +51,12 @@ pub fn weir(ctx: XdpContext) -> u32 {
 pub fn weir_cookie(ctx: XdpContext) -> u32 {
     let frame = Frame::new(&ctx);
     let Some(flow) = tables::flow() else { return xdp_action::XDP_ABORTED };
-    let verdict = match tables::rules() {
+    let rules = tables::rules();
+    let verdict = match rules {
         Some(rules) => cookie::judge(&ctx, &frame, flow, rules),
         None => Ok(Verdict::Pass(Pass::SynToListener)),
     };
-    conclude(&frame, flow, verdict)
+    conclude(&frame, flow, rules, verdict)
 }
 
 /// Parses and writes down the result, for the comparison with the host's build of the parser.
@@ -75,7 +77,7 @@ pub fn weir_parse(ctx: XdpContext) -> u32 {
 
 /// The one place where a verdict becomes an action, and is counted.
 #[inline(always)]
-fn conclude(frame: &Frame, flow: &Flow, verdict: Result<Verdict, Reason>) -> u32 {
+fn conclude(frame: &Frame, flow: &Flow, rules: Option<&Rules>, verdict: Result<Verdict, Reason>) -> u32 {
     match verdict {
         Ok(Verdict::Pass(pass)) => {
             report::passed(flow, pass);
@@ -87,7 +89,7 @@ fn conclude(frame: &Frame, flow: &Flow, verdict: Result<Verdict, Reason>) -> u32
             xdp_action::XDP_TX
         }
         Err(reason) => {
-            report::dropped(frame, flow, reason);
+            report::dropped(frame, flow, rules, reason);
             xdp_action::XDP_DROP
         }
     }
@@ -95,9 +97,9 @@ fn conclude(frame: &Frame, flow: &Flow, verdict: Result<Verdict, Reason>) -> u32
 
 /// Leads a packet through the stages.
 #[inline(always)]
-fn judge(frame: &Frame, flow: &mut Flow) -> Result<Verdict, Reason> {
+fn judge(frame: &Frame, flow: &mut Flow, rules: Option<&Rules>) -> Result<Verdict, Reason> {
     let parsed = parse::parse_into(frame, flow);
-    let Some(rules) = tables::rules() else { return Ok(Verdict::Pass(Pass::Unruled)) };
+    let Some(rules) = rules else { return Ok(Verdict::Pass(Pass::Unruled)) };
     let gate = Gate { frame, flow, config: &rules.config };
     match parsed {
         Ok(true) => judge_flow(&gate, rules),
@@ -117,20 +119,25 @@ fn judge_flow(gate: &Gate, rules: &Rules) -> Result<Verdict, Reason> {
     if flow.is_neighbor_discovery() {
         return Ok(Verdict::Pass(Pass::Neighbor));
     }
+    let policy = lists::port(flow, rules);
+    let is_protected = policy.is_some_and(lists::is_protected);
+    if is_protected {
+        limits::prefetch(flow, config);
+    }
     let mark = lists::find(flow.source);
     if lists::is_allowed(mark, config) {
         return Ok(Verdict::Pass(Pass::Allowed));
     }
-    let now_ns = tables::now_ns();
-    gate.check(lists::ban(flow, config, now_ns))?;
+    gate.check(lists::ban(flow, config))?;
     gate.check(lists::deny(mark))?;
-    let Some(policy) = lists::port(flow, rules) else {
+    let Some(policy) = policy else {
         return Ok(Verdict::Pass(Pass::Unprotected));
     };
     gate.check(lists::closed(policy))?;
-    if !lists::is_protected(policy) {
+    if !is_protected {
         return Ok(Verdict::Pass(Pass::Unprotected));
     }
+    let now_ns = tables::now_ns();
     let is_guarded = guard::wants_cookie(flow, config, policy.rule, now_ns);
     gate.check(limits::check(flow, rules, policy.rule, now_ns))?;
     Ok(if is_guarded { Verdict::Cookie } else { Verdict::Pass(Pass::Clean) })

@@ -1,6 +1,6 @@
 //! Counting verdicts and reporting refusals.
 use weir_wire::{
-    Config, Event, Extra, Flow, Mode, Pass, Reason,
+    Config, Event, Extra, Flow, Mode, Pass, Reason, Rules,
     counter::{self, Count},
 };
 
@@ -54,9 +54,9 @@ pub fn extra(extra: Extra) {
 
 /// Counts and reports a packet that is dropped.
 #[inline(always)]
-pub fn dropped(frame: &Frame, flow: &Flow, reason: Reason) {
+pub fn dropped(frame: &Frame, flow: &Flow, rules: Option<&Rules>, reason: Reason) {
     add(counter::dropped(reason), flow.length);
-    if let Some(rules) = tables::rules() {
+    if let Some(rules) = rules {
         report(frame, flow, reason as u32, rules.config.events_per_second_max);
     }
 }

@@ -6,16 +6,16 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use weir_wire::{
-    Ban, Count, Event, Flow, Rules,
+    Address, Ban, Count, Event, Flow, Rules,
     ban::Filter,
     counter,
-    limit::Cell,
+    limit::{CLASSES, Cell, Class},
     list::{Front, Line, Lines},
     port::{PORT_RULES, PortState},
     table,
 };
 
-/// `BPF_F_MMAPABLE`: values begin on a page, so cells and lines are cache lines.
+/// `BPF_F_MMAPABLE`: values begin on a page, so lines are cache lines.
 const PAGED: usize = 1 << 10;
 /// `BPF_F_INNER_MAP`: maps of other lengths may take this one's place.
 const ANY_LENGTH: usize = 1 << 12;
@@ -31,9 +31,9 @@ static BANS: HashMap<u64, Ban, { table::BANS_MAX as usize }> = HashMap::new();
 #[btf_map]
 static BAN_FILTER: Array<Filter, 1> = Array::new();
 #[btf_map]
-static SOURCES: Array<Cell, { 1 << table::SOURCE_BITS }, PAGED> = Array::new();
+static SOURCES: Array<Cell, { CLASSES << table::SOURCE_BITS }, PAGED> = Array::new();
 #[btf_map]
-static PREFIXES: Array<Cell, { 1 << table::PREFIX_BITS }, PAGED> = Array::new();
+static PREFIXES: Array<Cell, { CLASSES << table::PREFIX_BITS }, PAGED> = Array::new();
 #[btf_map]
 static PORT_STATES: Array<PortState, PORT_RULES, PAGED> = Array::new();
 #[btf_map]
@@ -63,7 +63,23 @@ pub struct Scratch {
     pub segment: [u8; 72],
     /// SYNs not yet weighed, by rule.
     pub syns: [u64; PORT_RULES],
+    /// Listeners that made a cookie a moment ago.
+    pub listeners: [Listener; LISTENERS],
 }
+
+/// A listener that need not be looked up for every cookie.
+#[repr(C)]
+pub struct Listener {
+    /// Where it listens.
+    pub destination: Address,
+    /// On which port.
+    pub port: u64,
+    /// Until when it is taken to be as it was.
+    pub until_ns: u64,
+}
+
+/// How many listeners each CPU remembers; a power of two.
+pub const LISTENERS: usize = 8;
 
 const _: () = assert!(size_of::<Scratch>() <= table::SCRATCH_MAX_BYTES);
 
@@ -102,16 +118,16 @@ pub fn ban(key: u64) -> Option<*mut Ban> {
     BANS.get_ptr_mut(key)
 }
 
-/// The state of a source, shared with the few that hash alike.
+/// What is known of a source in a class, shared with the few that hash alike.
 #[inline(always)]
-pub fn source(index: u32) -> Option<*mut Cell> {
-    SOURCES.get_ptr_mut(index)
+pub fn source(class: Class, number: u32) -> Option<*mut Cell> {
+    SOURCES.get_ptr_mut(((class as u32) << table::SOURCE_BITS) | number)
 }
 
-/// The state of a prefix, shared with the few that hash alike.
+/// What is known of a prefix in a class, shared with the few that hash alike.
 #[inline(always)]
-pub fn prefix(index: u32) -> Option<*mut Cell> {
-    PREFIXES.get_ptr_mut(index)
+pub fn prefix(class: Class, number: u32) -> Option<*mut Cell> {
+    PREFIXES.get_ptr_mut(((class as u32) << table::PREFIX_BITS) | number)
 }
 
 /// The state of a port rule.

@@ -14,8 +14,9 @@ use crate::object;
 use crate::pins::{self, Pins};
 use crate::{Complaint, Error};
 
-/// The oldest kernel with everything the program uses: batches and links of 5.9, the coarse clock and atomics of 5.12.
-pub(crate) const KERNEL_MIN: (u32, u32) = (5, 15);
+/// The oldest kernel with everything the program uses: batches and links of 5.9, the coarse clock and atomics of 5.12,
+/// cookies without a listener of 6.0.
+pub(crate) const KERNEL_MIN: (u32, u32) = (6, 0);
 
 /// How many of the verifier's last lines an error carries.
 const VERIFIER_LINES_MAX: usize = 12;
@@ -230,7 +231,7 @@ mod tests {
             assert_eq!(error.exit_code(), code, "{error}");
             assert!(error.to_string().contains(words), "{error}");
         };
-        check("5.10.0-1-amd64", "ffffffffffffffff", 69, "5.15 is the oldest");
+        check("5.10.0-1-amd64", "ffffffffffffffff", 69, "6.0 is the oldest");
         check("6.1.0", "0", 77, "CAP_BPF and CAP_NET_ADMIN and CAP_PERFMON");
         check("6.1.0", "8000001000", 77, "weir lacks CAP_PERFMON");
     }

@@ -98,6 +98,10 @@ fn main() -> ExitCode {
         Err(error) => (None, None, error.to_string()),
     };
     let is_missing = rig.is_none();
+    if rig::is_refused(&missing) {
+        println!("the verifier refuses the object: {missing}");
+        return ExitCode::FAILURE;
+    }
     if is_missing {
         println!("skipped, for want of root, CAP_BPF or a kernel that takes the object: {missing}");
     }

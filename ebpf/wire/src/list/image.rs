@@ -3,8 +3,15 @@ use alloc::{boxed::Box, vec::Vec};
 
 use zerocopy::FromZeros;
 
-use super::{Front, Line, Lines, Mark, Root, V6_ROOTS, find, near_hash, root_index};
+use super::{
+    CODES, Front, Line, Lines, Mark, Root, STRETCH_BITS, V6_ROOTS, code_place, divided, find, near_place,
+    root_index,
+};
 use crate::address::Address;
+
+mod digest;
+
+use digest::Digests;
 
 /// Which list a prefix stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,11 +94,11 @@ impl Image {
         find(&self.front, self, address)
     }
 
-    /// Writes the codes of every IPv4 range; the lines of divided /24s come out in the order of their addresses.
+    /// Writes the codes of every IPv4 range, and the digests of the divided /24s in the order of their addresses.
     fn fill_v4(&mut self, ranges: &[Range]) {
         const FIRST: u128 = 0xffff_0000_0000;
         const END: u128 = FIRST + (1 << 32);
-        let mut open: Option<u64> = None;
+        let mut digests = Digests::default();
         for (index, range) in ranges.iter().enumerate() {
             let end = ranges.get(index + 1).map_or(END, |next| next.first.min(END));
             let (first, end) = (range.first.max(FIRST), end);
@@ -100,36 +107,10 @@ impl Image {
             }
             #[expect(clippy::cast_possible_truncation, reason = "both are offsets within 2^32")]
             let (first, end) = ((first - FIRST) as u64, (end - FIRST) as u64);
-            self.paint(first, end, range.mark, &mut open);
+            self.front.paint(first, end, range.mark, &mut digests);
         }
-        let mut rank = 0;
-        for (word, slot) in self.front.v4_codes.iter().zip(self.front.v4_ranks.iter_mut()) {
-            *slot = rank;
-            rank += super::divided(*word).count_ones();
-        }
-    }
-
-    /// Paints the IPv4 addresses `first..end`; `open` is the divided /24 whose line was begun last.
-    fn paint(&mut self, mut first: u64, end: u64, mark: Mark, open: &mut Option<u64>) {
-        while first < end {
-            let block = first >> 8;
-            let block_end = (block + 1) << 8;
-            if first & 255 == 0 && block_end <= end && *open != Some(block) {
-                self.front.code_set(block, mark as u64);
-                first = block_end;
-                continue;
-            }
-            if *open != Some(block) {
-                self.front.code_set(block, super::DIVIDED);
-                self.lines.push([0; 8]);
-                *open = Some(block);
-            }
-            let until = end.min(block_end);
-            if let Some(line) = self.lines.last_mut() {
-                (first..until).for_each(|host| code_set(line, host & 255, mark as u64));
-            }
-            first = until;
-        }
+        self.front.count_divided();
+        self.lines = digests.into_lines();
     }
 
     /// Cuts the ranges at the borders of neighbourhoods and packs them three to a line.
@@ -160,8 +141,44 @@ impl Lines for Image {
 }
 
 impl Front {
-    fn code_set(&mut self, block: u64, code: u64) {
-        code_set(&mut self.v4_codes, block, code);
+    /// Paints the IPv4 addresses `first..end`.
+    fn paint(&mut self, mut first: u64, end: u64, mark: Mark, digests: &mut Digests) {
+        while first < end {
+            let block = first >> 8;
+            let until = end.min((block + 1) << 8);
+            let is_whole = until - first == 256;
+            self.set_code(block, if is_whole { mark as u64 } else { super::DIVIDED });
+            if !is_whole {
+                digests.paint(block, first & 255..(until - 1 & 255) + 1, mark);
+            }
+            first = until;
+        }
+    }
+
+    fn set_code(&mut self, block: u64, code: u64) {
+        let (word, place) = code_place(block);
+        if let Some(word) = self.v4_codes.get_mut(word) {
+            *word = (*word & !(3 << place)) | (code << place);
+        }
+        if let Some(word) = usize::try_from(block >> 10).ok().and_then(|at| self.v4_near.get_mut(at)) {
+            *word |= 1 << (block >> 4 & 63);
+        }
+    }
+
+    /// Writes before each word and each stretch how many /24s are divided.
+    fn count_divided(&mut self) {
+        let mut in_all = 0;
+        let stretches = self.v4_codes.chunks_mut(1 << STRETCH_BITS).zip(self.v4_stretches.iter_mut());
+        for (words, stretch) in stretches {
+            *stretch = in_all;
+            let mut within = 0;
+            for word in words {
+                let here = divided(*word).count_ones();
+                *word |= u64::from(within) << (2 * CODES);
+                within += here;
+            }
+            in_all += within;
+        }
     }
 
     /// Marks the /32s that any IPv6 prefix touches; a prefix too short for that makes the filter pass everything.
@@ -174,20 +191,12 @@ impl Front {
                 return;
             }
             for block in first..=last {
-                let hash = near_hash(Address::from_number(block << 96).high);
-                if let Some(word) = self.v6_near.get_mut(hash >> 6) {
-                    *word |= 1 << (hash & 63);
+                let (word, bits) = near_place(Address::from_number(block << 96).high);
+                if let Some(word) = self.v6_near.get_mut(word) {
+                    *word |= bits;
                 }
             }
         }
-    }
-}
-
-/// Writes the two-bit code number `index` of the words.
-fn code_set(words: &mut [u64], index: u64, code: u64) {
-    let place = (index & 31) * 2;
-    if let Some(word) = usize::try_from(index >> 5).ok().and_then(|at| words.get_mut(at)) {
-        *word = (*word & !(3 << place)) | (code << place);
     }
 }
 

@@ -100,6 +100,58 @@ fn everything_and_the_edges() {
     check(&[], Tie::Deny, &[("192.0.2.1", Mark::None), ("2001:db8::", Mark::None)]);
 }
 
+/// Up to seven hosts of one mark stand in a digest; more, or of two marks, in a line of their own.
+#[test]
+fn few_hosts_and_many_of_one_slash_24() {
+    let check = |network: [u8; 3], hosts: &[u8], allowed: &[u8]| {
+        let [a, b, c] = network;
+        let entry = |host: &u8, list| Entry::new([a, b, c, *host].into(), 32, list).unwrap();
+        let mut entries: Vec<Entry> = hosts.iter().map(|host| entry(host, List::Deny)).collect();
+        entries.extend(allowed.iter().map(|host| entry(host, List::Allow)));
+        // A neighbour with a digest of its own.
+        entries.push(Entry::new([a, b, c + 1, 7].into(), 32, List::Deny).unwrap());
+        let image = Image::compile(entries, Tie::Deny).unwrap();
+        for host in 0..=255 {
+            let expect = match host {
+                _ if hosts.contains(&host) => Mark::Deny,
+                _ if allowed.contains(&host) => Mark::Allow,
+                _ => Mark::None,
+            };
+            assert_eq!(image.find(IpAddr::from([a, b, c, host]).into()), expect, "{host} of {hosts:?}");
+            let expect = if host == 7 { Mark::Deny } else { Mark::None };
+            assert_eq!(image.find(IpAddr::from([a, b, c + 1, host]).into()), expect, "neighbour {host}");
+        }
+    };
+    let hosts = [0, 1, 2, 127, 128, 254, 255, 3, 64];
+    for count in 0..=hosts.len() {
+        check([10, 0, 0], &hosts[..count], &[]);
+        check([255, 255, 254], &hosts[..count], &[100]);
+        check([0, 0, 23], &[], &hosts[..count]);
+    }
+}
+
+/// The counts before words and stretches, at their borders.
+#[test]
+fn divided_networks_all_over() {
+    let networks: Vec<u32> =
+        (0..0x100_0000).step_by(4093).chain([23, 24, 49_151, 49_152, 0xff_ffff]).collect();
+    let host = |network: u32| address_v4((network << 8) | (network % 251));
+    let entries = networks.iter().filter_map(|network| Entry::new(host(*network), 32, List::Deny));
+    let image = Image::compile(entries.collect(), Tie::Deny).unwrap();
+    for network in networks {
+        assert_eq!(image.find(host(network).into()), Mark::Deny, "{network}");
+        assert_eq!(
+            image.find(address_v4((network << 8) | (network % 251 + 1)).into()),
+            Mark::None,
+            "{network}"
+        );
+    }
+}
+
+fn address_v4(number: u32) -> IpAddr {
+    core::net::Ipv4Addr::from_bits(number).into()
+}
+
 #[test]
 fn v6_of_every_depth() {
     check(

@@ -6,13 +6,14 @@ use aya_ebpf::{
     bindings::bpf_sock,
     helpers::generated::{
         bpf_sk_release, bpf_skc_lookup_tcp, bpf_tcp_check_syncookie, bpf_tcp_gen_syncookie,
+        bpf_tcp_raw_gen_syncookie_ipv4, bpf_tcp_raw_gen_syncookie_ipv6,
     },
     programs::XdpContext,
 };
 use weir_wire::{Address, Flow, Packet};
 
 use super::{place, segment::Segment};
-use crate::frame::Frame;
+use crate::{frame::Frame, tables};
 
 /// `TCP_LISTEN`.
 const LISTEN: u32 = 10;
@@ -23,24 +24,70 @@ const V6_BYTES: u32 = 40;
 const V4_TUPLE_BYTES: u32 = 12;
 const V6_TUPLE_BYTES: u32 = 36;
 
-/// The cookie of the listener that this SYN finds, and that stamps the listener as making cookies; `None` if it finds
-/// none, or a connection, else the cookie or the kernel's error number.
+/// The cookie that the listener of this SYN would make, or less than zero: the kernel's error number, or [`NOBODY`] if
+/// it finds no listener, or a connection. A bare number, because of an enum the compiler would copy what was never set.
+///
+/// A listener that has made no cookie of late refuses all of them. So it is asked itself, which stamps it; and for a
+/// moment afterwards the same cookie is made without looking it up.
 #[inline(always)]
-pub fn cookie(ctx: &XdpContext, frame: &Frame, flow: &Flow, segment: &Segment) -> Option<Result<u32, i64>> {
-    let header = Header::of(frame, flow)?;
-    with_listener(ctx, flow, |listener| {
+pub fn cookie(ctx: &XdpContext, frame: &Frame, flow: &Flow, segment: &Segment, now_ns: u64) -> i64 {
+    let (Some(header), Some(known)) = (Header::of(frame, flow), known(flow)) else { return NOBODY };
+    if now_ns < known.until_ns && known.port == port(flow) && known.destination == flow.destination {
+        return made_alike(&header, flow, segment);
+    }
+    let made = with_listener(ctx, flow, |listener| {
         // SAFETY: the socket is held until the helper returns; header and segment are as long as they are said to be.
         unsafe {
             bpf_tcp_gen_syncookie(
                 listener.cast(),
                 header.start,
                 header.bytes,
-                segment.bytes.as_ptr().cast_mut().cast(),
+                segment.start(),
                 segment.length,
             )
         }
     })
-    .map(number)
+    .unwrap_or(NOBODY);
+    if made >= 0 {
+        known.destination = flow.destination;
+        known.port = port(flow);
+        known.until_ns = now_ns + KNOWN_NS;
+    }
+    made
+}
+
+/// There is nobody to ask. No helper returns this: it is the number of a lack of privileges.
+pub const NOBODY: i64 = -1;
+
+/// How long a listener is taken to be as it was. One whose queue of accepted connections is full makes no cookies, and
+/// that may go unnoticed for so long.
+const KNOWN_NS: u64 = 20_000_000;
+
+/// Where a listener is remembered.
+#[inline(always)]
+fn known(flow: &Flow) -> Option<&'static mut tables::Listener> {
+    let at = flow.destination.low.wrapping_add(port(flow)) as usize & (tables::LISTENERS - 1);
+    // SAFETY: the pad belongs to this CPU, and this part of it is used here only.
+    tables::scratch().map(|scratch| unsafe { &mut (*scratch).listeners[at] })
+}
+
+#[inline(always)]
+fn port(flow: &Flow) -> u64 {
+    u64::from(flow.destination_port)
+}
+
+/// The cookie by the kernel's secret alone.
+#[inline(always)]
+fn made_alike(header: &Header, flow: &Flow, segment: &Segment) -> i64 {
+    let tcp = segment.start();
+    // SAFETY: header and segment are as long as the helpers ask for.
+    unsafe {
+        if flow.is_v6() {
+            bpf_tcp_raw_gen_syncookie_ipv6(header.start.cast(), tcp, segment.length)
+        } else {
+            bpf_tcp_raw_gen_syncookie_ipv4(header.start.cast(), tcp, segment.length)
+        }
+    }
 }
 
 /// Whether the acknowledgement carries a cookie that the listener made; `None` if it finds no listener, or a connection.
@@ -61,12 +108,6 @@ pub fn check(ctx: &XdpContext, frame: &Frame, flow: &Flow) -> Option<bool> {
         }
     })
     .map(|refused| refused == 0)
-}
-
-/// A cookie carries its sequence number in the low half; an error is negative.
-#[inline(always)]
-fn number(made: i64) -> Result<u32, i64> {
-    if made < 0 { Err(-made) } else { Ok(made as u32) }
 }
 
 /// An IP header without options.

@@ -2,7 +2,10 @@
 use aya_ebpf::{EbpfContext, helpers::generated::bpf_xdp_adjust_tail, programs::XdpContext};
 use weir_wire::{Address, Config, Flow, Pass};
 
-use super::{options::Options, place};
+use super::{
+    options::{self, Options},
+    place,
+};
 use crate::{Verdict, frame::Frame, wide};
 
 /// What the answer is made of.
@@ -33,12 +36,12 @@ const NOTHING: u32 = 0x0101_0101;
 /// Rewrites the frame into the answer; a frame that cannot be resized goes to the listener as it is.
 #[inline(always)]
 pub fn write(ctx: &XdpContext, flow: &Flow, answer: &Answer) -> Verdict {
-    let words = if answer.options.timestamp.is_some() { WORDS_LONG } else { WORDS_SHORT };
+    let words = if answer.options.is_stamped { WORDS_LONG } else { WORDS_SHORT };
     let header = if flow.is_v6() { V6_BYTES } else { V4_BYTES };
     let tcp_bytes = words as u32 * 4;
     let change = (u32::from(flow.network) + header + tcp_bytes) as i32 - flow.length as i32;
     // SAFETY: the context is this program's own; every pointer into the frame is made anew below.
-    if unsafe { bpf_xdp_adjust_tail(ctx.as_ptr().cast(), change) } != 0 {
+    if change != 0 && unsafe { bpf_xdp_adjust_tail(ctx.as_ptr().cast(), change) } != 0 {
         return Verdict::Pass(Pass::SynToListener);
     }
     let mut frame = Frame::new(ctx);
@@ -109,7 +112,7 @@ fn tcp(frame: &mut Frame, at: usize, flow: &Flow, answer: &Answer, bytes: u32) -
     for (place, word) in short.iter_mut().zip(words) {
         put(place, word);
     }
-    if answer.options.timestamp.is_some() {
+    if answer.options.is_stamped {
         let rest: &mut [[u8; 4]; WORDS_LONG - WORDS_SHORT] = frame.at_mut(at + WORDS_SHORT * 4)?;
         for (place, word) in rest.iter_mut().zip(words.into_iter().skip(WORDS_SHORT)) {
             put(place, word);
@@ -126,16 +129,27 @@ fn words(flow: &Flow, answer: &Answer, bytes: u32) -> [u32; WORDS_LONG] {
     let flags = (bytes << 26) | (SYN_ACK << 16) | u32::from(config.cookie_window);
     let mss = 0x0204_0000 | u32::from(mss(flow, config));
     let next = answer.sequence.wrapping_add(1);
-    let Some(echo) = options.timestamp else {
+    if !options.is_stamped {
         return [ports, answer.cookie, next, flags, 0, mss, NOTHING, 0, 0, 0];
-    };
+    }
     let stamp = if options.sack { 0x0402_080a } else { 0x0101_080a };
-    let scale = if options.window_scale.is_some() {
+    let scale = if options.window_scale != options::NO_SCALE {
         0x0103_0300 | u32::from(config.cookie_window_scale)
     } else {
         NOTHING
     };
-    [ports, answer.cookie, next, flags, 0, mss, stamp, options.remember(answer.now_ns), echo, scale]
+    [
+        ports,
+        answer.cookie,
+        next,
+        flags,
+        0,
+        mss,
+        stamp,
+        options.remember(answer.now_ns),
+        options.timestamp,
+        scale,
+    ]
 }
 
 #[inline(always)]

@@ -1,10 +1,13 @@
-//! The client's TCP header, copied to where helpers may read all of it.
-use core::hint::black_box;
+//! The client's TCP header, where helpers may read all of it.
+use core::{ffi::c_void, hint::black_box};
 
 use aya_ebpf::{EbpfContext, helpers::generated::bpf_xdp_load_bytes, programs::XdpContext};
-use weir_wire::{Flow, Packet};
+use weir_wire::{Config, Flow, Packet};
 
-use super::place;
+use super::{
+    options::{self, Options},
+    place,
+};
 use crate::{frame::Frame, tables};
 
 /// Bytes of the longest TCP header.
@@ -12,33 +15,83 @@ const HEADER_MAX_BYTES: u64 = 60;
 /// Bytes of the shortest.
 const HEADER_MIN_BYTES: u64 = 20;
 
-/// A copied TCP header; beyond its length lies what an earlier one left.
+/// The TCP header of a SYN.
 pub struct Segment {
-    pub bytes: &'static mut [u8; 72],
+    start: *mut c_void,
     pub length: u32,
     /// The client's first sequence number.
     pub sequence: u32,
+    options: Options,
+    is_copied: bool,
 }
 
+/// A header with nothing but the MSS.
+const SHORT: usize = 24;
+/// The header that Linux sends.
+const LINUX: usize = 40;
+
 impl Segment {
+    /// Where it can be read by helpers.
     #[inline(always)]
-    pub fn copy(ctx: &XdpContext, frame: &Frame, flow: &Flow) -> Option<Segment> {
+    pub fn start<T>(&self) -> *mut T {
+        self.start.cast()
+    }
+
+    /// The two most frequent headers are read where they are; any other is copied to where its length may vary.
+    #[inline(always)]
+    pub fn read(ctx: &XdpContext, frame: &Frame, flow: &Flow, config: &Config) -> Option<Segment> {
         let transport = place(flow.transport);
         let fixed: &[[u8; 4]; 5] = frame.at(transport)?;
         let sequence = Frame::be32(&fixed[1]);
         let length = u64::from(fixed[3][0] >> 4) * 4;
+        let mut segment = Segment {
+            start: core::ptr::null_mut(),
+            length: length as u32,
+            sequence,
+            options: options::NOTHING,
+            is_copied: false,
+        };
+        if length == SHORT as u64 {
+            let bytes: &[u8; SHORT] = frame.at(transport)?;
+            segment.start = bytes.as_ptr().cast_mut().cast();
+            segment.length = SHORT as u32;
+            return Some(segment);
+        }
+        if length == LINUX as u64 {
+            let bytes: &[u8; LINUX] = frame.at(transport)?;
+            if segment.options.usual(bytes, config) {
+                segment.start = bytes.as_ptr().cast_mut().cast();
+                segment.length = LINUX as u32;
+                return Some(segment);
+            }
+        }
+        segment.copy(ctx, transport, length).then_some(segment)
+    }
+
+    /// The options that the client offers.
+    #[inline(always)]
+    pub fn options(&self, config: &Config) -> Options {
+        if self.is_copied { Options::of_copy(self.length, config) } else { self.options }
+    }
+
+    #[inline(always)]
+    fn copy(&mut self, ctx: &XdpContext, transport: usize, length: u64) -> bool {
         // Two comparisons that the compiler may not merge: the verifier does not understand the merged one.
         let length = black_box(length);
         if length > HEADER_MAX_BYTES {
-            return None;
+            return false;
         }
         let length = black_box(length);
         if length < HEADER_MIN_BYTES {
-            return None;
+            return false;
         }
-        let scratch = tables::scratch()?;
-        // SAFETY: the pad belongs to this CPU and outlives the program's run; these bytes are used here only.
+        let Some(scratch) = tables::scratch() else { return false };
+        // SAFETY: the pad belongs to this CPU and outlives the program's run; these bytes are used here only. Beyond the
+        // length lies what an earlier header left.
         let bytes = unsafe { &mut (*scratch).segment };
+        self.start = bytes.as_mut_ptr().cast();
+        self.length = length as u32;
+        self.is_copied = true;
         // SAFETY: the context is this program's own, and `bytes` is longer than the longest header.
         let done = unsafe {
             bpf_xdp_load_bytes(
@@ -48,6 +101,6 @@ impl Segment {
                 length as u32,
             )
         };
-        (done == 0).then_some(Segment { bytes, length: length as u32, sequence })
+        done == 0
     }
 }
