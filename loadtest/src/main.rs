@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program speaks by printing")]
 
 mod client;
+mod engine;
 mod flood;
 mod load;
 mod measure;
@@ -10,7 +11,6 @@ mod origin;
 mod packet;
 mod peer;
 mod report;
-mod ring;
 mod scenario;
 mod target;
 mod trial;

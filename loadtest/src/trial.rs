@@ -5,6 +5,7 @@ mod subject;
 
 pub(crate) use subject::{Round, Subject};
 
+use crate::engine::Engine;
 use crate::load::arrivals::Ramp;
 use crate::load::job::Pace;
 use crate::load::run::{Moment, run};
@@ -60,7 +61,7 @@ pub(crate) fn carry_out(
     'rounds: for _ in 0..rounds {
         for (rate, pace) in &paces {
             for (seat, subject) in stage.seats.iter().zip(&mut subjects) {
-                let round = turn(&scenario, seat, *pace, options)?;
+                let round = turn(&scenario, (seat, &stage.engines), *pace, options)?;
                 if options.stop.load(Relaxed) {
                     break 'rounds;
                 }
@@ -72,7 +73,7 @@ pub(crate) fn carry_out(
     }
     if let Load::Open(Open { knee: Some(limit), rate: Some(rate), .. }) = &scenario.load.value {
         for (seat, subject) in stage.seats.iter().zip(&mut subjects) {
-            climb(&scenario, seat, (limit.0, rate), options, subject)?;
+            climb(&scenario, (seat, &stage.engines), (limit.0, rate), options, subject)?;
         }
     }
     notes.extend(saturation(&scenario, &subjects));
@@ -90,14 +91,14 @@ pub(crate) fn carry_out(
 /// One peer's turn of one round.
 fn turn(
     scenario: &Scenario,
-    seat: &stage::Seat,
+    (seat, engines): (&stage::Seat, &[Engine]),
     pace: Pace,
     options: &Options,
 ) -> Result<(Round, crate::measure::Tally)> {
     let job = seat.job(scenario, pace, options);
     let tree = seat.tree();
     let (mut cpu_at_begin, mut cpu_at_end, mut memory) = (0_u64, 0_u64, 0_u64);
-    let outcome = run(&job, |moment| {
+    let outcome = run(engines, &job, |moment| {
         let Some(tree) = &tree else { return };
         match moment {
             Moment::Begin => cpu_at_begin = tree.cpu_ns(),
@@ -138,7 +139,7 @@ fn ceiling(scenario: &Scenario, stage: &Stage, of: PeerName) -> Result<f64> {
     let seat = seat.with_context(|| format!("`ceiling_of` is {}, which does not run here", of.as_str()))?;
     let mut job = seat.job(scenario, Pace::Closed, &stage.options);
     job.length = Duration::from_secs(1);
-    let outcome = run(&job, |_| {})?;
+    let outcome = run(&stage.engines, &job, |_| {})?;
     if outcome.tally.answers() == 0 {
         bail!("{} answered nothing while its ceiling was measured", of.as_str());
     }
@@ -148,7 +149,7 @@ fn ceiling(scenario: &Scenario, stage: &Stage, of: PeerName) -> Result<f64> {
 /// Raises the rate until the peer cannot keep its p99, and notes each step.
 fn climb(
     scenario: &Scenario,
-    seat: &stage::Seat,
+    (seat, engines): (&stage::Seat, &[Engine]),
     (limit, rate): (Duration, &weir_schema::value::Rate),
     options: &Options,
     subject: &mut Subject,
@@ -159,7 +160,7 @@ fn climb(
     let mut rate = crate::scenario::per_second(rate);
     for _ in 0..STEPS_MAX {
         let pace = Pace::Open(Ramp::steady(rate), open.arrivals.value);
-        let (round, tally) = turn(scenario, seat, pace, options)?;
+        let (round, tally) = turn(scenario, (seat, engines), pace, options)?;
         let holds = tally.quantile_us(0.99) <= limit.as_secs_f64() * 1e6 && tally.errors() == 0;
         let keeps_up = tally.answers() as f64 >= 0.99 * tally.offered as f64;
         subject.add_point(&round, rate);

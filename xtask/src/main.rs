@@ -1,6 +1,7 @@
 //! The few verbs on which everything hangs.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is this program's job")]
 
+mod bench;
 mod component;
 mod ebpf;
 mod lint;
@@ -23,6 +24,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Verb {
     Run(run::Arguments),
+    Bench(bench::Arguments),
     Test(test::Arguments),
     Lint(lint::Arguments),
     BuildEbpf(ebpf::Arguments),
@@ -31,6 +33,7 @@ enum Verb {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
         Verb::Run(arguments) => run::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Test(arguments) => test::run(&arguments),
         Verb::Lint(arguments) => lint::run(&arguments).map(|()| ExitCode::SUCCESS),
         Verb::BuildEbpf(arguments) => ebpf::run(&arguments).map(|()| ExitCode::SUCCESS),

@@ -25,9 +25,14 @@ impl Endpoint {
 
     /// A connection, with TLS where that is asked for.
     pub(crate) async fn open(&self) -> Result<Wire, Fault> {
+        self.open_as(self.trust.as_deref()).await
+    }
+
+    /// A connection of a client with its own tickets.
+    pub(crate) async fn open_as(&self, trust: Option<&Trust>) -> Result<Wire, Fault> {
         let stream = self.connect().await.map_err(|_| Fault::Connect)?;
         stream.set_nodelay(true).map_err(|_| Fault::Connect)?;
-        match &self.trust {
+        match trust {
             None => Ok(Wire::plain(stream)),
             Some(trust) => Wire::secure(stream, trust).await,
         }

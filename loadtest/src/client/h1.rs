@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::endpoint::Endpoint;
 use super::mix::Prepared;
+use super::tls::Trust;
 use super::wire::Wire;
 use crate::measure::Fault;
 use crate::scenario::Handshake;
@@ -10,6 +11,7 @@ use crate::scenario::Handshake;
 /// A client with at most one connection, which is opened when it is needed.
 pub(crate) struct Client<'a> {
     endpoint: &'a Endpoint,
+    trust: Option<Trust>,
     keeps: bool,
     wire: Option<Wire>,
     pub(crate) opened: u64,
@@ -19,7 +21,8 @@ pub(crate) struct Client<'a> {
 impl<'a> Client<'a> {
     pub(crate) fn new(endpoint: &'a Endpoint, keeps: bool) -> Self {
         let anew = endpoint.trust.as_ref().is_some_and(|trust| trust.handshake != Handshake::Once);
-        Self { endpoint, keeps: keeps && !anew, wire: None, opened: 0, received: 0 }
+        let trust = endpoint.trust.as_ref().map(|trust| trust.for_one_client());
+        Self { endpoint, trust, keeps: keeps && !anew, wire: None, opened: 0, received: 0 }
     }
 
     /// Sends a request and judges the answer. After a fault the connection is gone.
@@ -49,11 +52,10 @@ impl<'a> Client<'a> {
     }
 
     async fn open(&mut self) -> Result<Wire, Fault> {
-        let wire = self.endpoint.open().await?;
+        let wire = self.endpoint.open_as(self.trust.as_ref()).await?;
         let is_first = self.opened == 0;
         self.opened += 1;
-        let trust = self.endpoint.trust.as_ref();
-        if trust.is_some_and(|trust| !trust.is_as_asked(wire.handshake(), is_first)) {
+        if self.trust.as_ref().is_some_and(|trust| !trust.is_as_asked(wire.handshake(), is_first)) {
             return Err(Fault::Handshake);
         }
         Ok(wire)

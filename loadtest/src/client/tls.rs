@@ -37,6 +37,15 @@ impl Trust {
         Ok(Self { config: Arc::new(config), name, handshake: tls.handshake.value })
     }
 
+    /// The same trust with tickets of its own, as every client of the world has: a ticket is used once.
+    pub(crate) fn for_one_client(&self) -> Self {
+        let mut config = ClientConfig::clone(&self.config);
+        if self.handshake == Handshake::Resumed {
+            config.resumption = Resumption::in_memory_sessions(8);
+        }
+        Self { config: Arc::new(config), name: self.name.clone(), handshake: self.handshake }
+    }
+
     /// The client's side of a new session.
     pub(crate) fn session(&self) -> Result<ClientConnection, rustls::Error> {
         ClientConnection::new(Arc::clone(&self.config), self.name.clone())

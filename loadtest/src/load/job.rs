@@ -29,7 +29,6 @@ pub(crate) struct Job {
     pub(crate) pace: Pace,
     pub(crate) connections: u32,
     pub(crate) streams: u32,
-    pub(crate) threads: u32,
     pub(crate) warm_up: Duration,
     pub(crate) length: Duration,
     /// Ends every window early when set.
@@ -38,11 +37,11 @@ pub(crate) struct Job {
 
 impl Job {
     /// The part that falls to one of the threads.
-    pub(super) fn part(&self, thread: u32) -> Self {
-        let share = |whole: u32| whole / self.threads + u32::from(thread < whole % self.threads);
+    pub(super) fn part(&self, thread: u32, threads: u32) -> Self {
+        let share = |whole: u32| whole / threads + u32::from(thread < whole % threads);
         let pace = match self.pace {
             Pace::Open(ramp, arrivals) => {
-                let threads = f64::from(self.threads);
+                let threads = f64::from(threads);
                 Pace::Open(Ramp { from: ramp.from / threads, to: ramp.to / threads, ..ramp }, arrivals)
             }
             other => other,

@@ -52,15 +52,17 @@ impl Queue {
         .await
     }
 
-    /// No more will come. Returns how many still waited.
-    pub(crate) fn end(&self) -> usize {
+    /// No more will come; what waits is still served.
+    pub(crate) fn end(&self) {
         let mut state = self.0.borrow_mut();
         state.ended = true;
-        let left = state.due.len();
-        state.due.clear();
         let idle: Vec<Waker> = state.idle.drain(..).collect();
         drop(state);
         idle.into_iter().for_each(Waker::wake);
-        left
+    }
+
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.0.borrow().due.len()
     }
 }

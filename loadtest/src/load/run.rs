@@ -1,10 +1,11 @@
-//! Runs one window: threads with an executor each, connections as tasks, one tally at the end.
+//! Runs one window: connections as tasks on every engine, one tally at the end.
 
 use super::arrivals::Schedule;
 use super::job::{Job, Pace};
 use super::queue::Queue;
 use super::random::Random;
 use super::worker::Worker;
+use crate::engine::Engine;
 use crate::measure::process::own_thread_cpu_ns;
 use crate::measure::tally::Window;
 use crate::measure::{Fault, Tally};
@@ -28,16 +29,15 @@ pub(crate) struct Outcome {
     pub(crate) cpu_ns: u64,
 }
 
-/// Starts the load and returns at its end. `watch` is called when the window begins to count and when it ends.
-pub(crate) fn run(job: &Job, mut watch: impl FnMut(Moment)) -> Result<Outcome> {
+/// Starts the load on the engines and returns at its end. `watch` is called when the window begins to count and when it ends.
+pub(crate) fn run(engines: &[Engine], job: &Job, mut watch: impl FnMut(Moment)) -> Result<Outcome> {
     let window = Window { begin: Instant::now() + START + job.warm_up, length: job.length };
-    let (send, receive) = channel::bounded(usize::try_from(job.threads).unwrap_or(1));
-    for thread in 0..job.threads {
-        let (part, send) = (job.part(thread), send.clone());
-        let body = move || {
-            send.send(crate::ring::run(drive(part, window, thread))).ok();
-        };
-        std::thread::Builder::new().name("load".into()).spawn(body).context("cannot start a thread")?;
+    let (send, receive) = channel::bounded(engines.len());
+    for (thread, engine) in (0..).zip(engines) {
+        let (part, send) = (job.part(thread, u32::try_from(engines.len())?), send.clone());
+        engine.spawn(move || async move {
+            send.send(drive(part, window, thread).await).ok();
+        });
     }
     drop(send);
     wait_until(window.begin, job);
@@ -60,8 +60,8 @@ pub(crate) enum Moment {
     End,
 }
 
-/// Threads and executors are up after this time.
-const START: Duration = Duration::from_millis(20);
+/// The load begins after this time.
+const START: Duration = Duration::from_millis(2);
 
 fn wait_until(at: Instant, job: &Job) {
     while let Some(left) = at.checked_duration_since(Instant::now()) {
@@ -94,17 +94,18 @@ async fn drive(job: Job, window: Window, thread: u32) -> Result<Outcome> {
     }
     tokio::time::sleep_until(window.end().into()).await;
     let cpu_ns = own_thread_cpu_ns().saturating_sub(begin.await.unwrap_or(0));
-    let left = shared.queue.end();
+    shared.queue.end();
     let patience = tokio::time::Instant::from_std(window.end() + Load::PATIENCE);
     let mut late = 0;
-    for worker in workers {
-        if shared.job.stop.load(Relaxed) || tokio::time::timeout_at(patience, worker).await.is_err() {
+    for mut worker in workers {
+        if shared.job.stop.load(Relaxed) || tokio::time::timeout_at(patience, &mut worker).await.is_err() {
+            worker.abort();
             late += 1;
         }
     }
     let mut tally = shared.tally.replace(Tally::new());
     if !shared.job.stop.load(Relaxed) {
-        tally.fault(Fault::Timeout, late + u64::try_from(left).unwrap_or(u64::MAX));
+        tally.fault(Fault::Timeout, late + u64::try_from(shared.queue.len()).unwrap_or(u64::MAX));
     }
     Ok(Outcome { tally, cpu_ns })
 }

@@ -1,7 +1,8 @@
-//! Accepts connections on a thread of its own, and finds out which HTTP they speak.
+//! Accepts connections, and finds out which HTTP they speak.
 
 use super::{h1, h2};
-use anyhow::{Context, Result};
+use crate::engine::Engine;
+use anyhow::{Context, Result, anyhow};
 use crossbeam::channel;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -10,7 +11,7 @@ use tokio_uring::net::{TcpListener, TcpStream};
 /// The first bytes of every HTTP/2 connection.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
-/// A running origin; it ends with the program.
+/// A running origin; it ends with its engine.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin {
     pub(crate) address: SocketAddr,
@@ -18,30 +19,24 @@ pub(crate) struct Origin {
 
 impl Origin {
     /// Starts it on a free port of 127.0.0.1.
-    pub(crate) fn start() -> Result<Self> {
+    pub(crate) fn start(engine: &Engine) -> Result<Self> {
         let (tell, told) = channel::bounded(1);
-        std::thread::Builder::new()
-            .name("origin".into())
-            .spawn(move || {
-                let listener = crate::ring::run(async move {
-                    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
-                    tell.send(listener.local_addr()?).ok();
-                    accept(&listener).await
-                });
-                if let Err(error) = listener {
-                    eprintln!("weir-loadtest: the origin ended: {error:#}");
-                }
-            })
-            .context("cannot start a thread")?;
-        let address = told.recv().context("the origin did not start")?;
+        engine.spawn(move || async move {
+            let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)));
+            let address = listener.as_ref().map_err(|error| anyhow!("no port for the origin: {error}"));
+            tell.send(address.and_then(|listener| Ok(listener.local_addr()?))).ok();
+            if let Ok(listener) = listener {
+                accept(&listener).await;
+            }
+        });
+        let address = told.recv().context("the origin did not start")??;
         Ok(Self { address })
     }
 }
 
-async fn accept(listener: &TcpListener) -> Result<()> {
+async fn accept(listener: &TcpListener) {
     let bodies = Rc::new(h1::Bodies::default());
-    loop {
-        let (stream, _) = listener.accept().await.context("cannot accept")?;
+    while let Ok((stream, _)) = listener.accept().await {
         stream.set_nodelay(true).ok();
         let bodies = Rc::clone(&bodies);
         tokio_uring::spawn(async move {

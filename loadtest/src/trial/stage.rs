@@ -4,6 +4,7 @@ use super::Options;
 use crate::client::endpoint::Endpoint;
 use crate::client::mix::Mix;
 use crate::client::tls::Trust;
+use crate::engine::Engine;
 use crate::load::job::{Job, Pace};
 use crate::measure::process::Tree;
 use crate::origin::Origin;
@@ -12,7 +13,6 @@ use crate::scenario::{Key, PeerName, Protocol, Request, Scenario};
 use anyhow::{Context, Result, bail};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,11 +26,24 @@ pub(crate) struct Seat {
     pub(crate) memory_at_rest: u64,
 }
 
+/// How cores are shared out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cores {
+    /// The one on which all peers run.
+    peers: usize,
+    /// How many this program has.
+    own: usize,
+}
+
 /// All of them.
 pub(crate) struct Stage {
     pub(crate) seats: Vec<Seat>,
     pub(crate) notes: Vec<String>,
     pub(crate) options: Options,
+    /// One for each thread of the generator.
+    pub(crate) engines: Vec<Engine>,
+    /// The origin's own thread, where there is a core for it.
+    origin: Option<Engine>,
 }
 
 impl Stage {
@@ -42,12 +55,22 @@ impl Stage {
         let tokens = tokens.collect::<Result<Vec<_>>>()?;
         let requests: Vec<Request> = scenario.requests.iter().map(|request| request.value.clone()).collect();
         let mix = Arc::new(Mix::new(&requests, &scenario.client, tokens));
-        let mut stage = Self { seats: Vec::new(), notes: Vec::new(), options: options.clone() };
+        let mut stage = Self {
+            seats: Vec::new(),
+            notes: Vec::new(),
+            options: options.clone(),
+            engines: Vec::new(),
+            origin: None,
+        };
+        let cores = if scenario.peers.is_some() { stage.pin() } else { None };
+        for _ in 0..scenario.threads.value {
+            stage.engines.push(Engine::start("load")?);
+        }
         if let Some(target) = &scenario.target {
             let endpoint = Arc::new(Endpoint::new(target.address, None, scenario.client.sources.value));
             stage.seats.push(Seat { name: "target".into(), peer: None, endpoint, mix, memory_at_rest: 0 });
         } else {
-            stage.seat_peers(scenario, &folder, &material, &mix)?;
+            stage.seat_peers(scenario, cores, &material, &mix)?;
         }
         Ok(stage)
     }
@@ -55,13 +78,14 @@ impl Stage {
     fn seat_peers(
         &mut self,
         scenario: &Scenario,
-        folder: &Path,
+        cores: Option<Cores>,
         material: &Material,
         mix: &Arc<Mix>,
     ) -> Result<()> {
-        let core = self.pin();
-        let origin = Origin::start()?;
+        let origin = self.start_origin(cores)?;
         let options = self.options.clone();
+        let folder = options.folder.join(scenario.name.as_str());
+        let core = cores.map(|cores| cores.peers);
         for name in scenario.peers.iter().flat_map(|peers| &peers.run) {
             if let Some(why) = cannot(name.value, scenario, &options) {
                 self.notes.push(why);
@@ -82,14 +106,26 @@ impl Stage {
                 mix: Arc::clone(mix),
                 memory_at_rest: 0,
             };
-            seat.rest(scenario, &options)?;
+            seat.rest(scenario, &options, &self.engines)?;
             self.seats.push(seat);
         }
         Ok(())
     }
 
+    /// On a core shared with the clients, a thread of its own would only add switches between the two.
+    fn start_origin(&mut self, cores: Option<Cores>) -> Result<Origin> {
+        let is_alone = cores.is_some_and(|cores| cores.own > self.engines.len());
+        if !is_alone && let Some(first) = self.engines.first() {
+            return Origin::start(first);
+        }
+        let engine = Engine::start("origin")?;
+        let origin = Origin::start(&engine)?;
+        self.origin = Some(engine);
+        Ok(origin)
+    }
+
     /// This program takes all cores but the first, which is the peers', if there are several.
-    fn pin(&mut self) -> Option<usize> {
+    fn pin(&mut self) -> Option<Cores> {
         let allowed = sched_getaffinity(Pid::from_raw(0)).ok()?;
         let cores: Vec<usize> =
             (0..CpuSet::count()).filter(|core| allowed.is_set(*core).unwrap_or(false)).collect();
@@ -103,7 +139,7 @@ impl Stage {
             own.set(*core).ok()?;
         }
         sched_setaffinity(Pid::from_raw(0), &own).ok()?;
-        Some(*first)
+        Some(Cores { peers: *first, own: others.len() })
     }
 }
 
@@ -137,7 +173,6 @@ impl Seat {
             pace,
             connections: scenario.load.connections(),
             streams: scenario.load.streams(),
-            threads: scenario.threads.value,
             warm_up: scenario.warm_up.value,
             length: scenario.duration.value,
             stop: Arc::clone(&options.stop),
@@ -145,16 +180,22 @@ impl Seat {
     }
 
     /// A few connections first, so that what is made once is not counted to the connections that follow.
-    fn rest(&mut self, scenario: &Scenario, options: &Options) -> Result<()> {
+    fn rest(&mut self, scenario: &Scenario, options: &Options, engines: &[Engine]) -> Result<()> {
         let mut job = self.job(scenario, Pace::Closed, options);
         job.connections = job.connections.min(64);
         job.warm_up = Duration::from_millis(20);
         job.length = Duration::from_millis(100);
-        let outcome =
-            crate::load::run::run(&job, |_| {}).with_context(|| format!("{} cannot be loaded", self.name))?;
-        if outcome.tally.answers() == 0 {
-            let faults = outcome.tally.faults.iter().map(|(fault, n)| format!("{n} {}", fault.word()));
-            bail!("{} answers nothing rightly: {}", self.name, faults.collect::<Vec<_>>().join(", "));
+        // On a busy machine the first hands may take longer to shake than one window.
+        for _ in 0..20 {
+            let outcome = crate::load::run::run(engines, &job, |_| {});
+            let tally = outcome.with_context(|| format!("{} cannot be loaded", self.name))?.tally;
+            if tally.errors() > 0 {
+                let faults = tally.faults.iter().map(|(fault, n)| format!("{n} {}", fault.word()));
+                bail!("{} does not answer rightly: {}", self.name, faults.collect::<Vec<_>>().join(", "));
+            }
+            if tally.answers() > 0 {
+                break;
+            }
         }
         self.memory_at_rest = self.tree().map_or(0, |tree| tree.memory_bytes());
         Ok(())
