@@ -22,14 +22,35 @@ use weir_message::Scheme;
 use weir_meter::Count;
 use weir_plan::listener::{Listener, ProxyProtocol, Service, Tunnel};
 use weir_policy::{Client, Flow};
-use weir_reactor::{Buf, now};
+use weir_reactor::{Buf, nest, now};
 use weir_wire::Reason;
 
-/// Serves a connection to its end.
+/// A connection that is ready to be spoken HTTP on.
+pub(crate) struct Opened {
+    pub(crate) line: Rc<Line>,
+    pub(crate) snapshot: Rc<Snapshot>,
+    pub(crate) stream: Stream,
+    /// What was received already.
+    pub(crate) early: Option<Buf>,
+}
+
+/// Serves a connection to its end. What it needs only for a while lies in memory of its own, so that an idle connection
+/// is small.
 pub(crate) async fn run(desk: Rc<Desk>, gate: Rc<Gate>, stream: weir_reactor::Stream) {
+    match nest(open(desk, gate, stream)).await {
+        None => {}
+        Some((false, opened)) => h1::server::run(opened).await,
+        Some((true, Opened { line, snapshot, stream, early })) => {
+            nest(h2::run(line, stream, snapshot, early)).await;
+        }
+    }
+}
+
+/// Everything before the first request. Nothing comes back from a connection that is refused, or that is a tunnel and has
+/// ended; else whether HTTP/2 is spoken.
+async fn open(desk: Rc<Desk>, gate: Rc<Gate>, stream: weir_reactor::Stream) -> Option<(bool, Opened)> {
     let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    let socket = stream.peer().unwrap_or(nowhere);
-    let local = stream.local().unwrap_or(nowhere);
+    let (local, socket) = stream.ends().unwrap_or((nowhere, nowhere));
     let snapshot = gate.snapshot(&desk);
     let open = Rc::new(Open { desk: Rc::clone(&desk), guest: OnceCell::new() });
     let mut line = Line {
@@ -45,25 +66,33 @@ pub(crate) async fn run(desk: Rc<Desk>, gate: Rc<Gate>, stream: weir_reactor::St
         requests: Cell::new(0),
         open,
     };
-    let Some(listener) = snapshot.listener(&line.gate.bind).cloned() else { return };
+    let listener = snapshot.listener(&line.gate.bind).cloned()?;
     if let Some(chain) = snapshot.plan.chains.of_listener(listener.id)
         && let Some(reason) = refused(&chain.connect(&Client::direct(socket.ip()), line.desk.now()))
     {
-        return line.desk.block.refuse(reason as u8);
+        line.desk.block.refuse(reason as u8);
+        return None;
     }
     let mut early = None;
     if let Some(rule) = &listener.proxy_protocol {
         match named_by_proxy(&mut line, rule, &stream).await {
             Some(rest) => early = rest,
-            None => return line.desk.block.refuse(Reason::BadFraming as u8),
+            None => {
+                line.desk.block.refuse(Reason::BadFraming as u8);
+                return None;
+            }
         }
     }
     if !admit(&line, &snapshot, &listener) {
-        return line.desk.block.add(Count::Shed, 1);
+        line.desk.block.add(Count::Shed, 1);
+        return None;
     }
     match &listener.service {
-        Service::Tunnel(rule) => carry(&line, &snapshot, rule, stream, early).await,
-        Service::Http(_) | Service::Redirect(..) => serve(line, snapshot, &listener, stream, early).await,
+        Service::Tunnel(rule) => {
+            carry(&line, &snapshot, rule, stream, early).await;
+            None
+        }
+        Service::Http(_) | Service::Redirect(..) => agree(line, snapshot, &listener, stream, early).await,
     }
 }
 
@@ -116,53 +145,48 @@ async fn named_by_proxy(
     Some(rest)
 }
 
-/// HTTP, with TLS where the listener says so.
-async fn serve(
+/// Agrees with the client on HTTP/1 or HTTP/2, with TLS where the listener says so.
+async fn agree(
     mut line: Line,
     snapshot: Rc<Snapshot>,
     listener: &Listener,
     stream: weir_reactor::Stream,
     early: Option<Buf>,
-) {
+) -> Option<(bool, Opened)> {
     let Some(tls) = &listener.tls else {
-        return serve_plain(line, snapshot, listener, stream, early).await;
+        let (http2, early) = agree_plain(&line, listener, &stream, early).await?;
+        let (line, stream) = (Rc::new(line), Stream::Plain(stream));
+        return Some((http2, Opened { line, snapshot, stream, early }));
     };
     let shaking = Tls::accept(stream, Arc::clone(&tls.config), early);
     let Ok(Ok(session)) = line.watch.limit(tls.handshake_timeout, shaking).await else {
         line.desk.block.add(Count::TlsFailed, 1);
-        return;
+        return None;
     };
     line.desk.block.add(Count::TlsDone, 1);
     line.scheme = Scheme::Https;
     (line.server_name, line.secured) = (session.server_name(), session.secured());
-    if session.is_h2() {
-        h2::run(line, Stream::Tls(Box::new(session)), snapshot, None).await;
-    } else {
-        h1::server::run(&line, Stream::Tls(Box::new(session)), snapshot, None).await;
-    }
+    let (http2, line, stream) = (session.is_h2(), Rc::new(line), Stream::Tls(Box::new(session)));
+    Some((http2, Opened { line, snapshot, stream, early: None }))
 }
 
 /// Without TLS, HTTP/2 is spoken by clients that know it is, and they say so with their first bytes.
-async fn serve_plain(
-    line: Line,
-    snapshot: Rc<Snapshot>,
+async fn agree_plain(
+    line: &Line,
     listener: &Listener,
-    stream: weir_reactor::Stream,
-    mut early: Option<Buf>,
-) {
+    stream: &weir_reactor::Stream,
+    early: Option<Buf>,
+) -> Option<(bool, Option<Buf>)> {
     let http2 = match &listener.service {
         Service::Http(protocols) | Service::Redirect(protocols, _) => protocols.http2,
         Service::Tunnel(_) => false,
     };
-    if http2 {
-        let peeked = line.watch.limit(listener.limits.idle_timeout, peek(&stream, early.take())).await;
-        let Ok(Some((begins, bytes))) = peeked else { return };
-        if begins {
-            return h2::run(line, Stream::Plain(stream), snapshot, Some(bytes)).await;
-        }
-        early = Some(bytes);
+    if !http2 {
+        return Some((false, early));
     }
-    h1::server::run(&line, Stream::Plain(stream), snapshot, early).await;
+    let (begins, bytes) =
+        line.watch.limit(listener.limits.idle_timeout, peek(stream, early)).await.ok()??;
+    Some((begins, Some(bytes)))
 }
 
 /// Receives until it is certain whether the client speaks HTTP/2.

@@ -74,6 +74,8 @@ pub(crate) struct Scratch {
     pub(crate) trailers_up: Head,
     pub(crate) pass: Pass,
     pub(crate) body: Vec<u8>,
+    /// What an answer is written into before it is sent.
+    pub(crate) out: Vec<u8>,
 }
 
 /// Wall time without a system call for each question: the wall clock is read once, then the turn's clock is added.

@@ -95,7 +95,7 @@ pub(crate) async fn run<S: Source, K: Sink>(
     (source, sink): (&mut S, &mut K),
     head: Result<(), Fault>,
 ) -> Ends {
-    let Scratch { request, response, trailers, trailers_up, pass, body } = scratch;
+    let Scratch { request, response, trailers, trailers_up, pass, body, .. } = scratch;
     pass.clear();
     let keep = head.is_ok() && request.persistent && line.requests.get() < listener.limits.requests_max;
     let record = Record {

@@ -43,8 +43,7 @@ const OUR_RESETS_MAX: usize = 128;
 type Server = Connection<Pipe, Bytes>;
 
 /// Serves a connection until either side is done with it.
-pub(crate) async fn run(line: Line, stream: Stream, snapshot: Rc<Snapshot>, early: Option<Buf>) {
-    let line = Rc::new(line);
+pub(crate) async fn run(line: Rc<Line>, stream: Stream, snapshot: Rc<Snapshot>, early: Option<Buf>) {
     let Some(listener) = snapshot.listener(&line.gate.bind) else { return };
     let limits = &listener.limits;
     let shaking = builder(limits).handshake(Pipe::new(stream, early));

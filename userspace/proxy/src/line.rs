@@ -1,11 +1,8 @@
 //! One client connection, as everything above its bytes sees it.
 use crate::{crowd::Guest, desk::Desk, gate::Gate, snapshot::Snapshot, watch::Watch};
 use std::cell::{Cell, OnceCell};
-use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
 use weir_message::Scheme;
 
 /// What is known about a connection before its first request.
@@ -51,18 +48,6 @@ impl Line {
     /// No further request is wanted: the worker drains, or the listener is gone.
     pub(crate) fn is_draining(&self) -> bool {
         self.desk.is_draining() || self.gate.is_shut()
-    }
-
-    /// Runs a future unless draining begins, for which the connection's task is woken.
-    pub(crate) async fn unless_draining<T>(&self, future: impl Future<Output = T>) -> Option<T> {
-        let mut future = pin!(future);
-        poll_fn(|cx| {
-            if let Poll::Ready(done) = future.as_mut().poll(cx) {
-                return Poll::Ready(Some(done));
-            }
-            if self.is_draining() { Poll::Ready(None) } else { Poll::Pending }
-        })
-        .await
     }
 
     /// The same connection for one of its streams, with time limits of its own.

@@ -31,6 +31,14 @@ impl Stream {
         }
     }
 
+    /// Ready once a receive will not have to wait.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Stream::Plain(stream) => stream.poll_readable(cx),
+            Stream::Tls(tls) => tls.poll_news(cx).map(drop),
+        }
+    }
+
     /// Sends all of the data and gives it back.
     pub(crate) async fn send<B: Owned>(&self, data: B) -> (io::Result<()>, B) {
         match self {

@@ -17,14 +17,28 @@ use weir_reactor::{Buf, Stream};
 /// A ciphertext buffer that has grown beyond this is not kept.
 const KEEP_MAX: usize = 32 * 1024;
 
+/// Buffers for ciphertext that are kept beyond those in use; idle sessions have none.
+const SPARE_MAX: usize = 64;
+
+thread_local! {
+    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What has come from a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// Plaintext.
+    Data,
+    /// The end, in good order or not.
+    End,
+}
+
 /// A TLS session on a stream.
 pub(crate) struct Tls {
     stream: Stream,
     session: RefCell<Connection>,
     /// Received and not yet taken by the session.
     cipher_in: Cell<Option<Buf>>,
-    /// Lent to the send while it runs.
-    cipher_out: Cell<Vec<u8>>,
 }
 
 impl Tls {
@@ -50,12 +64,7 @@ impl Tls {
 
     fn new(stream: Stream, mut session: Connection, early: Option<Buf>) -> Tls {
         session.set_buffer_limit(None);
-        Tls {
-            stream,
-            session: RefCell::new(session),
-            cipher_in: Cell::new(early),
-            cipher_out: Cell::default(),
-        }
+        Tls { stream, session: RefCell::new(session), cipher_in: Cell::new(early) }
     }
 
     async fn handshake(self) -> io::Result<Tls> {
@@ -179,25 +188,33 @@ impl Tls {
         }
     }
 
-    /// Ready when the peer has gone away. Only while nobody receives: what it sends is decrypted meanwhile, up to the
-    /// first bytes of plaintext, which wait for the next receive.
+    /// Ready when the peer has gone away. Only while nobody receives.
     pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.poll_news(cx) {
+            Poll::Ready(News::End) => Poll::Ready(()),
+            Poll::Ready(News::Data) | Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Waits for plaintext or the end, without a future that has to be kept. What comes is decrypted up to the first
+    /// bytes of plaintext, which wait for the next receive, as does an error.
+    pub(crate) fn poll_news(&self, cx: &mut Context<'_>) -> Poll<News> {
         loop {
             match self.session.borrow_mut().reader().fill_buf() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Ok(plain) if !plain.is_empty() => return Poll::Pending,
-                Ok(_) | Err(_) => return Poll::Ready(()),
+                Ok(plain) if !plain.is_empty() => return Poll::Ready(News::Data),
+                Ok(_) | Err(_) => return Poll::Ready(News::End),
             }
             let mut news = match self.cipher_in.take() {
                 Some(news) => news,
                 None => match pin!(self.stream.recv()).poll(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Ok(Some(news))) => news,
-                    Poll::Ready(Ok(None) | Err(_)) => return Poll::Ready(()),
+                    Poll::Ready(Ok(None) | Err(_)) => return Poll::Ready(News::End),
                 },
             };
             if self.process(&mut news).is_err() {
-                return Poll::Ready(());
+                return Poll::Ready(News::End);
             }
             if !news.is_empty() {
                 self.cipher_in.set(Some(news));
@@ -215,22 +232,23 @@ impl Tls {
 
     /// Sends all ciphertext that the session holds.
     async fn flush(&self) -> io::Result<()> {
-        let mut out = self.cipher_out.take();
+        if !self.session.borrow().wants_write() {
+            return Ok(());
+        }
+        let mut out = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
         {
             let mut session = self.session.borrow_mut();
             while session.wants_write() {
                 session.write_tls(&mut out)?;
             }
         }
-        if out.is_empty() {
-            self.cipher_out.set(out);
-            return Ok(());
-        }
         let (sent, mut out) = self.stream.send(out).await;
         out.clear();
-        if out.capacity() <= KEEP_MAX {
-            self.cipher_out.set(out);
-        }
+        SPARE.with_borrow_mut(|spare| {
+            if out.capacity() <= KEEP_MAX && spare.len() < SPARE_MAX {
+                spare.push(out);
+            }
+        });
         sent
     }
 }

@@ -49,10 +49,20 @@ impl Watch {
             if let Poll::Ready(done) = future.as_mut().poll(cx) {
                 return Poll::Ready(Ok(done));
             }
-            let until = *until.get_or_insert_with(|| self.until(limit));
-            self.poll_until(until, cx).map(|()| Err(Elapsed))
+            self.poll_limit(&mut until, limit, cx).map(|()| Err(Elapsed))
         })
         .await
+    }
+
+    /// Ready once that long has passed since the first poll, whose moment `until` keeps.
+    pub(crate) fn poll_limit(
+        &self,
+        until: &mut Option<Instant>,
+        limit: Duration,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let until = *until.get_or_insert_with(|| self.until(limit));
+        self.poll_until(until, cx)
     }
 
     fn until(&self, limit: Duration) -> Instant {

@@ -86,6 +86,11 @@ impl Stream {
         self.recv.socket.poll_end(cx)
     }
 
+    /// Ready once [`Stream::recv`] will not have to wait.
+    pub fn poll_readable(&self, cx: &Context<'_>) -> Poll<()> {
+        self.recv.socket.poll_readable(cx)
+    }
+
     /// Sends all bytes and gives the buffer back.
     pub fn send<B: Owned>(&self, data: B) -> Sending<'_, B> {
         self.send.send(data)
@@ -110,6 +115,17 @@ impl Stream {
     #[must_use]
     pub fn split(self) -> (RecvHalf, SendHalf) {
         (self.recv, self.send)
+    }
+
+    /// The local address and the peer's, in one go.
+    ///
+    /// # Errors
+    /// If the connection is gone, or is not over TCP.
+    pub fn ends(&self) -> io::Result<(SocketAddr, SocketAddr)> {
+        let socket = self.socket();
+        let (local, remote) = socket.hub.driver.borrow().names(socket.fd)?;
+        let remote = remote.as_ref().and_then(SockAddr::as_socket);
+        local.as_socket().zip(remote).ok_or_else(not_inet)
     }
 
     /// The peer's address.

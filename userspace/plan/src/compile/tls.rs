@@ -154,7 +154,8 @@ fn server_config(
     config.ignore_client_order = true;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     match &store.tickets {
-        Some(tickets) => config.ticketer = Arc::clone(tickets),
+        // One ticket: with each connection that goes on from it a client gets the next.
+        Some(tickets) => (config.ticketer, config.send_tls13_tickets) = (Arc::clone(tickets), 1),
         None => config.send_tls13_tickets = 0,
     }
     Some(config)

@@ -1,6 +1,7 @@
 //! The receiving half of an HTTP/1 connection, either side: heads, then bodies piece by piece, without copying.
 use crate::{fault::Broken, stream::Stream};
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use weir_message::{
     Error, Framing, Head, Limits, Method, Request, Response,
     chunk::Decoder,
@@ -51,6 +52,11 @@ impl Inflow {
         self.pending = early.filter(|early| !early.is_empty());
     }
 
+    /// Ready once a receive will not have to wait.
+    pub(crate) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.pending.is_some() { Poll::Ready(()) } else { self.stream.poll_readable(cx) }
+    }
+
     /// Waits for the first byte of a head. False when the peer closed in good order before it.
     pub(crate) async fn begin(&mut self) -> Result<bool, Broken> {
         if self.pending.is_none() {
@@ -81,11 +87,6 @@ impl Inflow {
         }
         self.expect(response.framing);
         Ok(())
-    }
-
-    /// Whether the peer has begun an answer that is not complete yet.
-    pub(crate) fn has_begun(&self) -> bool {
-        self.pending.is_some() || !self.partial.is_empty()
     }
 
     /// Lets the parser see what has come. A head that spans buffers is gathered first; its end lies in the last one.

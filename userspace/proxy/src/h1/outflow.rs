@@ -24,6 +24,20 @@ impl Outflow {
         Outflow { stream, out: Vec::new(), framing: Framing::Empty, owed: 0 }
     }
 
+    /// Takes memory to write into.
+    pub(crate) fn lend(&mut self, memory: Vec<u8>) {
+        if self.out.is_empty() {
+            self.out = memory;
+        }
+    }
+
+    /// Gives the memory back; what was not sent will never be.
+    pub(crate) fn take_back(&mut self) -> Vec<u8> {
+        let mut memory = std::mem::take(&mut self.out);
+        memory.clear();
+        memory
+    }
+
     /// Begins a message whose head `write` puts behind what waits. Nothing is sent yet.
     pub(crate) fn head(&mut self, framing: Framing, write: impl FnOnce(&mut Vec<u8>)) {
         self.framing = framing;

@@ -1,6 +1,7 @@
 //! HTTP/1 with a client: one exchange after the other on one connection.
 use super::{Inflow, Outflow};
 use crate::{
+    connection::Opened,
     exchange::{self, Ends, Setting},
     fault::{Broken, Fault},
     half::{Answering, Asking, Sink, Source},
@@ -8,6 +9,7 @@ use crate::{
     snapshot::Snapshot,
     stream::Stream,
 };
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -16,7 +18,7 @@ use weir_message::{
     h1::{Delivery, write_response},
 };
 use weir_plan::listener::Listener;
-use weir_reactor::Buf;
+use weir_reactor::{Buf, nest};
 
 /// How long a client may go on sending after an answer that ends its connection, so that it can read the answer.
 const LINGER: Duration = Duration::from_secs(2);
@@ -122,56 +124,68 @@ impl Sink for Answer {
     }
 }
 
-/// Serves a connection until either side is done with it.
-pub(crate) async fn run(line: &Line, stream: Stream, mut snapshot: Rc<Snapshot>, early: Option<Buf>) {
+/// Serves a connection until either side is done with it. Between requests it holds no buffer, and of the machinery of an
+/// exchange nothing.
+pub(crate) async fn run(Opened { line, mut snapshot, stream, early }: Opened) {
     let stream = Rc::new(stream);
     let Some(listener) = snapshot.listener(&line.gate.bind) else { return };
     let mut inflow = Inflow::new(Rc::clone(&stream), snapshot.rules(listener).limits);
     inflow.begin_with(early);
-    let mut answer =
-        Answer { outflow: Outflow::new(Rc::clone(&stream)), stream: Rc::clone(&stream), begun: false };
+    let mut answer = Answer { outflow: Outflow::new(Rc::clone(&stream)), stream, begun: false };
     loop {
         let idle = snapshot
             .listener(&line.gate.bind)
             .map_or(Duration::ZERO, |listener| listener.limits.idle_timeout);
-        if !wait(line, &mut inflow, idle).await {
+        if !wait(&line, &inflow, idle).await {
             break;
         }
         snapshot = line.snapshot();
         let Some(listener) = snapshot.listener(&line.gate.bind) else { break };
-        let ends = one(line, &snapshot, listener, &mut inflow, &mut answer).await;
-        match ends {
-            Ends::Keep => {}
-            Ends::Close => {
-                linger(line, &stream, &mut inflow).await;
+        match nest(one(&line, &snapshot, listener, &mut inflow, &mut answer)).await {
+            Some(Ends::Keep) => {}
+            Some(Ends::Close) => {
+                nest(linger(&line, &answer.stream, &mut inflow)).await;
                 break;
             }
-            Ends::Abort => {
-                stream.reset();
+            Some(Ends::Abort) => {
+                answer.stream.reset();
                 break;
             }
+            None => break,
         }
     }
 }
 
-/// Waits for the first byte of a request. False when none will come.
-async fn wait(line: &Line, inflow: &mut Inflow, idle: Duration) -> bool {
+/// Waits until something comes. False when nothing will.
+async fn wait(line: &Line, inflow: &Inflow, idle: Duration) -> bool {
     line.watch.bound(None);
-    let drained = line.is_draining() && !inflow.has_begun();
-    !drained
-        && matches!(line.watch.limit(idle, line.unless_draining(inflow.begin())).await, Ok(Some(Ok(true))))
+    let mut until = None;
+    poll_fn(|cx| {
+        if inflow.poll_ready(cx).is_ready() {
+            return Poll::Ready(true);
+        }
+        if line.is_draining() {
+            return Poll::Ready(false);
+        }
+        line.watch.poll_limit(&mut until, idle, cx).map(|()| false)
+    })
+    .await
 }
 
-/// One exchange, from the first byte of its head on.
+/// One exchange, from the first byte of its head on; nothing if none came.
 async fn one(
     line: &Line,
     snapshot: &Snapshot,
     listener: &Listener,
     inflow: &mut Inflow,
     answer: &mut Answer,
-) -> Ends {
+) -> Option<Ends> {
+    if !matches!(inflow.begin().await, Ok(true)) {
+        return None;
+    }
     let mut scratch = line.desk.borrow_scratch();
     answer.begun = false;
+    answer.outflow.lend(std::mem::take(&mut scratch.out));
     line.requests.set(line.requests.get().saturating_add(1));
     let rules = snapshot.rules(listener);
     let head =
@@ -187,8 +201,9 @@ async fn one(
             exchange::run(Setting { line, snapshot, listener }, &mut scratch, (inflow, answer), head).await
         }
     };
+    scratch.out = answer.outflow.take_back();
     line.desk.return_scratch(scratch);
-    ends
+    Some(ends)
 }
 
 /// Says goodbye and reads away what the client still sends: closing on unread bytes would reset the connection and

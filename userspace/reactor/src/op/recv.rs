@@ -108,6 +108,15 @@ impl Socket {
         Poll::Pending
     }
 
+    /// Ready once there is something to be received, or the end.
+    pub(crate) fn poll_readable(self: &Rc<Self>, cx: &Context<'_>) -> Poll<()> {
+        let mut inflow = self.inflow.borrow_mut();
+        if inflow.queued > 0 || inflow.end.is_some() || self.watch(&mut inflow, cx).is_err() {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
     /// Has the task woken by whatever comes next, for which a receive is armed if none is.
     fn watch(self: &Rc<Self>, inflow: &mut Inflow, cx: &Context<'_>) -> io::Result<()> {
         let pool = &self.hub.pool;
