@@ -19,6 +19,7 @@ macro_rules! counts {
 
 counts! {
     Accepted => ACCEPTED,
+    PassedOn => PASSED_ON,
     Closed => CLOSED,
     Shed => SHED,
     TlsDone => TLS_DONE,

@@ -44,6 +44,7 @@ names! {
     LAST_RELOAD: Gauge "weir_config_last_reload_success" [] "1 if the newest reload was taken, 0 if it was refused and the old plan kept.";
 
     ACCEPTED: Counter "weir_connections_accepted_total" [] "Client connections accepted.";
+    PASSED_ON: Counter "weir_connections_passed_on_total" [] "Fresh connections that a worker gave to another with fewer.";
     CLOSED: Counter "weir_connections_closed_total" [] "Client connections closed; accepted minus closed are open now.";
     SHED: Counter "weir_connections_shed_total" [] "Client connections closed unserved because a limit was reached.";
     TLS_DONE: Counter "weir_tls_handshakes_total" [] "TLS handshakes completed with clients.";

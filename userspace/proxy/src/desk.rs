@@ -2,7 +2,7 @@
 use crate::upstream::Board;
 use crate::{
     crowd::Crowd, gate::Gate, log::Pen, names::Names, outlet::Waiting, request_id::Ids, snapshot::Snapshot,
-    worker::Helm,
+    team::Place, worker::Helm,
 };
 use arc_swap::ArcSwap;
 use std::cell::{Cell, RefCell};
@@ -47,8 +47,8 @@ pub(crate) struct Desk {
     clock: Clock,
     /// No new requests are wanted.
     draining: Cell<bool>,
-    /// How many workers share the limits of the plan.
-    pub(crate) workers: u32,
+    /// Its place among the workers that share the limits of the plan.
+    pub(crate) place: Place,
     /// Connections open now.
     pub(crate) open: Cell<u32>,
     /// Where it accepts.
@@ -94,7 +94,7 @@ impl Desk {
         plans: Arc<ArcSwap<Plan>>,
         (directory, board): (Arc<Mutex<Directory>>, Arc<Board>),
         block: Arc<Block>,
-        crowd: Arc<Crowd>,
+        (crowd, place): (Arc<Crowd>, Place),
         helm: Helm,
     ) -> Desk {
         let snapshot = Rc::new(Snapshot::new(plans.load_full(), &directory, &board, None));
@@ -114,7 +114,7 @@ impl Desk {
             helm,
             clock: Clock::new(),
             draining: Cell::new(false),
-            workers: 1,
+            place,
             open: Cell::new(0),
             gates: RefCell::default(),
             roll: RefCell::default(),
@@ -215,9 +215,24 @@ impl Desk {
         *self.ending.borrow_mut() = Some(waker.clone());
     }
 
+    /// Where connections are accepted that come to this address.
+    pub(crate) fn gate(&self, bind: &Bind) -> Option<Rc<Gate>> {
+        self.gates.borrow().iter().find(|gate| gate.bind == *bind).cloned()
+    }
+
+    /// A connection has begun.
+    pub(crate) fn opened(&self) {
+        self.set_open(self.open.get() + 1);
+    }
+
+    fn set_open(&self, open: u32) {
+        self.open.set(open);
+        self.place.tell(open);
+    }
+
     /// A connection has ended.
     pub(crate) fn closed(&self) {
-        self.open.set(self.open.get().saturating_sub(1));
+        self.set_open(self.open.get().saturating_sub(1));
         self.block.add(Count::Closed, 1);
         if self.draining.get() {
             self.ending.borrow().iter().for_each(Waker::wake_by_ref);

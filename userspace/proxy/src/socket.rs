@@ -27,17 +27,18 @@ pub struct Error {
     pub source: io::Error,
 }
 
-/// Opens every address of the plan once for each worker. The kernel spreads connections over them.
-pub fn open(plan: &Plan, workers: usize) -> Result<Vec<Vec<Socket>>, Error> {
-    open_beside(plan, &[], workers)
+/// Opens every address of the plan once for each worker, of which these are the cores. The kernel gives a connection to
+/// the worker of the core on which its packets arrive, and spreads those that arrive elsewhere.
+pub fn open(plan: &Plan, cpus: &[usize]) -> Result<Vec<Vec<Socket>>, Error> {
+    open_beside(plan, &[], cpus)
 }
 
 /// The same for the addresses that are not open already.
-pub fn open_beside(plan: &Plan, known: &[Bind], workers: usize) -> Result<Vec<Vec<Socket>>, Error> {
-    let mut sets: Vec<Vec<Socket>> = (0..workers.max(1)).map(|_| Vec::new()).collect();
+pub fn open_beside(plan: &Plan, known: &[Bind], cpus: &[usize]) -> Result<Vec<Vec<Socket>>, Error> {
+    let mut sets: Vec<Vec<Socket>> = cpus.iter().map(|_| Vec::new()).collect();
     for listener in &plan.listeners {
         for bind in listener.binds.iter().filter(|bind| !known.contains(bind)) {
-            let opened = open_bind(bind, sets.len()).map_err(|source| Error {
+            let opened = open_bind(bind, cpus).map_err(|source| Error {
                 listener: Arc::clone(&listener.name),
                 bind: bind.clone(),
                 source,
@@ -57,12 +58,12 @@ fn deal(bind: &Bind, opened: Vec<OwnedFd>, sets: &mut [Vec<Socket>]) {
     }
 }
 
-fn open_bind(bind: &Bind, workers: usize) -> io::Result<Vec<OwnedFd>> {
+fn open_bind(bind: &Bind, cpus: &[usize]) -> io::Result<Vec<OwnedFd>> {
     match bind {
-        Bind::Ip(address) => each(*address, workers),
+        Bind::Ip(address) => each(*address, cpus),
         Bind::Any(port) => {
-            let mut opened = each((Ipv4Addr::UNSPECIFIED, *port).into(), workers)?;
-            match each((Ipv6Addr::UNSPECIFIED, *port).into(), workers) {
+            let mut opened = each((Ipv4Addr::UNSPECIFIED, *port).into(), cpus)?;
+            match each((Ipv6Addr::UNSPECIFIED, *port).into(), cpus) {
                 Ok(six) => opened.extend(six),
                 // A host without IPv6 serves IPv4.
                 Err(error) if error.raw_os_error() == Some(EAFNOSUPPORT) => {}
@@ -77,7 +78,7 @@ fn open_bind(bind: &Bind, workers: usize) -> io::Result<Vec<OwnedFd>> {
                 std::fs::remove_file(path)?;
             }
             let first = UnixListener::bind(path)?;
-            let more = (1..workers).map(|_| first.try_clone().map(OwnedFd::from));
+            let more = (1..cpus.len()).map(|_| first.try_clone().map(OwnedFd::from));
             let mut opened = more.collect::<io::Result<Vec<_>>>()?;
             opened.push(first.into());
             Ok(opened)
@@ -88,7 +89,9 @@ fn open_bind(bind: &Bind, workers: usize) -> io::Result<Vec<OwnedFd>> {
 /// `EAFNOSUPPORT` of Linux.
 const EAFNOSUPPORT: i32 = 97;
 
-fn each(address: SocketAddr, workers: usize) -> io::Result<Vec<OwnedFd>> {
-    let listen = Listen { shared: true, ..Listen::default() };
-    (0..workers).map(|_| weir_reactor::open(address, listen)).collect()
+fn each(address: SocketAddr, cpus: &[usize]) -> io::Result<Vec<OwnedFd>> {
+    let several = cpus.len() > 1;
+    let cpu = |cpu: &usize| u32::try_from(*cpu).ok().filter(|_| several);
+    let listen = |at| Listen { shared: true, cpu: cpu(at), ..Listen::default() };
+    cpus.iter().map(|at| weir_reactor::open(address, listen(at))).collect()
 }

@@ -6,6 +6,7 @@ use crate::{
     gate::Gate,
     outlet::{Outlet, Question},
     socket::Socket,
+    team::Place,
     upstream::Board,
 };
 use arc_swap::ArcSwap;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use weir_meter::{Block, Count, Directory, log::Hose};
 use weir_plan::Plan;
 use weir_policy::verdicts::Ban;
-use weir_reactor::{Handle, Listener, Reactor, sleep, spawn};
+use weir_reactor::{Handle, Listener, Reactor, Stream, sleep, spawn};
 
 /// How often idle upstream connections are looked through.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -43,8 +44,8 @@ pub struct Worker {
     pub sockets: Vec<Socket>,
     /// Who is connected, to this worker or another.
     pub crowd: Arc<Crowd>,
-    /// How many workers share the limits of the plan.
-    pub workers: u32,
+    /// Its place among those who share the work and the limits of the plan.
+    pub place: Place,
 }
 
 /// A running worker, for other threads.
@@ -135,15 +136,14 @@ impl Worker {
         let reactor = Reactor::new(config)?;
         let helm = Helm { handle: reactor.handle(), outlet: Arc::default() };
         let shared = (self.directory, self.board);
-        let mut desk = Desk::new(self.plans, shared, self.block, self.crowd, helm.clone());
-        desk.workers = self.workers.max(1);
-        let desk = Rc::new(desk);
+        let desk = Rc::new(Desk::new(self.plans, shared, self.block, (self.crowd, self.place), helm.clone()));
         HERE.set(Some(Rc::clone(&desk)));
         let sockets = self.sockets;
         reactor.run(async {
             sockets.into_iter().for_each(|socket| begin(&desk, socket));
             spawn(sweep(Rc::clone(&desk)));
             spawn(flush_log(Rc::clone(&desk)));
+            desk.place.join(helm.clone());
             ready(helm);
             until_drained(&desk).await;
             desk.flush_log();
@@ -214,18 +214,39 @@ async fn accept(desk: Rc<Desk>, gate: Rc<Gate>, fd: OwnedFd) {
             }
             Some(Ok(stream)) => stream,
         };
-        desk.block.add(Count::Accepted, 1);
-        let share = desk.snapshot().plan.limits.connections_max.div_ceil(desk.workers);
-        if desk.open.get() >= share {
-            desk.block.add(Count::Shed, 1);
-            desk.block.add(Count::Closed, 1);
-            continue;
+        match desk.place.other() {
+            Some(other) if !gate.is_shut() => pass_on(&desk, &gate, other, stream),
+            _ => serve(&desk, &gate, stream),
         }
-        desk.open.set(desk.open.get() + 1);
-        let connection = connection::run(Rc::clone(&desk), Rc::clone(&gate), stream);
-        spawn(Rc::clone(&gate).hold(Rc::clone(&desk), connection));
     }
     number.into_iter().for_each(|number| desk.delist(number));
+}
+
+/// Gives a connection a task, if the worker's share of all connections allows it.
+fn serve(desk: &Rc<Desk>, gate: &Rc<Gate>, stream: Stream) {
+    desk.block.add(Count::Accepted, 1);
+    let share = desk.snapshot().plan.limits.connections_max.div_ceil(desk.place.workers());
+    if desk.open.get() >= share {
+        desk.block.add(Count::Shed, 1);
+        desk.block.add(Count::Closed, 1);
+        return;
+    }
+    desk.opened();
+    let connection = connection::run(Rc::clone(desk), Rc::clone(gate), stream);
+    spawn(Rc::clone(gate).hold(Rc::clone(desk), connection));
+}
+
+/// Has another worker serve a connection. One that it cannot take is closed, as by a worker without room.
+fn pass_on(desk: &Rc<Desk>, gate: &Rc<Gate>, other: &Helm, stream: Stream) {
+    let bind = gate.bind.clone();
+    let passed = stream.hand_over().is_ok_and(|fd| {
+        other.tell(move |desk| {
+            if let (Some(gate), Ok(stream)) = (desk.gate(&bind), Stream::from_fd(fd)) {
+                serve(desk, &gate, stream);
+            }
+        })
+    });
+    desk.block.add(if passed { Count::PassedOn } else { Count::Shed }, 1);
 }
 
 /// Lines of the access log do not wait longer than the plan says.

@@ -27,9 +27,9 @@ pub fn prefer_cpu(socket: &impl AsFd, cpu: u32) -> io::Result<()> {
 }
 
 /// How many connections more than the idlest worker one may have before it passes fresh ones on.
-const SLACK: u32 = 8;
+const SLACK: u32 = 2;
 
-/// The workers' loads, as each tells the others. One writer per number, on a cache line of its own.
+/// The workers' loads, as each tells the others, each on a cache line of its own.
 #[derive(Clone)]
 pub struct Balance(Arc<[Load]>);
 
@@ -48,6 +48,13 @@ impl Balance {
     pub fn tell(&self, worker: usize, load: u32) {
         if let Some(own) = self.0.get(worker) {
             own.0.store(load, Ordering::Relaxed);
+        }
+    }
+
+    /// Tells the others that one more is on its way to a worker, which says itself when it is there.
+    pub fn expect(&self, worker: usize) {
+        if let Some(other) = self.0.get(worker) {
+            other.0.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -77,9 +84,9 @@ mod tests {
             assert_eq!(balance.pick(0), expect, "{loads:?}");
         };
         check([0, 0, 0], 0);
-        check([8, 0, 0], 0);
-        check([9, 3, 0], 2);
-        check([133, 100, 200], 0);
-        check([134, 100, 200], 1);
+        check([2, 0, 0], 0);
+        check([3, 2, 0], 2);
+        check([127, 100, 200], 0);
+        check([128, 100, 200], 1);
     }
 }

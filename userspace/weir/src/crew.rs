@@ -12,7 +12,7 @@ use weir_meter::{Block, Directory, log::Hose};
 use weir_plan::listener::Bind;
 use weir_plan::{Plan, limit::Limits};
 use weir_policy::verdicts::Ban;
-use weir_proxy::{Board, Crowd, Helm, Socket, Worker};
+use weir_proxy::{Board, Crowd, Helm, Socket, Team, Worker};
 use weir_reactor::{Config, Error};
 
 /// What all workers share.
@@ -38,12 +38,14 @@ pub(crate) struct Berth {
 /// until the workers start.
 pub(crate) fn berths(plan: &Plan) -> Result<Vec<Berth>> {
     let cpus = cpus(plan.limits.workers.map(usize::from))?;
-    let sets = weir_proxy::open(plan, cpus.len()).map_err(|error| failure(UNAVAILABLE, error.to_string()))?;
+    let sets = weir_proxy::open(plan, &cpus).map_err(|error| failure(UNAVAILABLE, error.to_string()))?;
     Ok(cpus.into_iter().zip(sets).map(|(cpu, sockets)| Berth { cpu, sockets }).collect())
 }
 
 /// The running workers.
 pub(crate) struct Crew {
+    /// The core of each.
+    cpus: Vec<usize>,
     helms: Vec<Helm>,
     threads: Vec<JoinHandle<()>>,
     /// Every worker's numbers.
@@ -54,12 +56,13 @@ impl Crew {
     /// Starts a worker for each set of sockets.
     pub(crate) fn start(shared: &Shared, berths: Vec<Berth>) -> Result<Self> {
         let (report, reports) = channel();
-        let mut crew = Self { helms: Vec::new(), threads: Vec::new(), blocks: Vec::new() };
+        let cpus = berths.iter().map(|berth| berth.cpu).collect();
+        let mut crew = Self { cpus, helms: Vec::new(), threads: Vec::new(), blocks: Vec::new() };
         let limits = shared.plans.load().limits.clone();
         let workers = u32::try_from(berths.len()).unwrap_or(u32::MAX);
-        for Berth { cpu, sockets } in berths {
+        for (Berth { cpu, sockets }, place) in berths.into_iter().zip(Team::places(crew.cpus.len())) {
             let Shared { plans, directory, board, crowd } = shared.clone();
-            let worker = Worker { plans, directory, board, block: Arc::default(), sockets, crowd, workers };
+            let worker = Worker { plans, directory, board, block: Arc::default(), sockets, crowd, place };
             crew.hire(worker, reactor(cpu, &limits, workers), report.clone())?;
         }
         drop(report);
@@ -86,7 +89,7 @@ impl Crew {
 
     /// Opens the addresses of a plan that are not open already, for each worker.
     pub(crate) fn open_beside(&self, plan: &Plan, known: &[Bind]) -> Result<Vec<Vec<Socket>>> {
-        weir_proxy::open_beside(plan, known, self.helms.len())
+        weir_proxy::open_beside(plan, known, &self.cpus)
             .map_err(|error| failure(UNAVAILABLE, error.to_string()))
     }
 

@@ -26,6 +26,7 @@ mod policies;
 mod rig;
 mod routes;
 mod safety;
+mod team;
 mod tls;
 mod upstream2;
 
@@ -46,7 +47,8 @@ fn main() {
         .chain(upstream2::TESTS)
         .chain(policies::TESTS)
         .chain(balance::TESTS)
-        .chain(safety::TESTS);
+        .chain(safety::TESTS)
+        .chain(team::TESTS);
     let trials = tests.map(|(name, test)| {
         let run = move || -> Result<(), Failed> {
             test();

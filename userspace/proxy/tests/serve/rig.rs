@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use weir_meter::{Block, Count, Directory};
 use weir_plan::Plan;
-use weir_proxy::{Board, Helm, Worker, open};
+use weir_proxy::{Board, Helm, Place, Socket, Team, Worker, open};
 use weir_reactor::{Config, Reactor};
 
 /// A running worker. Dropping it drains it.
@@ -31,25 +31,36 @@ fn config() -> Config {
 impl Rig {
     /// Serves a plan, whose first listener must bind to port 0 of the loopback.
     pub fn new(plan: Plan) -> Rig {
-        let sockets = open(&plan, 1).unwrap().remove(0);
-        let fd = sockets[0].fd.try_clone().unwrap();
-        let address = std::net::TcpListener::from(fd).local_addr().unwrap();
-        let (block, board) = (Arc::new(Block::default()), Arc::new(Board::new(1)));
+        Rig::several(plan, &[0]).remove(0)
+    }
+
+    /// The same with a worker for each of these cores; their listener binds to a port of its own.
+    pub fn several(plan: Plan, cpus: &[usize]) -> Vec<Rig> {
+        let sets = open(&plan, cpus).unwrap();
+        let board = Arc::new(Board::new(u32::try_from(cpus.len()).unwrap()));
+        let (crowd, directory) = (Arc::default(), Arc::new(Mutex::new(Directory::default())));
         let plans = Arc::new(ArcSwap::from_pointee(plan));
-        let worker = Worker {
-            plans: Arc::clone(&plans),
-            directory: Arc::new(Mutex::new(Directory::default())),
-            board: Arc::clone(&board),
-            block: Arc::clone(&block),
-            sockets,
-            crowd: Arc::default(),
-            workers: 1,
+        let start = |(sockets, place): (Vec<Socket>, Place)| {
+            let fd = sockets[0].fd.try_clone().unwrap();
+            let address = std::net::TcpListener::from(fd).local_addr().unwrap();
+            let block = Arc::new(Block::default());
+            let worker = Worker {
+                plans: Arc::clone(&plans),
+                directory: Arc::clone(&directory),
+                board: Arc::clone(&board),
+                block: Arc::clone(&block),
+                sockets,
+                crowd: Arc::clone(&crowd),
+                place,
+            };
+            let (send, receive) = mpsc::channel();
+            let thread = std::thread::spawn(move || {
+                worker.run(config(), |helm| send.send(helm).unwrap()).unwrap();
+            });
+            let (board, plans) = (Arc::clone(&board), Arc::clone(&plans));
+            Rig { address, block, board, plans, helm: receive.recv().unwrap(), thread: Some(thread) }
         };
-        let (send, receive) = mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            worker.run(config(), |helm| send.send(helm).unwrap()).unwrap();
-        });
-        Rig { address, block, board, plans, helm: receive.recv().unwrap(), thread: Some(thread) }
+        sets.into_iter().zip(Team::places(cpus.len())).map(start).collect()
     }
 
     pub fn count(&self, count: Count) -> u64 {
