@@ -112,15 +112,16 @@ impl Scenario {
         }
     }
 
-    /// Reads a file.
+    /// Reads a file; also returns its text.
     ///
     /// # Errors
     /// Everything that is wrong with it, as it is shown to the user.
-    pub(crate) fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path) -> Result<(Self, String)> {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let style = if std::io::stderr().is_terminal() { Style::Colour } else { Style::Plain };
-        Self::parse(&path.display().to_string(), &text, style).map_err(|said| anyhow::anyhow!("{said}"))
+        let scenario = Self::parse(&path.display().to_string(), &text, style);
+        Ok((scenario.map_err(|said| anyhow::anyhow!("{said}"))?, text))
     }
 
     /// Reads a text; `name` is what diagnostics call it.

@@ -36,6 +36,8 @@ pub(crate) struct Options {
 #[derive(Debug)]
 pub(crate) struct Trial {
     pub(crate) scenario: Scenario,
+    /// The scenario's file as written.
+    pub(crate) source: String,
     pub(crate) subjects: Vec<Subject>,
     pub(crate) machine: Value,
     pub(crate) started: SystemTime,
@@ -47,7 +49,7 @@ pub(crate) struct Trial {
 
 /// Carries it out. `tell` is called after each turn with how many of all are done.
 pub(crate) fn carry_out(
-    scenario: Scenario,
+    (scenario, source): (Scenario, String),
     options: &Options,
     mut tell: impl FnMut(usize, usize, &Subject),
 ) -> Result<Trial> {
@@ -80,6 +82,7 @@ pub(crate) fn carry_out(
     let is_partial = options.stop.load(Relaxed);
     Ok(Trial {
         scenario,
+        source,
         subjects,
         machine: machine::describe(),
         started: SystemTime::now(),

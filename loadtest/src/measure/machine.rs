@@ -9,7 +9,7 @@ pub(crate) fn describe() -> Value {
     json!({
         "kernel": line("/proc/sys/kernel/osrelease"),
         "processor": processor(),
-        "cores": std::thread::available_parallelism().map_or(0, usize::from),
+        "cores": cores(),
         "memory_kib": meminfo(),
         "mitigations": mitigations(),
         "loopback_mtu": line("/sys/class/net/lo/mtu"),
@@ -26,6 +26,12 @@ fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = text.lines().find_map(|line| line.strip_prefix("model name"));
     model.unwrap_or("").trim_start_matches([' ', '\t', ':']).to_owned()
+}
+
+/// All of them, not only those this program is pinned to.
+fn cores() -> usize {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    text.lines().filter(|line| line.starts_with("processor")).count()
 }
 
 fn meminfo() -> u64 {

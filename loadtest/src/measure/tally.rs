@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// The longest latency told apart.
 const LATENCY_MAX_NS: u64 = 120_000_000_000;
 /// Slices of a window, for what is drawn over time.
-pub(crate) const SLICES: usize = 20;
+pub(crate) const SLICES: usize = 10;
 
 /// Why an answer does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,9 +2,12 @@
 
 use crate::measure::Tally;
 use crate::measure::statistics::{median_interval, spread};
+use crate::measure::tally::SLICES;
 use crate::trial::{Round, Subject, Trial};
 use crate::verdict::{rows, thresholds};
+use hdrhistogram::Histogram;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 /// Quantiles of the curve, dense where the tail is.
@@ -28,6 +31,10 @@ pub(crate) fn document(trial: &Trial) -> Value {
         "partial": trial.is_partial,
         "machine": trial.machine,
         "notes": trial.notes,
+        "source": trial.source,
+        "load": trial.scenario.load.as_str(),
+        "seconds": trial.scenario.duration.as_secs_f64(),
+        "slice_seconds": trial.scenario.duration.as_secs_f64() / SLICES as f64,
         "thresholds": verdicts,
         "rows": rows(trial).iter().map(crate::verdict::Row::json).collect::<Vec<_>>(),
         "subjects": trial.subjects.iter().map(subject).collect::<Vec<_>>(),
@@ -63,8 +70,23 @@ fn subject(subject: &Subject) -> Value {
             "rate": number(point.rate), "answered": number(point.answered),
             "p50_us": number(point.p50_us), "p99_us": number(point.p99_us), "p999_us": number(point.p999_us),
         })).collect::<Vec<_>>(),
+        "slices": subject.tally.slices.iter().map(slice).collect::<Vec<_>>(),
         "rounds": subject.rounds.iter().map(round).collect::<Vec<_>>(),
     })
+}
+
+/// One slice of a window; the heat is counted in half octaves of microseconds.
+fn slice(slice: &Histogram<u64>) -> Value {
+    let mut heat: BTreeMap<u64, u64> = BTreeMap::new();
+    for value in slice.iter_recorded() {
+        let us = value.value_iterated_to() / 1000;
+        // The logarithm of the square counts half octaves.
+        let bin = u64::from(us.max(1).saturating_mul(us.max(1)).ilog2());
+        *heat.entry(bin).or_default() += value.count_at_value();
+    }
+    let at =
+        |quantile| (!slice.is_empty()).then(|| number(slice.value_at_quantile(quantile) as f64 / 1000.0));
+    json!({ "n": slice.len(), "p50_us": at(0.5), "p99_us": at(0.99), "heat": heat.into_iter().collect::<Vec<_>>() })
 }
 
 fn latencies(tally: &Tally) -> Value {

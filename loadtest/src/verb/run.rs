@@ -1,7 +1,7 @@
 //! `run`: carries out scenarios and leaves reports.
 
 use crate::peer::Programs;
-use crate::report::{hdr, json, terminal};
+use crate::report::{hdr, html, json, terminal};
 use crate::scenario::Scenario;
 use crate::trial::{Options, Trial, carry_out};
 use crate::verdict::thresholds;
@@ -73,5 +73,7 @@ fn write(trial: &Trial, folder: &Path) -> Result<PathBuf> {
         Ok::<_, anyhow::Error>(path)
     };
     write("latency.hlog", &hdr::log(trial)?)?;
-    write("report.json", serde_json::to_string_pretty(&json::document(trial))?.as_bytes())
+    let document = json::document(trial);
+    write("report.json", serde_json::to_string_pretty(&document)?.as_bytes())?;
+    write("report.html", html::page(&document).as_bytes())
 }
