@@ -5,6 +5,7 @@ mod bench;
 mod component;
 mod ebpf;
 mod lint;
+mod package;
 mod root;
 mod run;
 mod shell;
@@ -28,6 +29,7 @@ enum Verb {
     Test(test::Arguments),
     Lint(lint::Arguments),
     BuildEbpf(ebpf::Arguments),
+    Package(package::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Test(arguments) => test::run(&arguments),
         Verb::Lint(arguments) => lint::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Verb::Package(arguments) => package::run(&arguments).map(|()| ExitCode::SUCCESS),
         Verb::BuildEbpf(arguments) => ebpf::run(&arguments).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {

@@ -43,6 +43,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     steps.run("build the tests", || suite::build(&packages));
     let mut tally = Tally::default();
     steps.run("run the tests", || suite::run(&packages, &mut tally));
+    if arguments.room.is_none() {
+        steps.run("package", crate::package::check);
+    }
     Ok(report(&steps, &tally))
 }
 

@@ -53,12 +53,11 @@ impl Steer {
     /// The body of a request.
     #[must_use]
     pub fn body(&self) -> Value {
-        let mut body = json!({ "upstream": self.upstream, "target": self.target });
-        match self.wish {
-            Wish::Drained(drained) => body["drained"] = drained.into(),
-            Wish::Weight(weight) => body["weight"] = weight.into(),
+        let Self { upstream, target, wish } = self;
+        match wish {
+            Wish::Drained(drained) => json!({ "upstream": upstream, "target": target, "drained": drained }),
+            Wish::Weight(weight) => json!({ "upstream": upstream, "target": target, "weight": weight }),
         }
-        body
     }
 }
 

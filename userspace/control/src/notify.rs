@@ -7,6 +7,11 @@ pub fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
+/// The program is alive: the service manager need not start it anew (`WatchdogSec=`).
+pub fn alive() {
+    tell(&[NotifyState::Watchdog]);
+}
+
 /// The program drains and will end.
 pub fn stopping(status: &str) {
     tell(&[NotifyState::Stopping, NotifyState::Status(status)]);

@@ -28,6 +28,9 @@ pub(crate) struct Outlet {
     bans: Mutex<VecDeque<Ban>>,
     questions: Mutex<VecDeque<Question>>,
     generation: AtomicU64,
+    /// How often the worker was asked whether it lives, and how often it has said so.
+    asked: AtomicU64,
+    said: AtomicU64,
 }
 
 impl Outlet {
@@ -47,6 +50,20 @@ impl Outlet {
 
     pub(crate) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
+    }
+
+    /// Whether the worker has answered since it was last asked; it is to be asked anew then.
+    pub(crate) fn has_beaten(&self) -> bool {
+        let (asked, said) = (self.asked.load(Ordering::Acquire), self.said.load(Ordering::Acquire));
+        let beaten = asked == said;
+        if beaten {
+            self.asked.store(asked + 1, Ordering::Release);
+        }
+        beaten
+    }
+
+    pub(crate) fn beat(&self) {
+        self.said.fetch_add(1, Ordering::AcqRel);
     }
 
     fn ask(&self, question: Question) -> bool {

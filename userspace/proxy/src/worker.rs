@@ -103,6 +103,13 @@ impl Helm {
         self.tell(move |desk| desk.waiting.answered(ticket))
     }
 
+    /// Whether the worker lives: it has answered since this was last asked. Asks it again if so.
+    #[must_use]
+    pub fn beats(&self) -> bool {
+        let outlet = Arc::clone(&self.outlet);
+        self.outlet.has_beaten() && self.tell(move |_| outlet.beat())
+    }
+
     /// Sends the lines of the access log through this hose from now on; without one they are lost. False if the worker
     /// does not take jobs any more.
     pub fn log_to(&self, hose: Option<Hose>) -> bool {

@@ -119,6 +119,9 @@ async fn govern(
             let mut appliance = appliance.borrow_mut();
             appliance.guard.tick();
             appliance.bury();
+            if appliance.crew.beats() {
+                notify::alive();
+            }
         }
     }
     drain(&appliance, &mut signals).await;

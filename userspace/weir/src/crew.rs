@@ -136,6 +136,12 @@ impl Crew {
         }
     }
 
+    /// Every worker answers: it is not stuck in a task that never gives way.
+    pub(crate) fn beats(&self) -> bool {
+        // Each is asked, also after one that does not answer.
+        self.helms.iter().fold(true, |all, helm| helm.beats() & all)
+    }
+
     /// Bans that policies have called for since the last time.
     pub(crate) fn take_bans(&self) -> Vec<Ban> {
         self.helms.iter().flat_map(Helm::take_bans).collect()

@@ -22,6 +22,8 @@ mod refusals;
 mod reload;
 #[path = "program/service.rs"]
 mod service;
+#[path = "program/unit.rs"]
+mod unit;
 #[path = "program/validate.rs"]
 mod validate;
 #[path = "program/verbs.rs"]
@@ -43,6 +45,7 @@ fn main() {
         plans::trials(),
         reload::trials(),
         generations::trials(),
+        unit::trials(),
         verbs::trials(),
         validate::trials(),
         verdict::trials(),

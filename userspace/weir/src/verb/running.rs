@@ -101,12 +101,12 @@ const FORMAT: u32 = 1;
 
 /// A document that says by which version of the shapes it is to be read; a list becomes its `items`.
 pub(super) fn versioned(value: Value) -> Value {
-    let mut document = match value {
-        Value::Object(fields) => Value::Object(fields),
-        items => json!({ "items": items }),
+    let mut fields = match value {
+        Value::Object(fields) => fields,
+        items => [(String::from("items"), items)].into_iter().collect(),
     };
-    document["format"] = FORMAT.into();
-    document
+    fields.insert(String::from("format"), FORMAT.into());
+    Value::Object(fields)
 }
 
 /// A JSON value as `name: value` lines; what is nested is indented.

@@ -1,0 +1,106 @@
+//! Under the service manager: what it is told, and the files that are given to it.
+
+use crate::process::{PATIENCE, Weir, free_port, weir};
+use libtest_mimic::{Failed, Trial};
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let lacks = |program: &str| Command::new(program).arg("--version").output().is_err();
+    vec![
+        Trial::test("unit::the_service_manager_is_told_and_the_watchdog_fed", told),
+        Trial::test("unit::systemd_finds_nothing_wrong_and_little_exposed", analysed)
+            .with_ignored_flag(lacks("systemd-analyze")),
+        Trial::test("unit::group_and_folders_are_made", made)
+            .with_ignored_flag(lacks("systemd-sysusers") || lacks("systemd-tmpfiles")),
+        Trial::test("unit::logs_are_rotated", rotated).with_ignored_flag(lacks("logrotate")),
+    ]
+}
+
+fn told() -> Result<(), Failed> {
+    let room = tempfile::tempdir()?;
+    let path = room.path().join("notify");
+    let manager = UnixDatagram::bind(&path)?;
+    manager.set_read_timeout(Some(PATIENCE))?;
+    let heard = || -> Result<String, Failed> {
+        let mut buffer = [0; 512];
+        let length = manager.recv(&mut buffer)?;
+        Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
+    };
+    let mut command = weir();
+    command.env("NOTIFY_SOCKET", &path);
+    let config = format!(
+        "version: 1
+shield: {{ mode: off }}
+listeners: [ {{ name: edge, bind: \"127.0.0.1:{}\" }} ]
+routes: [ {{ match: {{ path: /* }}, respond: {{ status: 200 }} }} ]
+admin: {{ socket: \"{{dir}}/admin.sock\" }}
+",
+        free_port()
+    );
+    let mut running = Weir::start_by(command, &config);
+    assert!(heard()?.contains("READY=1"));
+    for beat in 1..=2 {
+        assert!(heard()?.contains("WATCHDOG=1"), "beat {beat}");
+    }
+    running.signal("TERM");
+    while !heard()?.contains("STOPPING=1") {}
+    assert_eq!(running.end(), Some(0));
+    Ok(())
+}
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../systemd").join(name)
+}
+
+fn good(command: &mut Command) -> Result<Output, Failed> {
+    let output = command.output()?;
+    let said = [output.stdout.as_slice(), &output.stderr].concat();
+    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&said));
+    Ok(output)
+}
+
+fn analysed() -> Result<(), Failed> {
+    let unit = file("weir.service");
+    good(Command::new("systemd-analyze").args(["security", "--offline=true", "--threshold=30"]).arg(&unit))?;
+    // The program lies elsewhere here than where the unit expects it.
+    let room = tempfile::tempdir()?;
+    let here = std::fs::read_to_string(&unit)?.replace("/usr/bin/weir", env!("CARGO_BIN_EXE_weir"));
+    let copy = room.path().join("weir.service");
+    std::fs::write(&copy, here)?;
+    let said = good(Command::new("systemd-analyze").arg("verify").arg(&copy))?;
+    let words = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(!words.contains("weir.service:"), "{words}");
+    Ok(())
+}
+
+fn made() -> Result<(), Failed> {
+    let room = tempfile::tempdir()?;
+    let root = format!("--root={}", room.path().display());
+    std::fs::create_dir(room.path().join("etc"))?;
+    good(Command::new("systemd-sysusers").arg(&root).arg(file("weir.sysusers")))?;
+    let groups = std::fs::read_to_string(room.path().join("etc/group"))?;
+    assert!(groups.lines().any(|line| line.starts_with("weir:")), "{groups}");
+    std::fs::write(room.path().join("etc/passwd"), "root:x:0:0::/root:/bin/sh\n")?;
+    let mut command = Command::new("systemd-tmpfiles");
+    good(command.arg(&root).arg("--create").arg(file("weir.tmpfiles")))?;
+    for folder in ["etc/weir/certs", "var/lib/weir", "var/log/weir"] {
+        assert!(room.path().join(folder).is_dir(), "{folder}");
+    }
+    Ok(())
+}
+
+fn rotated() -> Result<(), Failed> {
+    let room = tempfile::tempdir()?;
+    let rules = std::fs::read_to_string(file("weir.logrotate"))?;
+    let here = rules
+        .replace("/var/log/weir", room.path().to_str().ok_or("a path")?)
+        .replace("root weir", "root root");
+    let (path, state) = (room.path().join("rules"), room.path().join("state"));
+    std::fs::write(&path, here)?;
+    std::fs::write(room.path().join("access.json"), "{}\n")?;
+    good(Command::new("logrotate").arg("--force").arg("--state").arg(&state).arg(&path))?;
+    assert!(room.path().join("access.json.1").exists());
+    Ok(())
+}
