@@ -8,8 +8,16 @@ pub mod door;
 pub mod notify;
 pub mod origin;
 pub mod scribe;
+
+mod checks;
+mod dial;
+mod fetch;
+mod keyring;
 mod signals;
 
+pub use checks::{Checks, Report};
+pub use fetch::{Fetcher, Unfetched};
+pub use keyring::{IssuerView, Keyring, Pace};
 pub use signals::{Signal, Signals};
 
 /// Runs `main` on a control thread of its own kind: single-threaded, with timers and I/O.

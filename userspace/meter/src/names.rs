@@ -65,6 +65,9 @@ names! {
     LOG_OVERFLOWED: Counter "weir_access_log_overflows_total" [] "Lines lost because every buffer of the access log waited to be written.";
     LOG_FAILED: Counter "weir_access_log_failures_total" [] "Lines lost because what the access log is written to took no more.";
     LOG_UP: Gauge "weir_access_log_up" [] "1 if the access log could be written the last time, 0 if not.";
+    JWKS_FETCHES: Counter "weir_jwks_fetches_total" ["source", "result"] "Fetches of an issuer's keys by result: ok or failed.";
+    JWKS_KEYS: Gauge "weir_jwks_keys" ["source"] "Keys of an issuer that tokens are checked with.";
+    JWKS_AGE: Gauge "weir_jwks_age_seconds" ["source"] "How long ago the keys of an issuer were fetched.";
     SERIES_LOST: Gauge "weir_series_without_row" [] "Routes of listeners that are counted under \"other\" because the limit of series was reached.";
 
     XDP_MODE: Gauge "weir_xdp_attached" ["interface", "mode"] "1 for the mode in which the shield is attached to an interface.";

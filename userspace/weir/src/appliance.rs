@@ -10,6 +10,7 @@ use crate::generations::Generations;
 use crate::guard::Guard;
 use crate::load::Loaded;
 use crate::logbook::Logbook;
+use crate::lookout::Lookout;
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub(crate) struct Appliance {
     pub(crate) crew: Crew,
     pub(crate) guard: Guard,
     pub(crate) logbook: Logbook,
+    pub(crate) lookout: Lookout,
     pub(crate) generation: u64,
     /// The configuration in force.
     pub(crate) current: Loaded,
@@ -94,7 +96,14 @@ impl Appliance {
         for ban in self.crew.take_bans() {
             self.guard.obey(&ban);
         }
-        self.crew.answer_questions();
+        for (helm, question) in self.crew.take_questions() {
+            let weir_policy::Call::Keys(verifier) = &question.call;
+            let answer = move || {
+                // A worker that takes no jobs any more has no exchange that waits.
+                let _taken = helm.answered(question.ticket);
+            };
+            self.lookout.keyring.ask(verifier, Box::new(answer));
+        }
     }
 
     fn ready(&self) -> Response {
@@ -124,6 +133,7 @@ impl Appliance {
             "listeners": listeners.collect::<Vec<_>>(),
             "routes": plan.router.rules().len(),
             "upstreams": plan.upstreams.len(),
+            "issuers": self.lookout.issuers(),
             "shield": self.guard.summary(),
         })
     }
@@ -144,17 +154,7 @@ impl Appliance {
         weir_meter::blocks(&mut page, &blocks, &directory, |number| Reason::find(number).map(Reason::as_str));
         drop(directory);
         self.logbook.metrics(&mut page);
-        page.family(&names::TARGET_STATE);
-        for upstream in self.shared.board.view(&self.shared.plans.load()) {
-            for target in &upstream.targets {
-                let labels = [
-                    ("upstream", &*upstream.name),
-                    ("target", &*target.name),
-                    ("state", target.state.as_str()),
-                ];
-                page.sample(&names::TARGET_STATE, &labels, 1);
-            }
-        }
+        self.lookout.metrics(&self.shared.plans.load(), &mut page);
         self.guard.metrics(&mut page);
         Response::text(format.media_type(), page.finish())
     }

@@ -8,6 +8,7 @@ use crate::generations::Generations;
 use crate::guard::Guard;
 use crate::load::{hash, load};
 use crate::logbook::Logbook;
+use crate::lookout::Lookout;
 use anyhow::Result;
 use arc_swap::ArcSwap;
 use std::cell::RefCell;
@@ -43,6 +44,7 @@ pub(crate) fn run(file: &Path, state: &Path, serving: impl FnOnce()) -> Result<E
     let plans = Arc::new(ArcSwap::new(Arc::clone(&loaded.plan)));
     let berths = berths(&plans.load())?;
     let board = Arc::new(Board::new(u32::try_from(berths.len()).unwrap_or(u32::MAX)));
+    let lookout = Lookout::new(&board, state)?;
     let shared = Shared { plans, directory: Arc::default(), board, crowd: Arc::default() };
     let mut guard = Guard::raise(&shared.plans.load())?;
     let crew = Crew::start(&shared, berths).inspect_err(|_| guard.lower())?;
@@ -61,6 +63,7 @@ pub(crate) fn run(file: &Path, state: &Path, serving: impl FnOnce()) -> Result<E
         trial: None,
         store,
         retired: Vec::new(),
+        lookout,
         reloads: Reloads::default(),
         draining: false,
         started: SystemTime::now(),
@@ -92,6 +95,10 @@ async fn govern(
 ) -> Result<ExitCode> {
     let mut signals =
         Signals::open().map_err(|error| failure(OS, format!("cannot take signals over: {error}")))?;
+    {
+        let appliance = appliance.borrow();
+        appliance.lookout.sync(&appliance.shared.plans.load());
+    }
     open_doors(&appliance, config)?;
     serving();
     notify::ready("serving");
@@ -139,6 +146,7 @@ async fn drain(appliance: &RefCell<Appliance>, signals: &mut Signals) {
     notify::stopping("draining");
     let deadline = Instant::now() + patience;
     while !appliance.borrow().crew.is_gone() && Instant::now() < deadline {
+        appliance.borrow_mut().serve_workers();
         if signals.next_within(TICK).await == Some(Signal::Drain) {
             tracing::warn!("asked a second time to end: connections are cut");
             break;

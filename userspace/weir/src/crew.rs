@@ -12,7 +12,7 @@ use weir_meter::{Block, Directory, log::Hose};
 use weir_plan::listener::Bind;
 use weir_plan::{Plan, limit::Limits};
 use weir_policy::verdicts::Ban;
-use weir_proxy::{Board, Crowd, Helm, Socket, Team, Worker};
+use weir_proxy::{Board, Crowd, Helm, Question, Socket, Team, Worker};
 use weir_reactor::{Config, Error};
 
 /// What all workers share.
@@ -147,14 +147,10 @@ impl Crew {
         self.helms.iter().flat_map(Helm::take_bans).collect()
     }
 
-    /// Lets every exchange go on that waits for keys to be fetched: nobody fetches them in this version, and a token
-    /// without its key is refused.
-    pub(crate) fn answer_questions(&self) {
-        for helm in &self.helms {
-            for question in helm.take_questions() {
-                helm.answered(question.ticket);
-            }
-        }
+    /// Questions that exchanges wait for since the last time, and who is told that the answer is there.
+    pub(crate) fn take_questions(&self) -> impl Iterator<Item = (Helm, Question)> {
+        let of_one = |helm: &Helm| helm.take_questions().into_iter().zip(std::iter::repeat(helm.clone()));
+        self.helms.iter().flat_map(of_one).map(|(question, helm)| (helm, question))
     }
 
     /// Every worker has ended.

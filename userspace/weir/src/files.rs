@@ -14,7 +14,7 @@ use weir_schema::{Lookup, Source, Sources};
 /// No file that a configuration names is larger; a deny list of a million lines has 20 MB.
 const FILE_BYTES_MAX: u64 = 256 << 20;
 
-/// The authorities that Debian's package ca-certificates installs.
+/// The authorities that Debian's package ca-certificates installs; `SSL_CERT_FILE` names others.
 const ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// This host, as the configuration sees it.
@@ -58,10 +58,11 @@ impl Files for Host {
     }
 
     fn roots(&self) -> Result<Vec<CertificateDer<'static>>, String> {
+        let path = std::env::var("SSL_CERT_FILE").unwrap_or_else(|_| ROOTS.to_owned());
         let bytes =
-            bytes(Path::new(ROOTS)).map_err(|why| format!("{ROOTS}: {why}; install ca-certificates"))?;
+            bytes(Path::new(&path)).map_err(|why| format!("{path}: {why}; install ca-certificates"))?;
         let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
-        roots.map_err(|error| format!("{ROOTS}: {error}"))
+        roots.map_err(|error| format!("{path}: {error}"))
     }
 }
 

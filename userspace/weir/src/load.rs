@@ -61,8 +61,8 @@ pub(crate) fn check(sources: &Sources, before: Option<&Plan>) -> (Option<(Arc<Co
     let config = Arc::new(config);
     let outcome = compile(&config, &outside);
     report.extend(outcome.report);
-    if let Some(plan) = &outcome.plan {
-        unserved::report(&config, plan, &mut report);
+    if outcome.plan.is_some() {
+        unserved::report(&config, &mut report);
     }
     report.sort();
     (outcome.plan.map(|plan| (config, plan)), report)

@@ -14,6 +14,7 @@ mod guard;
 mod load;
 mod lockout;
 mod logbook;
+mod lookout;
 mod rehearsal;
 mod unserved;
 mod verb;

@@ -1,14 +1,11 @@
 //! Settings that are understood and are known to have no effect in this version: each is said at its line.
 
-use weir_plan::Plan;
-use weir_policy::Library;
-use weir_policy::jwt::Source;
 use weir_schema::policy::Policy;
 use weir_schema::upstream::{ProxyVersion, Upstream};
 use weir_schema::{Code, Config, Diagnostic, Report, Span};
 
 /// Reports the settings of a configuration that nothing obeys yet.
-pub(crate) fn report(config: &Config, plan: &Plan, report: &mut Report) {
+pub(crate) fn report(config: &Config, report: &mut Report) {
     let mut say = |span: Span, what: &str| {
         if span.is_written() {
             report.push(Diagnostic::new(
@@ -37,18 +34,9 @@ pub(crate) fn report(config: &Config, plan: &Plan, report: &mut Report) {
             _ => {}
         }
     }
-    for (rule, _, source) in plan.library.iter().flat_map(Library::fetched) {
-        if !matches!(source, Source::Fixed) {
-            let message =
-                format!("`{rule}` refuses every token: keys are not fetched from a URL in this version");
-            let found = Diagnostic::new(Code::NotServed, Span::NOWHERE, message);
-            report.push(found.hint("Give the keys by `jwks_file` or `keys`."));
-        }
-    }
 }
 
 fn unserved_upstream(upstream: &Upstream, say: &mut impl FnMut(Span, &str)) {
-    say(upstream.health.active.as_ref().map_or(Span::NOWHERE, |active| active.span), "`health.active`");
     if let Some(version) =
         upstream.proxy_protocol.as_ref().filter(|version| version.value == ProxyVersion::V1)
     {

@@ -24,6 +24,8 @@ mod reload;
 mod service;
 #[path = "program/unit.rs"]
 mod unit;
+#[path = "program/upstreams.rs"]
+mod upstreams;
 #[path = "program/validate.rs"]
 mod validate;
 #[path = "program/verbs.rs"]
@@ -48,6 +50,7 @@ fn main() {
         unit::trials(),
         verbs::trials(),
         validate::trials(),
+        upstreams::trials(),
         verdict::trials(),
     ];
     let trials: Vec<Trial> = rooms.into_iter().flatten().collect();

@@ -12,7 +12,7 @@ mod find;
 use find::{Found, find};
 
 /// Where the keys of an issuer come from, for the control thread that fetches them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// Written in the configuration or a file that was read with it.
     Fixed,

@@ -31,8 +31,8 @@ impl Verifier {
     }
 
     /// Replaces the keys. What the old ones had verified is verified again.
-    pub fn replace_keys(&self, keys: KeySet) {
-        self.keys.store(Arc::new(keys));
+    pub fn replace_keys(&self, keys: impl Into<Arc<KeySet>>) {
+        self.keys.store(keys.into());
     }
 
     /// Verifies a token, or finds that this worker has done so before.

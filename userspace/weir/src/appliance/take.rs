@@ -98,6 +98,7 @@ impl Appliance {
         let log = self.logbook.prepare(&loaded.config, self.crew.len())?;
         self.guard.sync(&loaded.plan)?;
         self.logbook.take(log, &self.crew);
+        self.lookout.sync(&loaded.plan);
         self.shared.plans.store(Arc::clone(&loaded.plan));
         self.generation += 1;
         self.crew.adopt(sockets, self.generation);

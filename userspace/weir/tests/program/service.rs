@@ -22,11 +22,15 @@ const TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.\
     J96kOCPDukDvSCani4MWcFNamBQ4gpVObjO79Fxp5ew";
 
 /// A test server that ends with the test.
-struct Origin(Child, u16);
+pub(crate) struct Origin(Child, pub(crate) u16);
 
 impl Origin {
-    fn start() -> Self {
-        let port = free_port();
+    pub(crate) fn start() -> Self {
+        Self::at(free_port())
+    }
+
+    /// One at this port.
+    pub(crate) fn at(port: u16) -> Self {
         let child =
             weir().args(["respond", "--bind", &format!("127.0.0.1:{port}")]).stdout(Stdio::null()).spawn();
         let origin = Self(child.unwrap(), port);

@@ -1,0 +1,226 @@
+//! What the control thread fetches and watches: keys of issuers, health of targets.
+
+use crate::process::{Weir, curl, free_port, until};
+use crate::service::Origin;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use libtest_mimic::{Failed, Trial};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        Trial::test("upstreams::f19_keys_are_fetched_rotated_and_kept_over_an_outage", keys),
+        Trial::test("upstreams::a_rolling_restart_of_all_targets_fails_no_request", rolling_restart),
+        Trial::test("upstreams::f5_a_target_that_keeps_silent_is_found_out", black_hole),
+        Trial::test("upstreams::f23_with_all_targets_down_it_is_503_at_once", all_down),
+    ]
+}
+
+/// A signer and its public half as a set of keys.
+struct Signer(&'static str, Ed25519KeyPair);
+
+impl Signer {
+    fn new(kid: &'static str) -> Self {
+        let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        Self(kid, Ed25519KeyPair::from_pkcs8(key.as_ref()).unwrap())
+    }
+
+    fn set(&self) -> String {
+        let x = base64(self.1.public_key().as_ref());
+        format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"{}","x":"{x}"}}]}}"#, self.0)
+    }
+
+    /// Good until the year 2100.
+    fn token(&self, kid: &str) -> String {
+        let header = base64(format!(r#"{{"alg":"EdDSA","kid":"{kid}"}}"#).as_bytes());
+        let signed = format!("{header}.{}", base64(br#"{"iss":"test","exp":4102444800}"#));
+        let signature = base64(self.1.sign(signed.as_bytes()).as_ref());
+        format!("{signed}.{signature}")
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let bits: Vec<u8> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1)).collect();
+    let digit =
+        |six: &[u8]| digits[six.iter().fold(0, |sum, bit| sum * 2 + usize::from(*bit)) << (6 - six.len())];
+    bits.chunks(6).map(|six| char::from(digit(six))).collect()
+}
+
+/// An issuer on a thread of its own: what it says, and how often it was asked.
+struct Issuer {
+    port: u16,
+    says: Arc<Mutex<(u16, String)>>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Issuer {
+    fn start(keys: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (says, asked) = (Arc::new(Mutex::new((200, keys))), Arc::new(AtomicUsize::new(0)));
+        let (own, counter) = (Arc::clone(&says), Arc::clone(&asked));
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let _head = stream.read(&mut [0; 2048]);
+                counter.fetch_add(1, Ordering::Relaxed);
+                let (status, body) = own.lock().unwrap().clone();
+                let length = body.len();
+                drop(write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n\r\n{body}"));
+            }
+        });
+        Self { port, says, asked }
+    }
+
+    fn says(&self, status: u16, body: String) {
+        *self.says.lock().unwrap() = (status, body);
+    }
+}
+
+fn keys() -> Result<(), Failed> {
+    let (one, two) = (Signer::new("one"), Signer::new("two"));
+    let issuer = Issuer::start(one.set());
+    let port = free_port();
+    let config = format!(
+        "version: 1
+shield: {{ mode: off }}
+listeners: [ {{ name: edge, bind: \"127.0.0.1:{port}\" }} ]
+policies: {{ login: {{ jwt: {{ jwks: \"http://127.0.0.1:{}/keys\", issuer: test }} }} }}
+routes: [ {{ match: {{ path: /* }}, policies: [ login ], respond: {{ status: 200, body: hello }} }} ]
+admin: {{ socket: \"{{dir}}/admin.sock\" }}
+",
+        issuer.port
+    );
+    let url = format!("http://127.0.0.1:{port}/");
+    let ask = |token: &str| curl(&["-H", &format!("authorization: Bearer {token}"), &url]).0;
+    let weir = Weir::start(&config);
+    assert_eq!(ask(&one.token("one")), 200, "the first request waits for the first keys");
+    issuer.says(200, two.set());
+    assert_eq!(ask(&two.token("two")), 200, "a key that is not known is fetched while the request waits");
+    assert_eq!(ask(&one.token("one")), 401, "the old key is gone");
+    let before = issuer.asked.load(Ordering::Relaxed);
+    for _ in 0..30 {
+        assert_eq!(ask(&one.token("forged")), 401);
+    }
+    assert_eq!(issuer.asked.load(Ordering::Relaxed), before, "a flood of unknown keys causes no fetch");
+    issuer.says(500, String::new());
+    assert_eq!(ask(&two.token("two")), 200, "an outage changes nothing");
+    let weir = weir.again();
+    assert_eq!(ask(&two.token("two")), 200, "not even over a restart");
+    let status = String::from_utf8(weir.ask(&["status", "-o", "json"]).stdout)?;
+    until("the complaint is shown", || {
+        String::from_utf8_lossy(&weir.ask(&["status", "-o", "json"]).stdout).contains("status 500")
+    });
+    assert!(status.contains("/keys"), "{status}");
+    Ok(())
+}
+
+/// A configuration with these targets, checked many times a second; `more` belongs to the upstream.
+fn config(port: u16, status: u16, targets: &[u16], more: &str) -> String {
+    let targets: Vec<String> = targets.iter().map(|target| format!("\"127.0.0.1:{target}\"")).collect();
+    format!(
+        "version: 1
+shield: {{ mode: off }}
+listeners: [ {{ name: edge, bind: \"127.0.0.1:{port}\" }} ]
+routes: [ {{ match: {{ path: /* }}, upstream: origin }} ]
+upstreams:
+  origin:
+    targets: [ {} ]
+    health:
+      active: {{ http: /, every: 50ms, timeout: 50ms, unhealthy_after: 2, healthy_after: 2 }}
+      {more}
+telemetry: {{ metrics: {{ bind: \"127.0.0.1:{status}\" }} }}
+admin: {{ socket: \"{{dir}}/admin.sock\" }}
+",
+        targets.join(", ")
+    )
+}
+
+/// Whether a target is in this state.
+fn is(state: &str, target: u16, status: u16) -> bool {
+    let (_, page) = curl(&[&format!("http://127.0.0.1:{status}/metrics")]);
+    let line = format!(
+        "weir_upstream_target_state{{upstream=\"origin\",target=\"127.0.0.1:{target}\",state=\"{state}\"}} 1"
+    );
+    page.lines().any(|have| have == line)
+}
+
+/// Asks again and again over one connection until told to stop; how many answers were good, and which were not.
+fn load(port: u16, stop: &AtomicBool) -> (usize, Vec<String>) {
+    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let (mut good, mut bad) = (0, Vec::new());
+    let (mut writer, mut reader) = (stream.try_clone().unwrap(), BufReader::new(stream));
+    while !stop.load(Ordering::Relaxed) && bad.is_empty() {
+        writer.write_all(b"GET /status/200 HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+        let (mut head, mut length) = (String::new(), 0);
+        while !head.ends_with("\r\n\r\n") {
+            let start = head.len();
+            assert_ne!(reader.read_line(&mut head).unwrap(), 0, "closed after {head:?}");
+            let line = head[start..].to_ascii_lowercase();
+            length = line.strip_prefix("content-length:").map_or(length, |text| text.trim().parse().unwrap());
+        }
+        reader.read_exact(&mut vec![0; length]).unwrap();
+        if head.starts_with("HTTP/1.1 200 ") { good += 1 } else { bad.push(head) }
+    }
+    (good, bad)
+}
+
+fn rolling_restart() -> Result<(), Failed> {
+    let mut origins: Vec<Origin> = (0..4).map(|_| Origin::start()).collect();
+    let ports: Vec<u16> = origins.iter().map(|origin| origin.1).collect();
+    let (port, status) = (free_port(), free_port());
+    let retry = "passive: { consecutive_errors: 2, eject: 100ms }
+    retry: { attempts: 3, on: [ connect, reset ], budget: 100%, backoff: 1ms }";
+    let _weir = Weir::start(&config(port, status, &ports, retry));
+    let stop = AtomicBool::new(false);
+    let (good, bad) = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..4).map(|_| scope.spawn(|| load(port, &stop))).collect();
+        for at in 0..4 {
+            drop(origins.remove(0));
+            until("the target is found to be down", || is("ill", ports[at], status));
+            origins.push(Origin::at(ports[at]));
+            until("the target is found to be up", || is("up", ports[at], status));
+        }
+        stop.store(true, Ordering::Relaxed);
+        let counts = clients.into_iter().map(|client| client.join().unwrap());
+        counts.fold((0, Vec::new()), |(good, mut bad), (more, worse)| {
+            bad.extend(worse);
+            (good + more, bad)
+        })
+    });
+    assert!(bad.is_empty(), "{good} were answered, and these were not: {bad:?}");
+    assert!(good > 100, "{good} requests say little");
+    Ok(())
+}
+
+fn black_hole() -> Result<(), Failed> {
+    let origin = Origin::start();
+    // Connections are taken by the kernel, and nobody ever reads from them.
+    let silent = TcpListener::bind("127.0.0.1:0")?;
+    let (port, status, silent_port) = (free_port(), free_port(), silent.local_addr()?.port());
+    let _weir = Weir::start(&config(port, status, &[silent_port, origin.1], ""));
+    until("the silent one is found out", || is("ill", silent_port, status));
+    let begun = Instant::now();
+    for _ in 0..10 {
+        assert_eq!(curl(&[&format!("http://127.0.0.1:{port}/")]).0, 200);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5), "nobody waits for the silent one");
+    Ok(())
+}
+
+fn all_down() -> Result<(), Failed> {
+    let (port, status, nobody) = (free_port(), free_port(), free_port());
+    let _weir = Weir::start(&config(port, status, &[nobody], "panic: 0%"));
+    until("it is found to be down", || is("ill", nobody, status));
+    let (code, body) = curl(&[&format!("http://127.0.0.1:{port}/")]);
+    assert_eq!(code, 503, "{body}");
+    let origin = Origin::at(nobody);
+    until("it is used as soon as it is up", || curl(&[&format!("http://127.0.0.1:{port}/")]).0 == 200);
+    drop(origin);
+    Ok(())
+}
