@@ -57,6 +57,9 @@ pub struct Router {
     rules: Vec<Rule>,
     /// Every way to match a route; of several that hold the first wins.
     entries: Vec<Entry>,
+    /// The route of each entry: with very many routes a small array stays in the caches.
+    routes: Vec<Arc<Route>>,
+    /// Roots of hosts that are no single name.
     hosts: HostMap<Node>,
     tree: Tree,
 }
@@ -94,7 +97,9 @@ impl Router {
             return Err(faults);
         }
         entries.sort_by(Entry::before);
-        let mut router = Self { rules, entries, hosts: HostMap::default(), tree: Tree::default() };
+        let route = |entry: &Entry| rules.get(entry.route.index()).map(|rule| Arc::clone(&rule.route));
+        let routes = entries.iter().filter_map(route).collect();
+        let mut router = Self { rules, entries, routes, hosts: HostMap::default(), tree: Tree::default() };
         router.grow();
         Ok(router)
     }
@@ -104,7 +109,10 @@ impl Router {
         let Self { entries, hosts, tree, .. } = self;
         tree.reserve(entries.len());
         for (place, entry) in entries.iter().enumerate().rev() {
-            let root = *hosts.entry(&entry.host, || tree.root());
+            let root = match &entry.host {
+                HostPattern::Exact(name) => tree.host(name),
+                several => *hosts.entry(several, || tree.root()),
+            };
             tree.insert(root, entry.spot(), u32::try_from(place).unwrap_or(u32::MAX));
         }
     }
@@ -114,7 +122,8 @@ impl Router {
     #[must_use]
     pub fn find(&self, ask: &Ask<'_>) -> Option<Found<'_>> {
         let (mut best, mut unsure) = (u32::MAX, u32::MAX);
-        for root in self.hosts.each(ask.request.host()) {
+        let host = ask.request.host();
+        for root in self.tree.find_host(host).into_iter().chain(self.hosts.each(host).copied()) {
             let mut holds = |place: u32| match self.miss(place, ask) {
                 None => true,
                 Some(Miss::Claim(_)) if ask.identity.is_none_or(|identity| identity.claims.is_none()) => {
@@ -123,10 +132,10 @@ impl Router {
                 }
                 Some(_) => false,
             };
-            self.tree.search(*root, ask.request.path(), &mut best, &mut holds);
+            self.tree.search(root, ask.request.path(), &mut best, &mut holds);
         }
-        let entry = self.entry(best).or_else(|| self.entry(unsure))?;
-        let route = &self.rules.get(entry.route.index())?.route;
+        let place = if best == u32::MAX { unsure } else { best };
+        let (route, entry) = (self.routes.get(place as usize)?, self.entry(place)?);
         Some(Found { route, entry, wants_claims: unsure < best })
     }
 
@@ -134,7 +143,8 @@ impl Router {
     #[must_use]
     pub fn methods(&self, ask: &Ask<'_>) -> BTreeSet<&str> {
         let mut methods = BTreeSet::new();
-        for root in self.hosts.each(ask.request.host()) {
+        let host = ask.request.host();
+        for root in self.tree.find_host(host).into_iter().chain(self.hosts.each(host).copied()) {
             let mut note = |place: u32| {
                 if self.miss(place, ask) == Some(Miss::Method) {
                     let rule = self.entry(place).and_then(|entry| self.rules.get(entry.route.index()));
@@ -142,7 +152,7 @@ impl Router {
                 }
                 false
             };
-            self.tree.search(*root, ask.request.path(), &mut u32::MAX.clone(), &mut note);
+            self.tree.search(root, ask.request.path(), &mut u32::MAX.clone(), &mut note);
         }
         methods
     }

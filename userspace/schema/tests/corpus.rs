@@ -4,10 +4,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use weir_schema::diagnostic::Style;
-use weir_schema::lookup::{Anything, Fixed};
-use weir_schema::render::{Detail, render};
-use weir_schema::{Format, Source, Sources, fmt, parse};
+use weir_schema::lookup::Anything;
+use weir_schema::{Sources, parse};
+
+#[path = "corpus/survive.rs"]
+mod survive;
+
+use survive::survive;
 
 /// How often each file is changed and read.
 const ROUNDS: usize = 12;
@@ -102,25 +105,6 @@ fn torn(text: &str, dice: &mut Dice) -> String {
     chars.into_iter().collect()
 }
 
-fn survive(text: &str) {
-    for sources in [
-        Sources::one("torn.yaml", text),
-        Sources::new(vec![Source::new("a.yaml", text), Source::new("b.yaml", text)]),
-    ] {
-        let outcome = parse(&sources, &Anything);
-        for format in [Format::Text, Format::Json, Format::Sarif] {
-            drop(outcome.report.write(&sources, format, Style::Plain));
-        }
-        if let Some(config) = &outcome.config {
-            drop(render(config, &sources, Detail { defaults: true, origins: true }));
-        }
-    }
-    drop(parse(&Sources::one("torn.yaml", text), &Fixed::default()));
-    if let Ok(formatted) = fmt::format(text) {
-        assert_eq!(fmt::format(&formatted).as_ref(), Ok(&formatted), "\n{text}\nonce\n{formatted}");
-    }
-}
-
 #[test]
 fn torn_files_are_refused_and_not_feared() {
     let mut dice = Dice(0x2545_f491_4f6c_dd1d);
@@ -129,6 +113,19 @@ fn torn_files_are_refused_and_not_feared() {
         survive(&text);
         for _ in 0..ROUNDS {
             survive(&torn(&text, &mut dice));
+        }
+    }
+}
+
+/// What fuzzing has found, and where it starts from.
+#[test]
+fn the_corpus_of_the_fuzz_target_is_survived() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/config");
+    let inputs: Vec<PathBuf> = fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(inputs.len() >= 5, "only {} inputs", inputs.len());
+    for path in inputs {
+        if let Ok(text) = String::from_utf8(fs::read(path).unwrap()) {
+            survive(&text);
         }
     }
 }

@@ -50,8 +50,7 @@ mod tests {
     #[test]
     fn credentials_are_covered_wherever_the_configuration_looks_for_them() {
         let plan = plan(
-            "version: 1
-listeners: [ { name: edge, bind: 127.0.0.1:80 } ]
+            "listeners: [ { name: edge, bind: 127.0.0.1:80 } ]
 policies: { key: { key_auth: { from: [ header X-Tenant-Key ] } } }
 routes: [ { match: /*, policies: [ key ], respond: { status: 200 } } ]
 telemetry:

@@ -119,13 +119,13 @@ impl Entry {
     /// Where the entry stands in the tree of its host.
     pub(super) fn spot<'s>(&'s self) -> Spot<'s> {
         let texts = |text: &'s str| text.split('/').skip(1).map(Step::Text).collect::<Vec<_>>();
-        match &self.path {
-            PathPattern::Exact(path) => Spot { steps: texts(path), kind: Kind::End },
-            PathPattern::Below(prefix) => Spot { steps: texts(prefix), kind: Kind::Below },
+        let (steps, kind) = match &self.path {
+            PathPattern::Exact(path) => (texts(path), Kind::End),
+            PathPattern::Below(prefix) => (texts(prefix), Kind::Below),
             PathPattern::Regex(_) => {
                 let literal = self.pattern.as_ref().map_or("", |pattern| pattern.literal_segments());
                 let steps = literal.split('/').filter(|_| !literal.is_empty()).map(Step::Text).collect();
-                Spot { steps, kind: Kind::Below }
+                (steps, Kind::Below)
             }
             PathPattern::Template(segments) => {
                 let kind = match segments.last() {
@@ -137,9 +137,10 @@ impl Entry {
                     Segment::One(_) => Some(Step::One),
                     Segment::Rest(_) => None,
                 };
-                Spot { steps: segments.iter().filter_map(step).collect(), kind }
+                (segments.iter().filter_map(step).collect(), kind)
             }
-        }
+        };
+        Spot { steps, kind, is_plain: self.pattern.is_none() && self.rank.conditions == Reverse(0) }
     }
 
     /// What the captures of the path stand for in a path that this entry matched.

@@ -1,30 +1,38 @@
 //! Entries by the segments of their paths: one tree for each host, all in one array.
+//!
+//! With very many routes a look-up costs what it misses in the caches, so a step to a child reads one slot of a small index and
+//! one node, which fills a cache line together with the text that led there.
 
-use std::collections::HashMap;
-
-use crate::hash::Stable;
+use crate::hash::digest;
 
 /// A node of the tree, by its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Node(u32);
 
 /// The end of a list, and what is no node.
-const NONE: u32 = u32::MAX;
+const NONE: u32 = u32::MAX >> 1;
+
+/// The parent of the roots of exact hosts, which are found as if their names were segments.
+const HOSTS: Node = Node(NONE - 1);
+
+/// This bit of an entry in a list says that nothing is to be tested beyond its host and segments.
+const PLAIN: u32 = 1 << 31;
 
 /// Every node of every host.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     nodes: Vec<Branch>,
-    /// Children by their text: the numbers of texts in `texts` together with that of the parent.
-    children: HashMap<(u32, u32), Node, Stable>,
-    /// Each text once, numbered.
-    texts: HashMap<Box<str>, u32, Stable>,
+    /// Children by parent and text: open addressing, a power of two, at most three quarters full.
+    slots: Vec<Slot>,
+    /// What does not fit into the nodes of long texts.
+    long: String,
     /// For each entry the next one in the same list.
     next: Vec<u32>,
 }
 
 /// What hangs on a node. Lists are given by their first entry, and go on in ascending order.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 struct Branch {
     /// The child for any one segment.
     one: u32,
@@ -36,6 +44,24 @@ struct Branch {
     below: u32,
     /// The first of all entries here and further down.
     least: u32,
+    parent: u32,
+    text: Text,
+}
+
+/// The segment that leads to a node: its length, and its bytes or their place among the long ones.
+#[derive(Clone, Copy, Debug)]
+struct Text {
+    len: u32,
+    bytes: [u8; TEXT_MAX],
+}
+
+/// Longer segments are kept elsewhere.
+const TEXT_MAX: usize = 36;
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    hash: u32,
+    node: u32,
 }
 
 /// A step from a node to a child.
@@ -62,6 +88,13 @@ pub(super) enum Kind {
 pub(super) struct Spot<'a> {
     pub(super) steps: Vec<Step<'a>>,
     pub(super) kind: Kind,
+    /// Nothing is to be tested beyond its host and segments.
+    pub(super) is_plain: bool,
+}
+
+/// The number of something that is added to a list of so many.
+fn number(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(NONE)
 }
 
 impl Tree {
@@ -70,10 +103,25 @@ impl Tree {
         self.next = vec![NONE; entries];
     }
 
-    /// The root of another host.
+    /// A root for hosts that are no single name.
     pub(super) fn root(&mut self) -> Node {
-        let node = Node(u32::try_from(self.nodes.len()).unwrap_or(NONE));
-        self.nodes.push(Branch { one: NONE, end: NONE, rest: NONE, below: NONE, least: NONE });
+        self.add(NONE, Text { len: 0, bytes: [0; TEXT_MAX] })
+    }
+
+    /// The root of the host with this very name, made now if there is none yet.
+    pub(super) fn host(&mut self, name: &str) -> Node {
+        self.find_host(name).unwrap_or_else(|| self.add_child(HOSTS, name))
+    }
+
+    /// The root of the host with this very name.
+    pub(super) fn find_host(&self, name: &str) -> Option<Node> {
+        self.find(HOSTS, name)
+    }
+
+    fn add(&mut self, parent: u32, text: Text) -> Node {
+        let node = Node(number(self.nodes.len()));
+        let (one, end, rest, below, least) = (NONE, NONE, NONE, NONE, NONE);
+        self.nodes.push(Branch { one, end, rest, below, least, parent, text });
         node
     }
 
@@ -91,7 +139,7 @@ impl Tree {
             Kind::Rest => &mut branch.rest,
             Kind::Below => &mut branch.below,
         };
-        let after = std::mem::replace(head, entry);
+        let after = std::mem::replace(head, if spot.is_plain { entry | PLAIN } else { entry });
         if let Some(next) = self.next.get_mut(entry as usize) {
             *next = after;
         }
@@ -105,19 +153,7 @@ impl Tree {
 
     fn child(&mut self, node: Node, step: Step<'_>) -> Node {
         match step {
-            Step::Text(text) => {
-                let fresh = u32::try_from(self.texts.len()).unwrap_or(NONE);
-                let text = match self.texts.get(text) {
-                    Some(number) => *number,
-                    None => *self.texts.entry(text.into()).or_insert(fresh),
-                };
-                if let Some(child) = self.children.get(&(node.0, text)) {
-                    return *child;
-                }
-                let child = self.root();
-                self.children.insert((node.0, text), child);
-                child
-            }
+            Step::Text(text) => self.find(node, text).unwrap_or_else(|| self.add_child(node, text)),
             Step::One => {
                 let own = self.branch(node).map_or(NONE, |branch| branch.one);
                 if own != NONE {
@@ -132,8 +168,75 @@ impl Tree {
         }
     }
 
+    fn add_child(&mut self, parent: Node, text: &str) -> Node {
+        let text_bytes = self.text(text);
+        let child = self.add(parent.0, text_bytes);
+        let full = self.nodes.len() * 4 >= self.slots.len() * 3;
+        if full {
+            let empty = Slot { hash: 0, node: NONE };
+            let size = (self.nodes.len() * 2).next_power_of_two().max(16);
+            let slots = std::mem::replace(&mut self.slots, vec![empty; size]);
+            slots.into_iter().filter(|slot| slot.node != NONE).for_each(|slot| self.put(slot));
+        }
+        self.put(Slot { hash: hash(parent, text), node: child.0 });
+        child
+    }
+
+    fn text(&mut self, text: &str) -> Text {
+        let mut kept = Text { len: number(text.len()), bytes: [0; TEXT_MAX] };
+        match kept.bytes.get_mut(..text.len()) {
+            Some(room) => room.copy_from_slice(text.as_bytes()),
+            None => {
+                let place = number(self.long.len()).to_le_bytes();
+                kept.bytes.iter_mut().zip(place).for_each(|(byte, of_place)| *byte = of_place);
+                self.long.push_str(text);
+            }
+        }
+        kept
+    }
+
+    fn put(&mut self, new: Slot) {
+        let mask = self.slots.len().wrapping_sub(1);
+        let mut place = new.hash as usize & mask;
+        while let Some(slot) = self.slots.get_mut(place) {
+            if slot.node == NONE {
+                *slot = new;
+                return;
+            }
+            place = (place + 1) & mask;
+        }
+    }
+
     fn branch(&self, node: Node) -> Option<&Branch> {
         self.nodes.get(node.0 as usize)
+    }
+
+    /// The child of a node for this segment.
+    fn find(&self, node: Node, segment: &str) -> Option<Node> {
+        let mask = self.slots.len().wrapping_sub(1);
+        let hash = hash(node, segment);
+        let mut place = hash as usize & mask;
+        loop {
+            let slot = self.slots.get(place).filter(|slot| slot.node != NONE)?;
+            if slot.hash == hash {
+                let branch = self.branch(Node(slot.node))?;
+                if branch.parent == node.0 && self.is(&branch.text, segment) {
+                    return Some(Node(slot.node));
+                }
+            }
+            place = (place + 1) & mask;
+        }
+    }
+
+    fn is(&self, text: &Text, segment: &str) -> bool {
+        if text.len as usize != segment.len() {
+            return false;
+        }
+        if let Some(bytes) = text.bytes.get(..segment.len()) {
+            return bytes == segment.as_bytes();
+        }
+        let place = text.bytes.first_chunk().copied().map_or(NONE, u32::from_le_bytes) as usize;
+        self.long.get(place..).is_some_and(|text| text.starts_with(segment))
     }
 
     /// Lowers `best` to the first entry under this root that matches the path and holds, if one comes before it.
@@ -162,8 +265,8 @@ impl Tree {
             None => (rest, None),
         };
         // The most exact first, so that most of the rest can be left out.
-        if let Some(child) = self.texts.get(segment).and_then(|text| self.children.get(&(node.0, *text))) {
-            self.walk(*child, tail, search);
+        if let Some(child) = self.find(node, segment) {
+            self.walk(child, tail, search);
         }
         if branch.one != NONE && !segment.is_empty() {
             self.walk(Node(branch.one), tail, search);
@@ -176,15 +279,25 @@ impl Tree {
 
     /// The first entry of a list that holds, if it comes before the best so far.
     fn scan(&self, head: u32, search: &mut Search<'_>) {
-        let mut entry = head;
-        while entry < *search.best {
-            if (search.holds)(entry) {
+        let mut head = head;
+        loop {
+            let entry = head & !PLAIN;
+            if entry == NONE || entry >= *search.best {
+                return;
+            }
+            if head & PLAIN != 0 || (search.holds)(entry) {
                 *search.best = entry;
                 return;
             }
-            entry = self.next.get(entry as usize).copied().unwrap_or(NONE);
+            head = self.next.get(entry as usize).copied().unwrap_or(NONE);
         }
     }
+}
+
+/// Where the child of a node for a segment is looked for. Short segments, which are most, are hashed in a few steps.
+fn hash(node: Node, segment: &str) -> u32 {
+    let mixed = (digest(segment.as_bytes()) ^ u64::from(node.0)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    u32::try_from(mixed >> 32).unwrap_or(NONE)
 }
 
 struct Search<'a> {
