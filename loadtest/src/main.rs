@@ -30,6 +30,8 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Verb {
     Run(verb::run::Run),
+    Compare(verb::compare::Compare),
+    Schema(verb::schema::Schema),
     Setup(verb::setup::Setup),
     /// Send a bounded flood of packets from invented sources to an address inside a network namespace.
     Flood(flood::Flood),
@@ -38,6 +40,8 @@ enum Verb {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
         Verb::Run(run) => run.run(),
+        Verb::Compare(compare) => compare.run(),
+        Verb::Schema(_) => verb::schema::Schema::run(),
         Verb::Setup(setup) => setup.run(),
         Verb::Flood(flood) => flood.run().map(|()| ExitCode::SUCCESS),
     };

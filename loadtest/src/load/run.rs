@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use crossbeam::channel;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -63,12 +63,15 @@ pub(crate) enum Moment {
 /// The load begins after this time.
 const START: Duration = Duration::from_millis(2);
 
+/// A user who wants no more waits at most so long.
+const STEP: Duration = Duration::from_millis(50);
+
 fn wait_until(at: Instant, job: &Job) {
     while let Some(left) = at.checked_duration_since(Instant::now()) {
         if job.stop.load(Relaxed) {
             return;
         }
-        std::thread::park_timeout(left.min(Duration::from_millis(50)));
+        std::thread::park_timeout(left.min(STEP));
     }
 }
 
@@ -92,8 +95,11 @@ async fn drive(job: Job, window: Window, thread: u32) -> Result<Outcome> {
     if let Pace::Open(ramp, arrivals) = shared.job.pace {
         dispatch(&shared, Schedule::new(ramp, arrivals, random.next())).await?;
     }
-    tokio::time::sleep_until(window.end().into()).await;
-    let cpu_ns = own_thread_cpu_ns().saturating_sub(begin.await.unwrap_or(0));
+    while Instant::now() < window.end() && !shared.job.stop.load(Relaxed) {
+        let step = window.end().min(Instant::now() + STEP);
+        tokio::time::sleep_until(step.into()).await;
+    }
+    let cpu_ns = own_thread_cpu_ns().saturating_sub(begin.get());
     shared.queue.end();
     let patience = tokio::time::Instant::from_std(window.end() + Load::PATIENCE);
     let mut late = 0;
@@ -110,12 +116,15 @@ async fn drive(job: Job, window: Window, thread: u32) -> Result<Outcome> {
     Ok(Outcome { tally, cpu_ns })
 }
 
-/// The CPU time of this thread when the window begins.
-fn watch_cpu(window: Window) -> tokio::task::JoinHandle<u64> {
+/// The CPU time of this thread when the window begins; until then what it is now.
+fn watch_cpu(window: Window) -> Rc<Cell<u64>> {
+    let begin = Rc::new(Cell::new(own_thread_cpu_ns()));
+    let seen = Rc::clone(&begin);
     tokio_uring::spawn(async move {
         tokio::time::sleep_until(window.begin.into()).await;
-        own_thread_cpu_ns()
-    })
+        seen.set(own_thread_cpu_ns());
+    });
+    begin
 }
 
 /// Puts requests into the queue when they are due, warm-up included.

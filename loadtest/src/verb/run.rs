@@ -14,6 +14,9 @@ use std::sync::atomic::AtomicBool;
 /// A threshold was not kept.
 const THRESHOLD: u8 = 99;
 
+/// As shells have it for a program that ended on an interrupt.
+const INTERRUPTED: u8 = 130;
+
 /// Carry out scenarios: load, measure, report. Exit code 99 says that a threshold was not kept.
 #[derive(clap::Args)]
 pub(crate) struct Run {
@@ -57,7 +60,7 @@ impl Run {
             println!("report: {}", report.display());
             holds &= thresholds(&trial).iter().all(|verdict| verdict.holds);
             if trial.is_partial {
-                break;
+                return Ok(ExitCode::from(INTERRUPTED));
             }
         }
         Ok(if holds { ExitCode::SUCCESS } else { ExitCode::from(THRESHOLD) })

@@ -20,11 +20,18 @@ struct Generated {
     test: &'static str,
 }
 
-const GENERATED: &[Generated] = &[Generated {
-    path: "config/schema.json",
-    test_file: "userspace/schema/tests/examples.rs",
-    test: "the_schema_for_editors_is_current",
-}];
+const GENERATED: &[Generated] = &[
+    Generated {
+        path: "config/schema.json",
+        test_file: "userspace/schema/tests/examples.rs",
+        test: "the_schema_for_editors_is_current",
+    },
+    Generated {
+        path: "loadtest/schema.json",
+        test_file: "loadtest/tests/command.rs",
+        test: "the_schema_of_scenarios_is_current",
+    },
+];
 
 fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings: Vec<_> = GENERATED.iter().flat_map(|file| judge(tree, file)).collect();

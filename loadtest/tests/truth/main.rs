@@ -1,0 +1,147 @@
+//! The client's own truth: against servers with scripted delays and stalls, the figures reported are those of the script.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on says where")]
+
+mod server;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value;
+use server::Server;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+fn main() {
+    let disabled = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").unwrap_or_default();
+    let cannot = !matches!(disabled.trim(), "" | "0");
+    let test = |name: &str, run: fn() -> Result<(), Failed>| {
+        let kind = if cannot { "no io_uring (kernel.io_uring_disabled)" } else { "" };
+        Trial::test(name, run).with_kind(kind).with_ignored_flag(cannot)
+    };
+    let tests = vec![
+        test("percentiles_are_those_of_the_script", percentiles),
+        test("a_stall_is_seen_by_an_open_loop_and_hidden_by_a_closed_one", stall),
+        test("a_broken_threshold_ends_with_99", threshold),
+        test("wrong_bytes_are_errors", wrong_bytes),
+        test("an_interrupted_run_leaves_a_partial_report", interrupted),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), tests).exit();
+}
+
+/// Runs a scenario at a server; its exit code and report.
+fn run(server: &Server, rest: &str) -> (i32, Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(folder.path(), server, rest).output().unwrap();
+    let report = std::fs::read_to_string(folder.path().join("truth/report.json"));
+    let report = report.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    (output.status.code().unwrap(), serde_json::from_str(&report).unwrap())
+}
+
+fn command(folder: &Path, server: &Server, rest: &str) -> Command {
+    let scenario = folder.join("truth.yaml");
+    let head = format!(
+        "version: 1\nname: truth\nwhat: a script\ntarget: http://{}\nwarm_up: 0s\nrounds: 1\n",
+        server.address
+    );
+    std::fs::write(&scenario, head + rest).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weir-loadtest"));
+    command.arg("run").arg(&scenario).arg("--out").arg(folder).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+fn latency_ms(report: &Value, name: &str) -> f64 {
+    report["subjects"][0]["latency_us"][name].as_f64().unwrap() / 1000.0
+}
+
+/// Within 1 % of what is expected.
+fn near(found: f64, expected: f64, what: &str) -> Result<(), Failed> {
+    let off = (found - expected).abs() / expected;
+    if off > 0.01 {
+        Err(format!("{what}: {found:.2} ms, the script has {expected:.2} ms").into())
+    } else {
+        Ok(())
+    }
+}
+
+/// Every request is held for a time of its own; the server notes how long that really was.
+fn percentiles() -> Result<(), Failed> {
+    let server = Server::start(|number| Duration::from_millis(150 + number * 37 % 300));
+    let (code, report) =
+        run(&server, "duration: 1s\nload: { open: { rate: 200/s, arrivals: constant, connections: 128 } }\n");
+    let held = server.held_ms();
+    let at = |quantile: f64| {
+        let rank = (quantile * held.len() as f64).ceil() as usize;
+        held[rank.clamp(1, held.len()) - 1]
+    };
+    assert_eq!((code, held.len()), (0, 199), "requests at 5 ms, 10 ms … 995 ms");
+    near(latency_ms(&report, "p50"), at(0.5), "p50")?;
+    near(latency_ms(&report, "p90"), at(0.9), "p90")?;
+    near(latency_ms(&report, "p99"), at(0.99), "p99")?;
+    near(latency_ms(&report, "max"), at(1.0), "max")
+}
+
+/// One request of a single connection is held for 500 ms. Those that were due meanwhile wait as long as is left of it.
+fn stall() -> Result<(), Failed> {
+    let script = |number| if number == 20 { Duration::from_millis(500) } else { Duration::ZERO };
+    let server = Server::start(script);
+    let open = "duration: 1500ms\nload: { open: { rate: 40/s, arrivals: constant, connections: 1 } }\n";
+    let (_, report) = run(&server, open);
+    let stalled = server.held_ms().last().copied().unwrap();
+    // Of 59 requests the 20 slowest lie 25 ms apart; the 54th is the sixth slowest, the 51st the ninth.
+    let nth_slowest = |n: f64| stalled - 25.0 * (n - 1.0);
+    assert_eq!(report["subjects"][0]["answers"], 59);
+    near(latency_ms(&report, "max"), nth_slowest(1.0), "max")?;
+    near(latency_ms(&report, "p90"), nth_slowest(6.0), "p90")?;
+    let curve = report["subjects"][0]["latency_us"]["curve"].as_array().unwrap();
+    let p85 = curve.iter().find(|point| point[0] == 0.85).unwrap()[1].as_f64().unwrap();
+    near(p85 / 1000.0, nth_slowest(9.0), "p85")?;
+
+    let server = Server::start(script);
+    let (_, report) = run(&server, "duration: 1500ms\nload: { closed: { connections: 1 } }\n");
+    near(latency_ms(&report, "max"), server.held_ms().last().copied().unwrap(), "max of the closed loop")?;
+    let p99 = latency_ms(&report, "p99");
+    if p99 > 50.0 {
+        Err(format!("a closed loop that sees the stall at its p99: {p99} ms").into())
+    } else {
+        Ok(())
+    }
+}
+
+fn threshold() -> Result<(), Failed> {
+    let server = Server::start(|_| Duration::from_millis(5));
+    let load = "duration: 200ms\nload: { closed: { connections: 4 } }\n";
+    let (code, report) = run(&server, &format!("{load}thresholds: {{ p50: 1ms, errors: 0 }}\n"));
+    assert_eq!(code, 99);
+    assert_eq!(report["thresholds"][0]["holds"], false);
+    assert_eq!(report["thresholds"][1]["holds"], true);
+    let (code, _) = run(&server, &format!("{load}thresholds: {{ p50: 4s, errors: 0 }}\n"));
+    assert_eq!(code, 0);
+    Ok(())
+}
+
+fn wrong_bytes() -> Result<(), Failed> {
+    let server = Server::start(|_| Duration::ZERO);
+    let load = "duration: 200ms\nload: { closed: { connections: 1 } }\n";
+    let (code, report) =
+        run(&server, &format!("{load}requests: [ {{ path: /bytes/12 }} ]\nthresholds: {{ errors: 0 }}\n"));
+    assert_eq!(code, 99);
+    assert_eq!(report["subjects"][0]["answers"], 0);
+    assert!(report["subjects"][0]["errors"]["body"].as_u64().unwrap() > 0, "{report}");
+    Ok(())
+}
+
+fn interrupted() -> Result<(), Failed> {
+    let server = Server::start(|_| Duration::ZERO);
+    let folder = tempfile::tempdir().unwrap();
+    let child = command(folder.path(), &server, "duration: 60s\nload: { closed: { connections: 1 } }\n")
+        .spawn()
+        .unwrap();
+    server.wait_for(1);
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = std::fs::read_to_string(folder.path().join("truth/report.json")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&report).unwrap()["partial"], true);
+    assert!(folder.path().join("truth/report.html").is_file());
+    Ok(())
+}
