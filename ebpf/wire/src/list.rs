@@ -42,7 +42,7 @@ pub const V4_NEAR_WORDS: usize = 1 << 14;
 /// Codes in a word; above them stands how many /24s are divided between the beginning of the stretch and the word.
 const CODES: u64 = 24;
 /// Words of two-bit codes, one for each /24.
-pub const V4_WORDS: usize = (1 << 24) / CODES as usize + 1;
+pub const V4_WORDS: usize = (1 << 24) / 24 + 1;
 /// Words in a stretch. The /24s of one are fewer than 2^16.
 const STRETCH_BITS: u32 = 11;
 /// Stretches of words.
@@ -132,7 +132,9 @@ fn find_divided(lines: &impl Lines, number: u32, low: u64) -> Mark {
     if digest & IS_LINE == 0 {
         return if has_host(*digest, low & 255) { Mark::from_code(digest >> 56) } else { Mark::None };
     }
-    let Some(line) = lines.line(*digest as u32) else { return Mark::None };
+    #[expect(clippy::cast_possible_truncation, reason = "the number of the line is the lower half")]
+    let number = *digest as u32;
+    let Some(line) = lines.line(number) else { return Mark::None };
     let Some(codes) = line.get(((low >> 5) & 7) as usize) else { return Mark::None };
     Mark::from_code(codes >> ((low & 31) * 2))
 }

@@ -1,15 +1,18 @@
-//! Bans: the ledger, the kernel's table and the journal, kept in step.
+//! Bans: the ledger, the kernel's table and the journal, kept in step. Where there is no shield in the kernel the ledger
+//! stands alone, and who accepts connections asks [`Bans::sources`].
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::Serialize;
+use weir_plan::shield::Shield as Plan;
 use weir_wire::{Address, Ban, table};
 
-use crate::clock;
+use crate::host::Host;
 use crate::map::Map;
-use crate::{Complaint, Error};
+use crate::{Complaint, Error, clock, rules};
 
 mod filter;
 mod journal;
@@ -25,11 +28,33 @@ pub use protected::Protected;
 #[derive(Debug)]
 pub struct Bans {
     ledger: Ledger,
-    table: Map<u64, Ban>,
-    filter: Filter,
+    kernel: Option<InKernel>,
     journal: Option<Journal>,
     protected: Protected,
     mask_v6: u64,
+    changes: u64,
+}
+
+/// The kernel's table of bans, and the filter before it.
+#[derive(Debug)]
+struct InKernel {
+    table: Map<u64, Ban>,
+    filter: Filter,
+}
+
+impl InKernel {
+    /// Writes the filter anew from what the table holds: only so do bits go out again.
+    fn renew_filter(&mut self) -> Result<(), Error> {
+        let held = self.table.read_all()?;
+        self.filter.renew(held.into_iter().map(|(key, _)| key))
+    }
+
+    fn put(&mut self, key: u64, until_ns: u64) -> Result<(), Error> {
+        let hits = self.table.find(&key)?.map_or(0, |ban| ban.hits);
+        // The bit first: a ban behind a clear bit is no ban.
+        self.filter.set(key)?;
+        self.table.put(&key, &Ban { until_ns, hits })
+    }
 }
 
 /// A ban as it is shown.
@@ -48,7 +73,8 @@ pub struct Shown {
 
 /// What opening the bans needs to know.
 pub(crate) struct Terms<'a> {
-    pub(crate) pins: &'a Path,
+    /// Where the kernel's tables are, if there is a shield.
+    pub(crate) pins: Option<&'a Path>,
     pub(crate) state: &'a Path,
     pub(crate) bans: weir_plan::shield::Bans,
     pub(crate) protected: Protected,
@@ -74,11 +100,11 @@ impl Bans {
         terms_of_bans.entries_max = terms_of_bans.entries_max.min(table::BANS_MAX);
         let mut bans = Self {
             ledger: Ledger::new(terms_of_bans),
-            table: Map::open(terms.pins, table::BANS)?,
-            filter: Filter::open(terms.pins)?,
+            kernel: terms.pins.map(open_kernel).transpose()?,
             journal,
             protected: terms.protected,
             mask_v6: terms.mask_v6,
+            changes: 0,
         };
         for (source, entry) in written {
             bans.ledger.restore(source, entry);
@@ -87,33 +113,55 @@ impl Bans {
         Ok((bans, complaints))
     }
 
-    /// Makes ledger, kernel and filter agree. A ban for which the ledger has no room is let go: nobody would end it.
+    /// Bans that no kernel enforces: they are kept, counted and escalated alike.
+    ///
+    /// # Errors
+    /// None at present; a journal that cannot be kept is a complaint.
+    pub fn without_kernel(plan: &Plan, host: &Host) -> Result<(Self, Vec<Complaint>), Error> {
+        Self::open(Terms {
+            pins: None,
+            state: &host.state,
+            bans: plan.bans.clone(),
+            protected: protected::of_plan(plan, host, &[]),
+            mask_v6: rules::high_bits(plan.limits.source.v6_bits),
+        })
+    }
+
+    /// Makes ledger, kernel and filter agree.
     fn reconcile(&mut self) -> Result<(), Error> {
-        let (now_s, now_ns) = (clock::wall_s(), clock::monotonic_ns());
+        let now_s = clock::wall_s();
+        self.changes += 1;
         self.ledger.expire(now_s);
-        for (key, ban) in self.table.read_all()? {
-            let source = source_of(key);
-            if !ban.holds(now_ns) || self.protected.find(source).is_some() {
-                self.table.remove(&key)?;
-            } else if self.ledger.find(source).is_none() {
-                let until_s = now_s + (ban.until_ns - now_ns) / 1_000_000_000;
-                let cause = Cause { rule: "found in the kernel".to_owned(), ..Cause::by_hand("") };
-                if !self.ledger.restore(source, Entry { cause, since_s: now_s, until_s, nth: 1 }) {
-                    self.table.remove(&key)?;
-                }
-            }
-        }
-        self.renew_filter()?;
+        self.learn(now_s)?;
         let here: Vec<(IpAddr, Entry)> =
             self.ledger.iter(now_s).map(|(source, entry)| (source, entry.clone())).collect();
         for (source, entry) in here {
             if self.protected.find(source).is_some() {
                 self.ledger.unban(source);
-            } else if self.table.find(&self.key(source))?.is_none() {
+            } else if self.in_kernel(source)?.is_none() {
                 self.enforce(source, &entry, now_s)?;
             }
         }
         Ok(())
+    }
+
+    /// Learns what the kernel holds. A ban for which the ledger has no room is let go: nobody would end it.
+    fn learn(&mut self, now_s: u64) -> Result<(), Error> {
+        let now_ns = clock::monotonic_ns();
+        let Some(kernel) = &mut self.kernel else { return Ok(()) };
+        for (key, ban) in kernel.table.read_all()? {
+            let source = source_of(key);
+            let mut stays = ban.holds(now_ns) && self.protected.find(source).is_none();
+            if stays && self.ledger.find(source).is_none() {
+                let until_s = now_s + (ban.until_ns - now_ns) / 1_000_000_000;
+                let cause = Cause { rule: "found in the kernel".to_owned(), ..Cause::by_hand("") };
+                stays = self.ledger.restore(source, Entry { cause, since_s: now_s, until_s, nth: 1 });
+            }
+            if !stays {
+                kernel.table.remove(&key)?;
+            }
+        }
+        kernel.renew_filter()
     }
 
     /// Bans a source, an IPv6 one with its whole network. With no duration the configured terms decide.
@@ -148,8 +196,13 @@ impl Bans {
     pub fn unban(&mut self, source: IpAddr) -> Result<bool, Error> {
         let source = source_of(self.key(source));
         let known = self.ledger.unban(source);
-        let enforced = self.table.remove(&self.key(source))?;
-        self.renew_filter()?;
+        let key = self.key(source);
+        let mut enforced = false;
+        if let Some(kernel) = &mut self.kernel {
+            enforced = kernel.table.remove(&key)?;
+            kernel.renew_filter()?;
+        }
+        self.changes += 1;
         if known {
             self.write(source, None);
         }
@@ -184,8 +237,10 @@ impl Bans {
     pub fn expire(&mut self) -> Result<usize, Error> {
         let now_s = clock::wall_s();
         let ended = self.clear(now_s)?;
-        if ended > 0 {
-            self.renew_filter()?;
+        if ended > 0
+            && let Some(kernel) = &mut self.kernel
+        {
+            kernel.renew_filter()?;
         }
         let live = self.ledger.len();
         if let Some(journal) = &mut self.journal {
@@ -199,16 +254,30 @@ impl Bans {
     fn clear(&mut self, now_s: u64) -> Result<usize, Error> {
         let ended = self.ledger.expire(now_s);
         for &source in &ended {
-            self.table.remove(&self.key(source))?;
+            if let Some(kernel) = &self.kernel {
+                kernel.table.remove(&self.key(source))?;
+            }
             self.write(source, None);
         }
+        self.changes += u64::from(!ended.is_empty());
         Ok(ended.len())
     }
 
-    /// Writes the filter anew from what the kernel holds: only so do bits go out again.
-    fn renew_filter(&mut self) -> Result<(), Error> {
-        let held = self.table.read_all()?;
-        self.filter.renew(held.into_iter().map(|(key, _)| key))
+    /// Rises whenever [`Bans::sources`] may have become others.
+    #[must_use]
+    pub const fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Everybody who is banned now, an IPv6 network by its first address.
+    pub fn sources(&self) -> impl Iterator<Item = IpAddr> {
+        self.ledger.iter(clock::wall_s()).map(|(source, _)| source)
+    }
+
+    /// Leading bits of an IPv6 address that make one source.
+    #[must_use]
+    pub fn v6_bits(&self) -> u8 {
+        u8::try_from(self.mask_v6.count_ones()).unwrap_or(64)
     }
 
     /// Who is never banned.
@@ -231,6 +300,20 @@ impl Bans {
         self.reconcile()
     }
 
+    /// As [`crate::Shield::sync`] and [`crate::Shield::protect`] together, where there is no shield.
+    ///
+    /// # Errors
+    /// None at present.
+    pub fn sync(
+        &mut self,
+        plan: &Plan,
+        host: &Host,
+        dependencies: &[(IpNet, &'static str)],
+    ) -> Result<(), Error> {
+        let protected = protected::of_plan(plan, host, dependencies);
+        self.set_terms(plan.bans.clone(), protected, rules::high_bits(plan.limits.source.v6_bits))
+    }
+
     fn key(&self, source: IpAddr) -> u64 {
         Address::from(source).key(self.mask_v6)
     }
@@ -242,13 +325,18 @@ impl Bans {
         self.protected.find(source).or(inside.map(|(_, why)| why))
     }
 
+    fn in_kernel(&self, source: IpAddr) -> Result<Option<Ban>, Error> {
+        self.kernel.as_ref().map_or(Ok(None), |kernel| kernel.table.find(&self.key(source)))
+    }
+
     fn enforce(&mut self, source: IpAddr, entry: &Entry, now_s: u64) -> Result<(), Error> {
         let key = self.key(source);
         let left_ns = entry.until_s.saturating_sub(now_s).saturating_mul(1_000_000_000);
-        let hits = self.table.find(&key)?.map_or(0, |ban| ban.hits);
-        // The bit first: a ban behind a clear bit is no ban.
-        self.filter.set(key)?;
-        self.table.put(&key, &Ban { until_ns: clock::monotonic_ns().saturating_add(left_ns), hits })
+        self.changes += 1;
+        match &mut self.kernel {
+            Some(kernel) => kernel.put(key, clock::monotonic_ns().saturating_add(left_ns)),
+            None => Ok(()),
+        }
     }
 
     fn write(&mut self, source: IpAddr, entry: Option<&Entry>) {
@@ -259,13 +347,17 @@ impl Bans {
     }
 
     fn shown(&self, source: IpAddr, entry: Entry) -> Result<Shown, Error> {
-        let hits = self.table.find(&self.key(source))?.map_or(0, |ban| ban.hits);
+        let hits = self.in_kernel(source)?.map_or(0, |ban| ban.hits);
         let bits = match source {
             IpAddr::V4(_) => 32,
-            IpAddr::V6(_) => u8::try_from(self.mask_v6.count_ones()).unwrap_or(64),
+            IpAddr::V6(_) => self.v6_bits(),
         };
         Ok(Shown { source, bits, entry, hits })
     }
+}
+
+fn open_kernel(pins: &Path) -> Result<InKernel, Error> {
+    Ok(InKernel { table: Map::open(pins, table::BANS)?, filter: Filter::open(pins)? })
 }
 
 /// The address that a key of the table stands for; of an IPv6 network, the first one.

@@ -1,16 +1,18 @@
 //! The shield as the rest of weir holds it: opened once, kept in step with the plan, watched, and closed.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
+use nix::fcntl::Flock;
 use weir_plan::shield::{OnExit, Shield as Plan};
 use weir_wire::Config;
 
 use crate::attach::{Attached, Attacher, Placement};
-use crate::bans::{self, Bans, Protected};
+use crate::bans::{self, Bans, protected};
 use crate::counters::Counters;
 use crate::events::Events;
 use crate::explain::{Explanation, Findings};
@@ -34,6 +36,8 @@ pub struct Shield {
     plan: Plan,
     host: Host,
     pins: Pins,
+    /// No other process keeps its shield there.
+    _claim: Flock<File>,
     loaded: Loaded,
     tables: Tables,
     bans: Bans,
@@ -55,15 +59,16 @@ impl Shield {
     pub fn open(plan: &Plan, host: &Host) -> Result<Self, Error> {
         load::probe(host)?;
         let pins = Pins::make(&plan.pin_directory, plan.mount_bpffs, host)?;
-        let protected = protected(plan, host, &[]);
+        let protected = protected::of_plan(plan, host, &[]);
         // What can be wrong in the plan is found before the kernel is touched.
         let gathered = Gathered::read(plan, protected.iter().map(|(network, _)| network))?;
         rules::compile(plan, Cookies::of_machine(host), [0, 0])?;
 
+        let claim = pins.claim()?;
         let loaded = load::load(&pins)?;
         let tables = Tables::open(&pins.directory)?;
         let (bans, mut complaints) = Bans::open(bans::Terms {
-            pins: &pins.directory,
+            pins: Some(&pins.directory),
             state: &host.state,
             bans: plan.bans.clone(),
             protected,
@@ -77,6 +82,7 @@ impl Shield {
             plan: plan.clone(),
             host: host.clone(),
             pins,
+            _claim: claim,
             loaded,
             tables,
             bans,
@@ -99,7 +105,7 @@ impl Shield {
     /// # Errors
     /// What is wrong.
     pub fn check(plan: &Plan, host: &Host) -> Result<(usize, Vec<Complaint>), Error> {
-        let protected = protected(plan, host, &[]);
+        let protected = protected::of_plan(plan, host, &[]);
         let gathered = Gathered::read(plan, protected.iter().map(|(network, _)| network))?;
         rules::compile(plan, Cookies::of_machine(host), [0, 0])?;
         Ok((gathered.len(), gathered.complaints))
@@ -110,7 +116,7 @@ impl Shield {
     /// # Errors
     /// What is wrong in the plan or its files, or what the kernel refused.
     pub fn sync(&mut self, plan: &Plan) -> Result<(), Error> {
-        let protected = protected(plan, &self.host, &self.dependencies);
+        let protected = protected::of_plan(plan, &self.host, &self.dependencies);
         let gathered = Gathered::read(plan, protected.iter().map(|(network, _)| network))?;
         rules::compile(plan, Cookies::of_machine(&self.host), [0, 0])?;
         let before = std::mem::replace(&mut self.plan, plan.clone());
@@ -296,7 +302,7 @@ impl Shield {
 
     fn renew_protected(&mut self) -> Result<(), Error> {
         self.protected_at = Instant::now();
-        let protected = protected(&self.plan, &self.host, &self.dependencies);
+        let protected = protected::of_plan(&self.plan, &self.host, &self.dependencies);
         if protected == *self.bans.protected() {
             return Ok(());
         }
@@ -314,17 +320,6 @@ impl Shield {
 /// What could not be removed.
 pub fn detach(pin_directory: &Path) -> Result<Vec<String>, Error> {
     Pins::at(pin_directory).clear()
-}
-
-/// Whom the plan, the machine and the caller want to be safe.
-fn protected(plan: &Plan, host: &Host, dependencies: &[(IpNet, &'static str)]) -> Protected {
-    let mut all = Protected::of_machine(host);
-    all.add(plan.trusted.iter().copied(), "a trusted network");
-    all.add(plan.bans.never.iter().copied(), "a network that is never banned");
-    for &(network, why) in dependencies {
-        all.add([network], why);
-    }
-    all
 }
 
 fn random() -> Result<[u64; 2], Error> {

@@ -20,6 +20,8 @@ mod attach;
 mod ban;
 #[path = "netns/cookie.rs"]
 mod cookie;
+#[path = "netns/fault.rs"]
+mod fault;
 #[path = "netns/life.rs"]
 mod life;
 #[path = "netns/list.rs"]
@@ -34,7 +36,7 @@ use world::World;
 /// A trial, run in a world of its own.
 type Run = fn(&World);
 
-const TRIALS: [(&str, Run); 22] = [
+const TRIALS: [(&str, Run); 29] = [
     ("the_verifier_takes_the_object", attach::verify_only),
     ("attach_generic_counts_and_passes", attach::generic),
     ("attach_native_counts_and_passes", attach::native),
@@ -57,6 +59,13 @@ const TRIALS: [(&str, Run); 22] = [
     ("on_exit_detach_takes_all_away", life::detach_on_exit),
     ("handshakes_pass_through_cookies", cookie::handshakes),
     ("a_client_lives_through_a_syn_flood", cookie::flood),
+    ("a_client_lives_through_an_ack_flood", fault::ack_flood),
+    ("a_udp_flood_is_held_to_its_budgets", fault::udp_flood),
+    ("full_tables_hurt_nobody_honest", fault::full_tables),
+    ("a_program_detached_by_a_stranger_is_put_back", fault::detached),
+    ("an_interface_down_and_up_stays_shielded", fault::down_and_up),
+    ("bans_survive_a_reboot", fault::reboot),
+    ("a_second_weir_is_refused", fault::second),
 ];
 
 fn main() -> ExitCode {

@@ -73,6 +73,7 @@ names! {
     XDP_MODE: Gauge "weir_xdp_attached" ["interface", "mode"] "1 for the mode in which the shield is attached to an interface.";
     XDP_PACKETS: Counter "weir_xdp_packets_total" ["reason"] "Packets judged in the kernel, by reason.";
     XDP_BYTES: Counter "weir_xdp_bytes_total" ["reason"] "Bytes of the packets judged in the kernel, by reason.";
+    XDP_BESIDES: Counter "weir_xdp_happenings_total" ["what"] "What happened besides verdicts: events suppressed by the rate cap or lost, guards raised, limits contended.";
     XDP_BANS: Gauge "weir_xdp_bans" [] "Addresses banned now.";
 }
 

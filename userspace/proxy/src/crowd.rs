@@ -1,5 +1,7 @@
-//! How many connections each client has, over all workers. Asked once per connection, never per request.
-use std::collections::HashMap;
+//! How many connections each client has, over all workers, and who may have none. Asked once per connection, never per
+//! request.
+use arc_swap::ArcSwap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,15 +18,59 @@ type Counts = HashMap<Ipv6Addr, u32>;
 pub struct Crowd {
     parts: Vec<Mutex<Counts>>,
     seed: RandomState,
+    barred: ArcSwap<Barred>,
+}
+
+/// Who is banned: IPv4 addresses, and networks of IPv6.
+#[derive(Debug, Default)]
+pub struct Barred {
+    sources: HashSet<Ipv6Addr>,
+    v6_mask: u128,
+}
+
+impl Barred {
+    /// Bars these sources; of an IPv6 address the leading `v6_bits` count.
+    pub fn new(sources: impl Iterator<Item = IpAddr>, v6_bits: u8) -> Barred {
+        let host_bits = 128_u32.saturating_sub(u32::from(v6_bits));
+        let mut barred =
+            Barred { sources: HashSet::new(), v6_mask: u128::MAX.checked_shl(host_bits).unwrap_or(0) };
+        barred.sources = sources.map(|source| barred.key(source)).collect();
+        barred
+    }
+
+    fn has(&self, address: IpAddr) -> bool {
+        !self.sources.is_empty() && self.sources.contains(&self.key(address))
+    }
+
+    fn key(&self, address: IpAddr) -> Ipv6Addr {
+        match address.to_canonical() {
+            IpAddr::V4(address) => address.to_ipv6_mapped(),
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & self.v6_mask),
+        }
+    }
 }
 
 impl Default for Crowd {
     fn default() -> Crowd {
-        Crowd { parts: (0..PARTS).map(|_| Mutex::default()).collect(), seed: RandomState::new() }
+        Crowd {
+            parts: (0..PARTS).map(|_| Mutex::default()).collect(),
+            seed: RandomState::new(),
+            barred: ArcSwap::default(),
+        }
     }
 }
 
 impl Crowd {
+    /// Who is turned away from now on. Connections that are open are cut by [`crate::Helm::expel`].
+    pub fn bar(&self, barred: Barred) {
+        self.barred.store(Arc::new(barred));
+    }
+
+    /// Whether the owner of this socket's address is turned away.
+    pub(crate) fn is_barred(&self, address: IpAddr) -> bool {
+        self.barred.load().has(address)
+    }
+
     /// Counts a connection of this client until what is returned is dropped; nothing if it has `max` already.
     pub(crate) fn enter(self: &Arc<Crowd>, address: IpAddr, max: u32) -> Option<Guest> {
         let client = client(address);
@@ -80,6 +126,22 @@ impl Drop for Guest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_barred_is_known_by_address_or_network() {
+        let crowd = Crowd::default();
+        let at = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert!(!crowd.is_barred(at("192.0.2.1")));
+        crowd.bar(Barred::new(["192.0.2.1", "2001:db8:1::"].map(at).into_iter(), 48));
+        let check = |text: &str, barred: bool| assert_eq!(crowd.is_barred(at(text)), barred, "{text}");
+        check("192.0.2.1", true);
+        check("::ffff:192.0.2.1", true);
+        check("192.0.2.2", false);
+        check("2001:db8:1:ffff::9", true);
+        check("2001:db8:2::", false);
+        crowd.bar(Barred::default());
+        check("192.0.2.1", false);
+    }
 
     #[test]
     fn a_client_enters_as_often_as_allowed_and_again_once_it_has_left() {

@@ -56,6 +56,7 @@ pub(crate) struct Desk {
     /// Tasks to be woken when draining begins, here or at one gate. Each enters once in its life.
     roll: RefCell<Roll>,
     ending: RefCell<Option<Waker>>,
+    expulsions: Cell<u32>,
 }
 
 /// Tasks by number, and the numbers that are free.
@@ -119,6 +120,7 @@ impl Desk {
             gates: RefCell::default(),
             roll: RefCell::default(),
             ending: RefCell::default(),
+            expulsions: Cell::new(0),
         }
     }
 
@@ -248,6 +250,17 @@ impl Desk {
             None => roll.wakers.push(Some(waker.clone())),
         }
         number
+    }
+
+    /// Has every connection look whether its client is banned.
+    pub(crate) fn expel(&self) {
+        self.expulsions.set(self.expulsions.get().wrapping_add(1));
+        self.call_roll();
+    }
+
+    /// How often there was reason to look.
+    pub(crate) fn expulsions(&self) -> u32 {
+        self.expulsions.get()
     }
 
     /// Strikes a task off.

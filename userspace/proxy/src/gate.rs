@@ -2,12 +2,14 @@
 use crate::{desk::Desk, snapshot::Snapshot};
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Instant;
 use weir_plan::listener::Bind;
 use weir_reactor::{Sleep, sleep_until};
+use weir_wire::Reason;
 
 /// One address of a worker, shared by all connections that came in there. Their listener is whichever has this address
 /// in the plan, so it may change its name and settings under them.
@@ -48,12 +50,25 @@ impl Gate {
         self.end.borrow().as_ref().map(|end| end.until)
     }
 
-    /// Runs a connection to its end, or until its time is over.
-    pub(crate) async fn hold(self: Rc<Self>, desk: Rc<Desk>, connection: impl Future<Output = ()>) {
+    /// Runs a connection to its end, or until its time is over or its client is banned.
+    pub(crate) async fn hold(
+        self: Rc<Self>,
+        desk: Rc<Desk>,
+        peer: IpAddr,
+        connection: impl Future<Output = ()>,
+    ) {
         let mut connection = pin!(connection);
+        let mut expulsions = desk.expulsions();
         let mut number = None;
         let mut late: Option<Sleep> = None;
         poll_fn(|cx| {
+            if expulsions != desk.expulsions() {
+                expulsions = desk.expulsions();
+                if desk.crowd.is_barred(peer) {
+                    desk.block.refuse(Reason::Banned as u8);
+                    return Poll::Ready(());
+                }
+            }
             if connection.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }

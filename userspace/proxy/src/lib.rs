@@ -38,7 +38,7 @@ mod watch;
 mod way;
 mod worker;
 
-pub use crowd::Crowd;
+pub use crowd::{Barred, Crowd};
 pub use outlet::Question;
 pub use socket::{Error, Socket, open, open_beside};
 pub use team::{Place, Team};

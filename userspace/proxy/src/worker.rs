@@ -12,6 +12,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::rc::Rc;
@@ -22,6 +23,7 @@ use weir_meter::{Block, Count, Directory, log::Hose};
 use weir_plan::Plan;
 use weir_policy::verdicts::Ban;
 use weir_reactor::{Handle, Listener, Reactor, Stream, sleep, spawn};
+use weir_wire::Reason;
 
 /// How often idle upstream connections are looked through.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -77,6 +79,12 @@ impl Helm {
             sockets.into_iter().for_each(|socket| begin(desk, socket));
             outlet.adopted(generation);
         })
+    }
+
+    /// Cuts the connections of everyone whom [`Crowd::bar`] has turned away. False if the worker does not take jobs any
+    /// more.
+    pub fn expel(&self) -> bool {
+        self.tell(|desk| desk.expel())
     }
 
     /// The newest generation that the worker has adopted.
@@ -229,9 +237,15 @@ async fn accept(desk: Rc<Desk>, gate: Rc<Gate>, fd: OwnedFd) {
     number.into_iter().for_each(|number| desk.delist(number));
 }
 
-/// Gives a connection a task, if the worker's share of all connections allows it.
+/// Gives a connection a task, unless its client is banned, if the worker's share of all connections allows it.
 fn serve(desk: &Rc<Desk>, gate: &Rc<Gate>, stream: Stream) {
     desk.block.add(Count::Accepted, 1);
+    let peer = stream.peer().map_or(IpAddr::from(Ipv6Addr::UNSPECIFIED), |peer| peer.ip());
+    if desk.crowd.is_barred(peer) {
+        desk.block.refuse(Reason::Banned as u8);
+        desk.block.add(Count::Closed, 1);
+        return;
+    }
     let share = desk.snapshot().plan.limits.connections_max.div_ceil(desk.place.workers());
     if desk.open.get() >= share {
         desk.block.add(Count::Shed, 1);
@@ -240,7 +254,7 @@ fn serve(desk: &Rc<Desk>, gate: &Rc<Gate>, stream: Stream) {
     }
     desk.opened();
     let connection = connection::run(Rc::clone(desk), Rc::clone(gate), stream);
-    spawn(Rc::clone(gate).hold(Rc::clone(desk), connection));
+    spawn(Rc::clone(gate).hold(Rc::clone(desk), peer, connection));
 }
 
 /// Has another worker serve a connection. One that it cannot take is closed, as by a worker without room.

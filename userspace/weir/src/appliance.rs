@@ -96,6 +96,10 @@ impl Appliance {
         for ban in self.crew.take_bans() {
             self.guard.obey(&ban);
         }
+        if let Some(barred) = self.guard.news_of_bans() {
+            self.shared.crowd.bar(barred);
+            self.crew.expel();
+        }
         for (helm, question) in self.crew.take_questions() {
             let weir_policy::Call::Keys(verifier) = &question.call;
             let answer = move || {

@@ -46,7 +46,9 @@ pub(crate) fn run(file: &Path, state: &Path, serving: impl FnOnce()) -> Result<E
     let board = Arc::new(Board::new(u32::try_from(berths.len()).unwrap_or(u32::MAX)));
     let lookout = Lookout::new(&board, state)?;
     let shared = Shared { plans, directory: Arc::default(), board, crowd: Arc::default() };
-    let mut guard = Guard::raise(&shared.plans.load())?;
+    let mut guard = Guard::raise(&shared.plans.load(), state)?;
+    // Who was banned before stays so from the first connection on.
+    guard.news_of_bans().into_iter().for_each(|barred| shared.crowd.bar(barred));
     let crew = Crew::start(&shared, berths).inspect_err(|_| guard.lower())?;
     let generation = store.first_number(&loaded.hash);
     crew.remind(generation);

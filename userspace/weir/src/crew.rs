@@ -119,6 +119,15 @@ impl Crew {
         self.threads.len()
     }
 
+    /// Has every worker cut the connections of clients that are banned.
+    pub(crate) fn expel(&self) {
+        for helm in &self.helms {
+            if !helm.expel() {
+                tracing::warn!("a worker does not cut banned clients off; it is overloaded or stuck");
+            }
+        }
+    }
+
     /// Asks every worker to stop accepting, finish what it has, and end.
     pub(crate) fn drain(&self) {
         for helm in &self.helms {

@@ -2,26 +2,42 @@
 
 use crate::failure::failure;
 use anyhow::Result;
+use ipnet::IpNet;
 use serde_json::{Value, json};
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 use weir_kernel::counters::total;
-use weir_kernel::{Cause, Error, Host, Shield};
+use weir_kernel::{Bans, Cause, Complaint, Error, Host, Shield};
 use weir_meter::{Page, names};
 use weir_plan::Plan;
 use weir_plan::shield::OnAttachFailure;
+use weir_plan::upstream::Address;
 use weir_policy::verdicts::Ban;
+use weir_proxy::Barred;
 
 /// The shield, or the reason why there is none.
 pub(crate) struct Guard {
     shield: Option<Shield>,
     why_not: String,
+    /// Bans where there is no shield: whoever accepts connections enforces them.
+    bans: Option<Bans>,
+    host: Host,
+    /// The state of the bans that was told last.
+    told: u64,
 }
 
 impl Guard {
-    /// Puts the shield up as the plan wants it. What it cannot have is said once; whether that ends the program is the
-    /// operator's choice (`on_attach_failure`).
-    pub(crate) fn raise(plan: &Plan) -> Result<Self> {
+    /// Puts the shield up as the plan wants it; what must outlive it is kept in the directory `state`. What it cannot have
+    /// is said once; whether that ends the program is the operator's choice (`on_attach_failure`).
+    pub(crate) fn raise(plan: &Plan, state: &Path) -> Result<Self> {
+        let host = Host { state: state.to_owned(), ..Host::default() };
+        let mut guard = Self { shield: None, why_not: String::new(), bans: None, host, told: 0 };
+        guard.put_up(plan)?;
+        Ok(guard)
+    }
+
+    fn put_up(&mut self, plan: &Plan) -> Result<()> {
         let meant = meant(plan);
         if meant.interfaces.is_empty() {
             let why = if plan.shield_by_default_route {
@@ -29,43 +45,73 @@ impl Guard {
             } else {
                 "its mode is off"
             };
-            return Ok(Self { shield: None, why_not: why.to_owned() });
+            return self.do_without(&meant, plan, why.to_owned());
         }
-        match Shield::open(&meant, &Host::default()) {
-            Ok(shield) => {
+        match Shield::open(&meant, &self.host) {
+            Ok(mut shield) => {
                 for how in shield.attached() {
                     let (interface, placement) = (&how.interface, how.placement.as_str());
                     tracing::info!(%interface, %placement, why = %how.why, "shield attached");
                 }
-                for complaint in shield.complaints() {
-                    tracing::warn!("{complaint}");
-                }
-                Ok(Self { shield: Some(shield), why_not: String::new() })
+                complain(shield.complaints());
+                shield.protect(upstreams(plan), AN_UPSTREAM).map_err(|error| coded(&error))?;
+                (self.shield, self.bans) = (Some(shield), None);
+                Ok(())
             }
             Err(error) if plan.shield.on_attach_failure == OnAttachFailure::Userspace => {
                 tracing::warn!("XDP is off: {error}");
-                Ok(Self { shield: None, why_not: error.to_string() })
+                self.do_without(&meant, plan, error.to_string())
             }
-            Err(error) => Err(failure(error.exit_code(), error.to_string())),
+            Err(error) => Err(coded(&error)),
         }
+    }
+
+    /// Bans hold all the same: at accept.
+    fn do_without(&mut self, meant: &weir_plan::shield::Shield, plan: &Plan, why_not: String) -> Result<()> {
+        self.why_not = why_not;
+        let bans = match self.bans.take() {
+            Some(bans) => bans,
+            None => {
+                let (bans, complaints) =
+                    Bans::without_kernel(meant, &self.host).map_err(|error| coded(&error))?;
+                complain(&complaints);
+                bans
+            }
+        };
+        let dependencies: Vec<_> = upstreams(plan).map(|network| (network, AN_UPSTREAM)).collect();
+        self.bans.insert(bans).sync(meant, &self.host, &dependencies).map_err(|error| coded(&error))
     }
 
     /// Obeys a new plan; after an error the old one is in force.
     pub(crate) fn sync(&mut self, plan: &Plan) -> Result<()> {
-        match &mut self.shield {
-            Some(shield) => {
-                shield.sync(&meant(plan)).map_err(|error| failure(error.exit_code(), error.to_string()))
-            }
-            None => {
-                *self = Self::raise(plan)?;
-                Ok(())
-            }
-        }
+        let Some(shield) = &mut self.shield else { return self.put_up(plan) };
+        shield
+            .sync(&meant(plan))
+            .and_then(|()| shield.protect(upstreams(plan), AN_UPSTREAM))
+            .map_err(|error| coded(&error))
+    }
+
+    /// Who is banned, if that may have changed since the last time.
+    pub(crate) fn news_of_bans(&mut self) -> Option<Barred> {
+        let told = self.told;
+        let bans = self.held().filter(|bans| bans.changes() != told)?;
+        let (changes, barred) = (bans.changes(), Barred::new(bans.sources(), bans.v6_bits()));
+        self.told = changes;
+        Some(barred)
+    }
+
+    fn held(&mut self) -> Option<&mut Bans> {
+        self.shield.as_mut().map(Shield::bans).or(self.bans.as_mut())
     }
 
     /// What must be done every second: bans end, lost interfaces are taken back.
     pub(crate) fn tick(&mut self) {
-        let Some(shield) = &mut self.shield else { return };
+        let Some(shield) = &mut self.shield else {
+            if let Some(Err(error)) = self.bans.as_mut().map(Bans::expire) {
+                tracing::warn!("bans could not be ended: {error}");
+            }
+            return;
+        };
         match shield.tick() {
             Ok(changed) => {
                 for how in changed {
@@ -117,8 +163,7 @@ impl Guard {
 
     /// Every ban.
     pub(crate) fn bans(&mut self) -> Result<Value, Error> {
-        let Some(shield) = &mut self.shield else { return Ok(json!([])) };
-        Ok(json!(shield.bans().list()?))
+        self.held().map_or(Ok(json!([])), |bans| Ok(json!(bans.list()?)))
     }
 
     /// Bans an address.
@@ -128,8 +173,8 @@ impl Guard {
         seconds: Option<u64>,
         reason: &str,
     ) -> Result<Value, Error> {
-        let Some(shield) = &mut self.shield else { return Ok(self.summary()) };
-        let ban = shield.bans().ban(address, seconds.map(Duration::from_secs), Cause::by_hand(reason))?;
+        let Some(bans) = self.held() else { return Ok(self.summary()) };
+        let ban = bans.ban(address, seconds.map(Duration::from_secs), Cause::by_hand(reason))?;
         Ok(json!(ban))
     }
 
@@ -137,10 +182,10 @@ impl Guard {
     pub(crate) fn obey(&mut self, ban: &Ban) {
         let address = ban.address.to_ipv4_mapped().map_or(IpAddr::V6(ban.address), IpAddr::V4);
         let reason = ban.reason.as_str();
-        match &mut self.shield {
-            Some(shield) if !ban.observe => {
+        match self.held() {
+            Some(bans) if !ban.observe => {
                 let cause = Cause::by_rule(ban.reason, "verdicts", None);
-                match shield.bans().ban(address, None, cause) {
+                match bans.ban(address, None, cause) {
                     Ok(_) => tracing::info!(%address, reason, score = ban.score, "banned"),
                     Err(error) => tracing::warn!("{error}"),
                 }
@@ -151,8 +196,8 @@ impl Guard {
 
     /// Lifts a ban.
     pub(crate) fn unban(&mut self, address: IpAddr) -> Result<Value, Error> {
-        let Some(shield) = &mut self.shield else { return Ok(self.summary()) };
-        Ok(json!({ "address": address, "was_banned": shield.bans().unban(address)? }))
+        let Some(bans) = self.held() else { return Ok(self.summary()) };
+        Ok(json!({ "address": address, "was_banned": bans.unban(address)? }))
     }
 
     /// What would happen to a packet from an address, and why.
@@ -163,6 +208,9 @@ impl Guard {
 
     /// The kernel's numbers for a scraper.
     pub(crate) fn metrics(&mut self, page: &mut Page) {
+        if let Some(Ok(bans)) = self.held().map(|bans| bans.list()) {
+            page.single(&names::XDP_BANS, bans.len());
+        }
         let Some(shield) = &mut self.shield else { return };
         page.family(&names::XDP_MODE);
         for how in shield.attached() {
@@ -172,9 +220,6 @@ impl Guard {
                 1,
             );
         }
-        if let Ok(bans) = shield.bans().list() {
-            page.single(&names::XDP_BANS, bans.len());
-        }
         let Ok(counters) = shield.counters() else { return };
         let dropped = counters.refused.iter().map(|one| (one.reason, total(&one.dropped)));
         let passed = counters.passed.iter().map(|one| (one.name, total(&one.by_cpu)));
@@ -183,11 +228,37 @@ impl Guard {
         for (reason, amount) in &all {
             page.sample(&names::XDP_PACKETS, &[("reason", reason)], amount.packets);
         }
+        page.family(&names::XDP_BESIDES);
+        for one in &counters.besides {
+            page.sample(&names::XDP_BESIDES, &[("what", one.name)], total(&one.by_cpu).packets);
+        }
         page.family(&names::XDP_BYTES);
         for (reason, amount) in &all {
             page.sample(&names::XDP_BYTES, &[("reason", reason)], amount.bytes);
         }
     }
+}
+
+/// Why the targets of upstreams are never banned or dropped.
+const AN_UPSTREAM: &str = "an upstream";
+
+/// The targets that are written as addresses. Those of names change, and belong in `shield.trusted`.
+fn upstreams(plan: &Plan) -> impl Iterator<Item = IpNet> {
+    let targets = plan.upstreams.iter().flat_map(|upstream| &upstream.targets);
+    targets.filter_map(|target| match &target.address {
+        Address::Ip(address) if !address.ip().is_loopback() => Some(address.ip().to_canonical().into()),
+        _ => None,
+    })
+}
+
+fn complain(complaints: &[Complaint]) {
+    for complaint in complaints {
+        tracing::warn!("{complaint}");
+    }
+}
+
+fn coded(error: &Error) -> anyhow::Error {
+    failure(error.exit_code(), error.to_string())
 }
 
 /// The shield of a plan with its interfaces named.

@@ -8,6 +8,8 @@
     reason = "a test fails by panicking, and says why it is skipped"
 )]
 
+#[path = "program/bans.rs"]
+mod bans;
 #[path = "program/generations.rs"]
 mod generations;
 #[path = "program/log.rs"]
@@ -43,6 +45,7 @@ fn main() {
     let rooms = [
         refusals::trials(),
         service::trials(),
+        bans::trials(),
         log::trials(),
         plans::trials(),
         reload::trials(),

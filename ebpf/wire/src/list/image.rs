@@ -149,7 +149,7 @@ impl Front {
             let is_whole = until - first == 256;
             self.set_code(block, if is_whole { mark as u64 } else { super::DIVIDED });
             if !is_whole {
-                digests.paint(block, first & 255..(until - 1 & 255) + 1, mark);
+                digests.paint(block, (first & 255)..((until - 1) & 255) + 1, mark);
             }
             first = until;
         }

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
+use weir_plan::shield::Shield as Plan;
 
 use crate::host::Host;
 
@@ -65,6 +66,17 @@ impl Protected {
             .retain(|(network, _)| !network.addr().is_loopback() && !network.addr().is_unspecified());
         found
     }
+}
+
+/// Whom the plan, the machine and the caller want to be safe.
+pub(crate) fn of_plan(plan: &Plan, host: &Host, dependencies: &[(IpNet, &'static str)]) -> Protected {
+    let mut all = Protected::of_machine(host);
+    all.add(plan.trusted.iter().copied(), "a trusted network");
+    all.add(plan.bans.never.iter().copied(), "a network that is never banned");
+    for &(network, why) in dependencies {
+        all.add([network], why);
+    }
+    all
 }
 
 /// `SSH_CONNECTION` reads: client address, client port, server address, server port.

@@ -132,5 +132,6 @@ pub(crate) fn filter(world: &World) {
         shield.tick().unwrap();
         shield.bans().list().unwrap().is_empty()
     });
+    shield.tick().unwrap();
     agree(&mut shield, &[]);
 }

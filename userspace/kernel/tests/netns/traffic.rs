@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::world::{PORT, World, at};
+use crate::world::{PORT, SERVER, World, at};
 
 /// No sender sends more than this.
 const DATAGRAMS_MAX: u64 = 60_000;
@@ -111,39 +111,72 @@ pub(crate) fn exchange(from: &str, to: &str, bytes: usize, patience: Duration) -
 
 /// Sends SYNs from made-up sources in 198.18.0.0/15; at most 100,000. To be called on the client's side.
 pub(crate) fn flood(to: Ipv4Addr, count: u32, stop: &AtomicBool) -> u32 {
+    let syns = (0..count).map(|number| syn(made_up(number), to, port(number), spread(number)));
+    send_raw(to, syns.take_while(|_| !stop.load(Ordering::Relaxed)))
+}
+
+/// Sends whole IPv4 packets, at most 100,000, and says how many went out.
+pub(crate) fn send_raw(to: Ipv4Addr, packets: impl Iterator<Item = Vec<u8>>) -> u32 {
     let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(255))).expect("raw socket");
     let address = SocketAddr::from((to, PORT)).into();
-    let mut sent = 0;
-    for number in 0..count.min(100_000) {
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
-        let spread = number.wrapping_mul(0x9e37_79b1);
-        let from = Ipv4Addr::from_bits(0xc612_0000 | (spread >> 15));
-        sent += u32::from(
-            socket.send_to(&syn(from, to, 1024 + (number % 60_000) as u16, spread), &address).is_ok(),
-        );
-    }
-    sent
+    packets.take(100_000).map(|packet| u32::from(socket.send_to(&packet, &address).is_ok())).sum()
+}
+
+fn spread(number: u32) -> u32 {
+    number.wrapping_mul(0x9e37_79b1)
+}
+
+fn made_up(number: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(0xc612_0000 | (spread(number) >> 15))
+}
+
+fn port(number: u32) -> u16 {
+    1024 + (number % 60_000) as u16
 }
 
 /// An IPv4 packet with a TCP SYN that offers an MSS.
 pub(crate) fn syn(from: Ipv4Addr, to: Ipv4Addr, port: u16, sequence: u32) -> Vec<u8> {
+    segment(from, to, port, sequence, 0x02)
+}
+
+/// An acknowledgement of nothing, to the server's port.
+pub(crate) fn ack(number: u32) -> Vec<u8> {
+    let to = SERVER.parse().expect("an address");
+    segment(made_up(number), to, port(number), spread(number), 0x10)
+}
+
+/// A datagram of one byte, to the server's port.
+pub(crate) fn udp(number: u32) -> Vec<u8> {
+    let to: Ipv4Addr = SERVER.parse().expect("an address");
+    let mut datagram = Vec::new();
+    datagram.extend(port(number).to_be_bytes());
+    datagram.extend(PORT.to_be_bytes());
+    // RFC 768: a checksum of zero means that there is none.
+    datagram.extend([0, 9, 0, 0, 0]);
+    packet(made_up(number), to, 17, &datagram)
+}
+
+fn segment(from: Ipv4Addr, to: Ipv4Addr, port: u16, sequence: u32, flags: u8) -> Vec<u8> {
     let mut tcp = Vec::new();
     tcp.extend(port.to_be_bytes());
     tcp.extend(PORT.to_be_bytes());
     tcp.extend(sequence.to_be_bytes());
-    tcp.extend([0, 0, 0, 0, 0x60, 0x02, 0xfa, 0xf0, 0, 0, 0, 0, 2, 4, 5, 0xb4]);
+    tcp.extend([0, 0, 0, 0, 0x60, flags, 0xfa, 0xf0, 0, 0, 0, 0, 2, 4, 5, 0xb4]);
     let mut pseudo = [from.octets(), to.octets()].concat();
     pseudo.extend([0, 6, 0, 24]);
     let sum = checksum(&[pseudo, tcp.clone()].concat());
     tcp[16..18].copy_from_slice(&sum.to_be_bytes());
-    let mut packet = vec![0x45, 0, 0, 44, 0, 0, 0x40, 0, 64, 6, 0, 0];
+    packet(from, to, 6, &tcp)
+}
+
+fn packet(from: Ipv4Addr, to: Ipv4Addr, protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let length = (20 + payload.len() as u16).to_be_bytes();
+    let mut packet = vec![0x45, 0, length[0], length[1], 0, 0, 0x40, 0, 64, protocol, 0, 0];
     packet.extend(from.octets());
     packet.extend(to.octets());
     let sum = checksum(&packet);
     packet[10..12].copy_from_slice(&sum.to_be_bytes());
-    packet.extend(tcp);
+    packet.extend(payload);
     packet
 }
 

@@ -1,0 +1,81 @@
+//! Bans where XDP is off: whoever accepts connections enforces them.
+
+use crate::process::{Weir, curl, free_port, until};
+use libtest_mimic::{Failed, Trial};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, socket};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        Trial::test("bans::without_xdp_a_banned_client_is_cut_off_and_turned_away", without_xdp),
+        Trial::test("bans::an_upstream_is_never_banned", upstream),
+    ]
+}
+
+/// Loopback has many clients; this one misbehaves.
+const ABUSER: &str = "127.0.0.66";
+
+fn config(port: u16) -> String {
+    format!(
+        "version: 1
+shield: {{ mode: off }}
+listeners: [ {{ name: edge, bind: \"127.0.0.1:{port}\" }} ]
+routes:
+  - {{ name: hello, match: {{ path: / }}, respond: {{ status: 200, body: hi }} }}
+  - {{ name: on, match: {{ path: /* }}, upstream: origin }}
+upstreams: {{ origin: {{ targets: [ \"198.51.100.7:80\" ] }} }}
+admin: {{ socket: \"{{dir}}/admin.sock\" }}
+"
+    )
+}
+
+/// A connection of the abuser on which one request has been answered.
+fn connected(port: u16) -> Result<TcpStream, Failed> {
+    let address = |text: String| text.parse::<SocketAddr>().map(SockaddrStorage::from);
+    let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::empty(), None)?;
+    bind(socket.as_raw_fd(), &address(format!("{ABUSER}:0"))?)?;
+    connect(socket.as_raw_fd(), &address(format!("127.0.0.1:{port}"))?)?;
+    let mut stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")?;
+    let mut answer = [0; 1024];
+    let length = stream.read(&mut answer)?;
+    assert!(answer[..length].starts_with(b"HTTP/1.1 200"), "{:?}", String::from_utf8_lossy(&answer));
+    Ok(stream)
+}
+
+fn without_xdp() -> Result<(), Failed> {
+    let port = free_port();
+    let server = Weir::start(&config(port));
+    let mut open = connected(port)?;
+    assert!(server.ask(&["shield", "ban", ABUSER, "--for", "10m", "--reason", "noise"]).status.success());
+    // The open connection ends, by an end of stream or a reset.
+    assert!(matches!(open.read(&mut [0; 1]), Ok(0) | Err(_)), "it is still served");
+    let url = format!("http://127.0.0.1:{port}/");
+    assert_eq!(curl(&["--interface", ABUSER, &url]).0, 0, "a banned client was answered");
+    assert_eq!(curl(&[&url]).0, 200, "somebody else was turned away");
+    let listed = String::from_utf8(server.ask(&["shield", "bans", "-o", "json"]).stdout)?;
+    assert!(listed.contains(ABUSER) && listed.contains("noise"), "{listed}");
+
+    // It survives a restart, and ends when it is lifted.
+    let server = server.again();
+    assert_eq!(curl(&["--interface", ABUSER, &url]).0, 0, "the ban did not survive a restart");
+    assert!(server.ask(&["shield", "unban", ABUSER]).status.success());
+    until("the client is served again", || curl(&["--interface", ABUSER, &url]).0 == 200);
+    assert!(server.ask(&["shield", "ban", ABUSER, "--for", "1s"]).status.success());
+    until("the ban holds", || curl(&["--interface", ABUSER, &url]).0 == 0);
+    until("the ban ends by itself", || curl(&["--interface", ABUSER, &url]).0 == 200);
+    Ok(())
+}
+
+fn upstream() -> Result<(), Failed> {
+    let server = Weir::start(&config(free_port()));
+    let refused = server.ask(&["shield", "ban", "198.51.100.7"]);
+    let said = String::from_utf8(refused.stderr)?;
+    assert!(!refused.status.success() && said.contains("an upstream"), "{said}");
+    assert!(server.ask(&["shield", "ban", "198.51.100.8", "--for", "1m"]).status.success());
+    Ok(())
+}
