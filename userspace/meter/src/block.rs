@@ -31,6 +31,12 @@ counts! {
     UpstreamFull => UP_FULL,
     RetryDenied => RETRY_DENIED,
     LogOverflowed => LOG_OVERFLOWED,
+    H2Connections => H2_CONNECTIONS,
+    H2Streams => H2_STREAMS,
+    H2Resets => H2_RESETS,
+    H2Farewells => H2_FAREWELLS,
+    UpstreamStreams => UP_STREAMS,
+    UpstreamRefused => UP_REFUSED,
 }
 
 macro_rules! labels {
@@ -51,6 +57,11 @@ labels! {
 labels! {
     /// Classes of status.
     Class { Informational = "1xx", Success = "2xx", Redirection = "3xx", ClientError = "4xx", ServerError = "5xx", }
+}
+
+labels! {
+    /// What a client of HTTP/2 sent too much of.
+    Flood { Reset = "reset", Continuation = "continuation", Settings = "settings", Ping = "ping", Priority = "priority", Empty = "empty", Window = "window", Other = "other", }
 }
 
 impl Method {
@@ -116,6 +127,7 @@ pub struct Done {
 pub struct Block {
     counts: [AtomicU64; Count::ALL.len()],
     refused: [AtomicU64; 256],
+    floods: [AtomicU64; Flood::ALL.len()],
     /// Rows come in chunks so that a host with three routes does not pay for four thousand.
     chunks: [OnceLock<Box<[Row]>>; SEATS_MAX.div_ceil(ROWS_PER_CHUNK)],
 }
@@ -125,6 +137,7 @@ impl Default for Block {
         Self {
             counts: [const { AtomicU64::new(0) }; _],
             refused: [const { AtomicU64::new(0) }; _],
+            floods: [const { AtomicU64::new(0) }; _],
             chunks: [const { OnceLock::new() }; _],
         }
     }
@@ -160,6 +173,18 @@ impl Block {
     /// The value of a counter.
     pub fn count(&self, count: Count) -> u64 {
         self.counts.get(count as usize).map_or(0, |counter| counter.load(Relaxed))
+    }
+
+    /// Counts one connection of HTTP/2 that was ended for a flood.
+    pub fn flood(&self, flood: Flood) {
+        if let Some(counter) = self.floods.get(flood as usize) {
+            raise(counter, 1);
+        }
+    }
+
+    /// How many connections were ended for this.
+    pub fn floods(&self, flood: Flood) -> u64 {
+        self.floods.get(flood as usize).map_or(0, |counter| counter.load(Relaxed))
     }
 
     /// How often `reason` was given.

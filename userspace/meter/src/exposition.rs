@@ -1,6 +1,6 @@
 //! The text a scraper reads: Prometheus 0.0.4 and OpenMetrics 1.0.
 
-use crate::block::{Block, Class, Count, Method};
+use crate::block::{Block, Class, Count, Flood, Method};
 use crate::directory::Directory;
 use crate::histogram::{BOUNDS_NS, Total};
 use crate::names::{self, Kind, Name};
@@ -156,6 +156,11 @@ pub fn blocks(
         if let (1.., Some(reason)) = (total, reason(number)) {
             page.sample(&names::REFUSED, &[("reason", reason)], total);
         }
+    }
+    page.family(&names::H2_FLOODS);
+    for (flood, kind) in Flood::ALL {
+        let total: u64 = blocks.iter().map(|block| block.floods(*flood)).sum();
+        page.sample(&names::H2_FLOODS, &[("kind", kind)], total);
     }
     requests(page, blocks, directory);
     for (name, upstream) in [(&names::DURATION, false), (&names::UPSTREAM_DURATION, true)] {

@@ -51,10 +51,17 @@ names! {
     TLS_FAILED: Counter "weir_tls_failures_total" [] "TLS handshakes with clients that failed.";
     REQUESTS: Counter "weir_requests_total" ["listener", "route", "method", "class"] "Requests answered, by class of status.";
     REFUSED: Counter "weir_refusals_total" ["reason"] "Requests and connections refused by the proxy, by reason.";
+    H2_CONNECTIONS: Counter "weir_h2_connections_total" [] "Client connections that spoke HTTP/2.";
+    H2_STREAMS: Counter "weir_h2_streams_total" [] "Requests that came as streams of HTTP/2.";
+    H2_RESETS: Counter "weir_h2_client_resets_total" [] "Streams of HTTP/2 that clients gave up before their answer was complete.";
+    H2_FAREWELLS: Counter "weir_h2_goaways_sent_total" [] "Connections of HTTP/2 that were told to go: idle, full, draining or flooding.";
+    H2_FLOODS: Counter "weir_h2_floods_total" ["kind"] "Connections of HTTP/2 ended because they sent too much of something.";
     DURATION: Histogram "weir_request_duration_seconds" ["listener", "route"] "From the first byte of a request to the last byte of its answer.";
     UPSTREAM_DURATION: Histogram "weir_upstream_duration_seconds" ["listener", "route"] "The part of a request's time spent waiting for the upstream.";
     UP_OPENED: Counter "weir_upstream_connections_opened_total" [] "Connections opened to upstreams.";
     UP_REUSED: Counter "weir_upstream_connections_reused_total" [] "Requests sent over a kept-alive upstream connection.";
+    UP_STREAMS: Counter "weir_upstream_streams_total" [] "Requests sent as streams of shared connections of HTTP/2.";
+    UP_REFUSED: Counter "weir_upstream_streams_refused_total" [] "Streams that an upstream refused unprocessed, by GOAWAY or REFUSED_STREAM.";
     UP_FAILED: Counter "weir_upstream_failures_total" [] "Attempts at an upstream that failed: no connection, a timeout, or a bad answer.";
     RETRIED: Counter "weir_upstream_retries_total" [] "Attempts beyond the first.";
     UP_FULL: Counter "weir_upstream_overflows_total" [] "Requests answered 503 at once because a limit of their upstream's breaker was reached.";

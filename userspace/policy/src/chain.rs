@@ -139,6 +139,16 @@ impl Chain {
         }
     }
 
+    /// Tells the policies that score offences about one outside of any request.
+    pub fn offend(&self, client: &Client, reason: weir_wire::Reason, now: Now, pass: &mut crate::Pass) {
+        pass.clear();
+        pass.client = Some(*client);
+        pass.record(reason);
+        for step in self.steps.iter().filter(|step| step.link.rank() == Rank::Watch) {
+            step.link.finish(&mut End { status: 0, now, pass });
+        }
+    }
+
     fn entered(&self, count: usize) -> impl Iterator<Item = &Arc<Step>> {
         self.steps.get(..count).unwrap_or(&self.steps).iter().rev()
     }

@@ -3,6 +3,7 @@ use crate::{
     exchange::{self, Ends, Setting},
     fault::{Broken, Fault},
     line::Line,
+    offence,
     pipe::Pipe,
     snapshot::Snapshot,
     stream::Stream,
@@ -12,12 +13,15 @@ use h2::server::{Builder, Connection, SendResponse};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
+use weir_meter::{Count, Flood};
 use weir_plan::limit::ExchangeLimits;
 use weir_reactor::{Buf, spawn};
 use weir_wire::Reason;
 
 mod body;
 mod down;
+mod guard;
 mod head;
 pub(crate) mod trunk;
 pub(crate) mod up;
@@ -25,6 +29,7 @@ mod writer;
 
 use body::Body;
 use down::Sender;
+use guard::{Alarm, Guarded};
 
 /// What a client sends first when it knows that HTTP/2 is spoken (RFC 9113, section 3.4).
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -40,26 +45,104 @@ const RESETS_MAX: usize = 32;
 /// Streams that we had to reset because of what the client sent; after these it is told to go.
 const OUR_RESETS_MAX: usize = 128;
 
-type Server = Connection<Pipe, Bytes>;
+type Server = Connection<Guarded, Bytes>;
+
+/// How long a client that was told to go, and has nothing left to wait for, may take to do so.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Serves a connection until either side is done with it.
 pub(crate) async fn run(line: Rc<Line>, stream: Stream, snapshot: Rc<Snapshot>, early: Option<Buf>) {
     let Some(listener) = snapshot.listener(&line.gate.bind) else { return };
     let limits = &listener.limits;
-    let shaking = builder(limits).handshake(Pipe::new(stream, early));
-    let Ok(Ok(mut server)) = line.watch.limit(limits.header_timeout, shaking).await else { return };
+    let alarm = Rc::<Alarm>::default();
+    let guarded = Guarded::new(Pipe::new(stream, early), Rc::clone(&alarm), limits.header_timeout);
+    let shaking = builder(limits).handshake(guarded);
+    let Ok(Ok(server)) = line.watch.limit(limits.header_timeout, shaking).await else { return };
+    line.desk.block.add(Count::H2Connections, 1);
+    let mut session = Session { line: &line, server, alarm, leaving: false };
     loop {
-        match line.watch.limit(limits.idle_timeout, accept(&line, &mut server)).await {
-            Ok(Some(Ok((request, respond)))) => begin(&line, request, respond),
-            Ok(Some(Err(error))) => {
-                if error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM) && error.is_library() {
-                    line.desk.block.refuse(Reason::H2Abuse as u8);
+        let patience = if session.is_done() { FAREWELL } else { limits.idle_timeout };
+        match line.watch.limit(patience, session.next()).await {
+            Ok(Ok(Some((request, respond)))) => {
+                begin(&line, request, respond);
+                if line.requests.get() >= limits.requests_max {
+                    session.dismiss();
                 }
-                return;
             }
-            Ok(None) => return,
-            Err(_) if server.has_streams() => {}
-            Err(_) => server.graceful_shutdown(),
+            Ok(Ok(None)) => return,
+            Ok(Err(ending)) => return session.end(ending).await,
+            Err(_) if session.server.has_streams() => {}
+            Err(_) if session.leaving => return,
+            Err(_) => session.dismiss(),
+        }
+    }
+}
+
+type Stranger = (http::Request<h2::RecvStream>, SendResponse<Bytes>);
+
+/// One connection of a client.
+struct Session<'a> {
+    line: &'a Line,
+    server: Server,
+    alarm: Rc<Alarm>,
+    /// The client was told to go.
+    leaving: bool,
+}
+
+/// Why a connection does not go on.
+enum Ending {
+    Flood(Flood),
+    Error(h2::Error),
+}
+
+impl Session<'_> {
+    /// The next stream, while the connection is kept going; none at its end. When draining begins, the client is told.
+    async fn next(&mut self) -> Result<Option<Stranger>, Ending> {
+        poll_fn(|cx| {
+            if self.line.is_draining() {
+                self.dismiss();
+            }
+            let polled = self.server.poll_accept(cx);
+            self.line.desk.block.add(Count::H2Resets, self.alarm.take_gave_up());
+            if let Some(flood) = self.alarm.flood() {
+                return Poll::Ready(Err(Ending::Flood(flood)));
+            }
+            polled.map(|accepted| accepted.transpose().map_err(Ending::Error))
+        })
+        .await
+    }
+
+    fn is_done(&self) -> bool {
+        self.leaving && !self.server.has_streams()
+    }
+
+    /// RFC 9113, section 6.8: says goodbye twice, so that no stream that is on its way is lost.
+    fn dismiss(&mut self) {
+        if !self.leaving {
+            self.leaving = true;
+            self.line.desk.block.add(Count::H2Farewells, 1);
+            self.server.graceful_shutdown();
+        }
+    }
+
+    /// Reports what the client did wrong; one that floods is told why it must go.
+    async fn end(mut self, ending: Ending) {
+        match ending {
+            Ending::Flood(flood) => {
+                self.line.desk.block.flood(flood);
+                self.line.desk.block.add(Count::H2Farewells, 1);
+                offence::report(self.line, Reason::H2Abuse);
+                self.server.abrupt_shutdown(h2::Reason::ENHANCE_YOUR_CALM);
+                let closed = poll_fn(|cx| self.server.poll_closed(cx));
+                // Whether it listens is its own affair.
+                drop(self.line.watch.limit(FAREWELL, closed).await);
+            }
+            Ending::Error(error) if !error.is_library() => {}
+            Ending::Error(error) if error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM) => {
+                self.line.desk.block.flood(Flood::Other);
+                offence::report(self.line, Reason::H2Abuse);
+            }
+            Ending::Error(_) => offence::report(self.line, Reason::BadFraming),
         }
     }
 }
@@ -78,24 +161,10 @@ fn builder(limits: &ExchangeLimits) -> Builder {
     builder
 }
 
-type Accepted = Result<(http::Request<h2::RecvStream>, SendResponse<Bytes>), h2::Error>;
-
-/// The next stream, while the connection is kept going. When the worker begins to drain, the client is told.
-async fn accept(line: &Line, server: &mut Server) -> Option<Accepted> {
-    let mut told = false;
-    poll_fn(|cx| {
-        if line.is_draining() && !told {
-            told = true;
-            server.graceful_shutdown();
-        }
-        server.poll_accept(cx)
-    })
-    .await
-}
-
 /// Gives a stream a task of its own.
 fn begin(connection: &Rc<Line>, request: http::Request<h2::RecvStream>, respond: SendResponse<Bytes>) {
     let line = connection.branch();
+    connection.desk.block.add(Count::H2Streams, 1);
     connection.requests.set(connection.requests.get().saturating_add(1));
     spawn(async move { one(&line, request, respond).await });
 }

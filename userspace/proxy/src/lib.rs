@@ -21,6 +21,7 @@ mod hello;
 mod line;
 mod log;
 mod names;
+mod offence;
 mod outlet;
 mod pipe;
 mod problem;

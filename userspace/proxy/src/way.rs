@@ -39,6 +39,7 @@ impl Pool {
             let found = line.watch.limit(self.upstream.timeouts.connect, room).await;
             match found.map_err(|_| Fault::ConnectSlow)?? {
                 Room::Call(call) => {
+                    line.desk.block.add(Count::UpstreamStreams, 1);
                     line.desk.block.add(Count::UpstreamReused, 1);
                     return Ok((Way::Call(call), true));
                 }
@@ -69,6 +70,7 @@ impl Pool {
                 let beginning = opening.begin(stream, permit);
                 let begun = line.watch.limit(self.upstream.timeouts.connect, beginning).await;
                 let call = begun.map_err(|_| Fault::ConnectSlow)?.map_err(Fault::Connect)?;
+                line.desk.block.add(Count::UpstreamStreams, 1);
                 Ok((Way::Call(call), false))
             }
             _ => Ok((Way::Link(Link::new(stream, permit)), false)),

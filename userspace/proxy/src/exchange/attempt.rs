@@ -102,6 +102,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
             }
             if matches!(fault, Fault::UpstreamRefused) && !course.refused && self.is_untouched() {
                 course.refused = true;
+                self.line.desk.block.add(Count::UpstreamRefused, 1);
                 self.line.desk.block.add(Count::Retried, 1);
                 continue;
             }

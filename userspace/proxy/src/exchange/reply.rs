@@ -2,7 +2,7 @@
 use super::{Ends, Exchange};
 use crate::{
     digits::write_number,
-    fault::Fault,
+    fault::{Broken, Fault},
     grpc,
     half::{Sink, Source},
     problem::{self, Problem},
@@ -116,7 +116,9 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
             self.sink.write(body.unwrap_or(self.body));
             self.record.tally.sent(body.map_or(self.body.len(), <[u8]>::len));
         }
-        self.sink.end(None).await.map_err(|_| Fault::ClientGone)
+        // A client may keep its window shut.
+        let sent = self.line.watch.limit(self.listener.limits.idle_timeout, self.sink.end(None)).await;
+        sent.unwrap_or(Err(Broken::Slow)).map_err(|_| Fault::ClientGone)
     }
 
     /// Lets the answer pass the policies that have seen the request.
