@@ -56,20 +56,15 @@ impl Order {
     #[must_use]
     pub fn body(&self) -> Value {
         let file = |file: &File| json!({ "name": file.name, "text": file.text });
-        let mut body = json!({});
-        if let Some(files) = &self.files {
-            body["files"] = files.iter().map(file).collect();
-        }
-        if let Some(seconds) = self.confirm_s {
-            body["confirm_s"] = seconds.into();
-        }
-        if self.force {
-            body["force"] = true.into();
-        }
-        if let Some(operator) = &self.operator {
-            body["operator"] = json!({ "address": operator.address, "port": operator.port });
-        }
-        body
+        let operator = |operator: Operator| json!({ "address": operator.address, "port": operator.port });
+        let fields = [
+            ("files", self.files.as_ref().map(|files| files.iter().map(file).collect())),
+            ("confirm_s", self.confirm_s.map(Value::from)),
+            ("force", self.force.then_some(Value::Bool(true))),
+            ("operator", self.operator.map(operator)),
+        ];
+        let written = fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+        Value::Object(written.collect())
     }
 }
 

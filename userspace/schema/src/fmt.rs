@@ -24,11 +24,10 @@ pub fn format(text: &str) -> Result<String, Report> {
     let mut report = Report::default();
     let before = yaml::parse(text, 0, &mut report);
     let (Some(before), false) = (before, report.has_errors()) else { return Err(report) };
-    let Some(tree) = tree::read(text) else { return Ok(text.to_owned()) };
-    let formatted = settle(write::write(&tree));
+    let Some((tree, comments)) = tree::read(text) else { return Ok(text.to_owned()) };
+    let (formatted, kept_comments) = settle(write::write(&tree), comments.is_empty());
     let after = yaml::parse(&formatted, 0, &mut report);
-    let kept = after.as_ref().is_some_and(|after| same(&before, after))
-        && tree::comments(text) == tree::comments(&formatted);
+    let kept = after.as_ref().is_some_and(|after| same(&before, after)) && comments == kept_comments;
     if !kept {
         let span = Span { file: 0, len: 1, line: 1, column: 1 };
         let message = "this file is written in a way that cannot be put in order without changing it";
@@ -38,17 +37,20 @@ pub fn format(text: &str) -> Result<String, Report> {
     Ok(formatted)
 }
 
-/// Writes again until nothing changes: where a comment has moved into an item, a blank line before it is seen only then.
-fn settle(mut text: String) -> String {
-    for _ in 0..PASSES_MAX {
-        let Some(tree) = tree::read(&text) else { break };
+/// Writes again until nothing changes, and tells the comments that are there then: where a comment has moved into an item, a
+/// blank line before it is seen only in the next pass. Without comments there is nothing to move.
+fn settle(mut text: String, is_bare: bool) -> (String, Vec<String>) {
+    let mut comments = Vec::new();
+    for pass in 0..=PASSES_MAX {
+        let Some((tree, found)) = (!is_bare).then(|| tree::read(&text)).flatten() else { break };
+        comments = found;
         let again = write::write(&tree);
-        if again == text {
+        if again == text || pass == PASSES_MAX {
             break;
         }
         text = again;
     }
-    text
+    (text, comments)
 }
 
 /// The two mean the same, wherever they stand.

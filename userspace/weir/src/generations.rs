@@ -65,11 +65,11 @@ impl Generations {
     }
 
     /// Keeps a configuration, and no more than `most` in all. The same text taken again takes the place of itself.
-    pub(crate) fn keep(&mut self, entry: Entry, sources: &Sources, most: usize) {
+    pub(crate) fn keep(&mut self, entry: &Entry, sources: &Sources, most: usize) {
         if self.trouble.is_some() {
             return;
         }
-        if let Err(error) = self.write(&entry, sources) {
+        if let Err(error) = self.write(entry, sources) {
             tracing::warn!("generation {} is not kept: {error:#}", entry.number);
             return;
         }
@@ -169,7 +169,7 @@ mod tests {
         let mut kept = Generations::open(room.path());
         assert_eq!((kept.first_number("a"), kept.trouble.is_none()), (1, true));
         for (number, hash) in [(1, "a"), (2, "b"), (3, "b"), (4, "c"), (5, "d")] {
-            kept.keep(entry(number, hash), &Sources::one("weir.yaml", format!("version: {number}\n")), 3);
+            kept.keep(&entry(number, hash), &Sources::one("weir.yaml", format!("version: {number}\n")), 3);
         }
         let again = Generations::open(room.path());
         for kept in [&kept, &again] {
@@ -186,7 +186,7 @@ mod tests {
     fn what_is_set_aside_is_replaced_until_it_is_forgotten() {
         let room = tempfile::tempdir().unwrap();
         let mut kept = Generations::open(room.path());
-        kept.keep(entry(1, "a"), &Sources::one("weir.yaml", "version: 1\n"), 10);
+        kept.keep(&entry(1, "a"), &Sources::one("weir.yaml", "version: 1\n"), 10);
         kept.set_aside("b", 1);
         assert_eq!(kept.in_place_of("b").map(|(number, _)| number), Some(1));
         assert!(kept.in_place_of("c").is_none());

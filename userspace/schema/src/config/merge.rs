@@ -66,7 +66,7 @@ fn join(first: &Key, existing: &mut Node, key: &Key, mut node: Node, report: &mu
         (_, Kind::Null) => {}
         (Kind::List(all), Kind::List(more)) => all.extend(more),
         (Kind::Map(all), Kind::Map(more)) if NAMED.contains(&key.text.as_str()) => {
-            names(key, all, more, report)
+            names(key, all, more, report);
         }
         (Kind::Map(all), Kind::Map(more)) => unite(all, more, report),
         _ => {

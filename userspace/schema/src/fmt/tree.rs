@@ -55,33 +55,23 @@ pub(super) struct Comment {
     column: usize,
 }
 
-/// The root as a collection with a single entry without key, and the comments at the end.
-pub(super) fn read(text: &str) -> Option<Collection> {
+/// The root as a collection with a single entry without key, and the comments at the end. Beside it every comment in the order
+/// of the alphabet, to check that none gets lost.
+pub(super) fn read(text: &str) -> Option<(Collection, Vec<String>)> {
     let mut options = Options::default();
     options.emit_anchor_events = true;
     let lines: Vec<bool> = text.lines().map(|line| line.trim().is_empty()).collect();
     let root = Collection { entries: Vec::new(), ..Collection::default() };
-    let mut builder = Builder { text, blank: lines, stack: vec![root], pending: Vec::new() };
+    let mut builder =
+        Builder { text, blank: lines, stack: vec![root], pending: Vec::new(), comments: Vec::new() };
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.ok()?;
         builder.take(event, span)?;
     }
     let mut root = builder.stack.pop()?;
     root.tail.append(&mut builder.pending);
-    Some(root)
-}
-
-/// Every comment of a text in order, to check that none was lost.
-pub(super) fn comments(text: &str) -> Vec<String> {
-    let events = Parser::new_from_str(text).filter_map(Result::ok);
-    let mut comments: Vec<String> = events
-        .filter_map(|(event, _)| match event {
-            Event::Comment(text, _) => Some(text.trim_end().to_owned()),
-            _ => None,
-        })
-        .collect();
-    comments.sort_unstable();
-    comments
+    builder.comments.sort_unstable();
+    Some((root, builder.comments))
 }
 
 struct Builder<'t> {
@@ -90,6 +80,7 @@ struct Builder<'t> {
     blank: Vec<bool>,
     stack: Vec<Collection>,
     pending: Vec<Comment>,
+    comments: Vec<String>,
 }
 
 impl Builder<'_> {
@@ -119,6 +110,7 @@ impl Builder<'_> {
 
     fn comment(&mut self, text: &str, placement: Placement, span: Span) -> Option<()> {
         let line = span.start.line();
+        self.comments.push(text.to_owned());
         let text = format!("#{text}");
         if placement == Placement::Right {
             let last = self.stack.last_mut()?.entries.last_mut();

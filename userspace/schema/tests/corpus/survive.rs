@@ -6,7 +6,7 @@ use weir_schema::render::{Detail, render};
 use weir_schema::{Format, Source, Sources, fmt, parse};
 
 /// Reads a text in every way there is; panics if something does not hold.
-pub fn survive(text: &str) {
+pub(crate) fn survive(text: &str) {
     for sources in [
         Sources::one("torn.yaml", text),
         Sources::new(vec![Source::new("a.yaml", text), Source::new("b.yaml", text)]),

@@ -29,8 +29,10 @@ impl Appliance {
         let running = &self.current.plan;
         let next = load(self.sources(files)?, Some(running))?;
         let mut told = change::told(&weir_plan::diff::diff(running, &next.plan));
-        told["generation"] = self.generation.into();
-        told["warnings"] = next.warnings.into();
+        if let Some(fields) = told.as_object_mut() {
+            fields.insert(String::from("generation"), self.generation.into());
+            fields.insert(String::from("warnings"), next.warnings.into());
+        }
         Ok(told)
     }
 
@@ -119,7 +121,7 @@ impl Appliance {
         let unix_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let entry = Entry { number: self.generation, unix_s, hash: self.current.hash.clone() };
         let most = usize::try_from(self.current.plan.limits.generations_max).unwrap_or(usize::MAX);
-        self.store.keep(entry, &self.current.sources, most);
+        self.store.keep(&entry, &self.current.sources, most);
     }
 
     /// Lets plans go that no worker holds any more: here, because taking a large one apart would hold a worker up.

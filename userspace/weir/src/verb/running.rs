@@ -4,7 +4,7 @@ use super::generations::operator;
 use super::{Asking, Output};
 use crate::failure::{CONFIG, UNAVAILABLE, failure};
 use anyhow::{Result, ensure};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use weir_admin::{Client, ClientError, Order};
@@ -82,7 +82,7 @@ impl Asking {
                 Instant::now() < deadline,
                 "generation {wanted} is in force, but a worker has not taken it within {PATIENCE:?}"
             );
-            std::thread::sleep(PAUSE);
+            std::thread::park_timeout(PAUSE);
         }
         Ok(())
     }
@@ -139,6 +139,7 @@ fn plain(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn an_answer_reads_as_lines() {
