@@ -106,8 +106,9 @@ impl Explanation {
 fn banned(ban: &Shown) -> String {
     let cause = &ban.entry.cause;
     let rule = if cause.rule.is_empty() { String::new() } else { format!(" ({})", cause.rule) };
+    let request = cause.request_id.as_ref().map_or_else(String::new, |id| format!(" by request {id}"));
     format!(
-        "banned for {}{rule}, ban {} of this source, until {} s, {} packets dropped",
+        "banned for {}{rule}{request}, ban {} of this source, until {} s, {} packets dropped",
         cause.reason, ban.entry.nth, ban.entry.until_s, ban.hits
     )
 }

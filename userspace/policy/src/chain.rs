@@ -132,9 +132,10 @@ impl Chain {
         }
     }
 
-    /// Tells the policies that have seen the request that it is over.
+    /// Tells the policies that have seen the request that it is over, and those that have to see the end of every one.
     pub fn finish(&self, end: &mut End<'_>) {
-        for step in self.entered(end.pass.entered) {
+        let watching = self.steps.iter().take_while(|step| step.link.rank() == Rank::Watch).count();
+        for step in self.entered(end.pass.entered.max(watching)) {
             step.link.finish(end);
         }
     }

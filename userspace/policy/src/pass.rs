@@ -164,6 +164,11 @@ impl Pass {
         self.offences.push(Offence { reason, step: usize::MAX, enforced: true });
     }
 
+    /// Says who the client is, where no chain has judged it.
+    pub fn meet(&mut self, client: Client) {
+        self.client = Some(client);
+    }
+
     /// The ban that this request has led to, once.
     pub fn take_ban(&mut self) -> Option<Ban> {
         self.ban.take()

@@ -6,6 +6,7 @@ use crate::{
     h1, h2, hello,
     line::{Line, Open},
     log::{self, Tally},
+    offence,
     proxy_protocol::{self, Header},
     snapshot::Snapshot,
     stream::Stream,
@@ -159,9 +160,16 @@ async fn agree(
         return Some((http2, Opened { line, snapshot, stream, early }));
     };
     let shaking = Tls::accept(stream, Arc::clone(&tls.config), early);
-    let Ok(Ok(session)) = line.watch.limit(tls.handshake_timeout, shaking).await else {
-        line.desk.block.add(Count::TlsFailed, 1);
-        return None;
+    let session = match line.watch.limit(tls.handshake_timeout, shaking).await {
+        Ok(Ok(session)) => session,
+        failed => {
+            line.desk.block.add(Count::TlsFailed, 1);
+            // Who only connects and goes again has done nothing wrong.
+            if !matches!(&failed, Ok(Err(error)) if error.kind() != std::io::ErrorKind::InvalidData) {
+                offence::report(&line, Reason::HandshakeAbuse);
+            }
+            return None;
+        }
     };
     line.desk.block.add(Count::TlsDone, 1);
     line.scheme = Scheme::Https;

@@ -7,6 +7,7 @@ use crate::{
     half::{Sink, Source},
     line::Line,
     log::{self, Tally},
+    offence,
     snapshot::Snapshot,
 };
 use std::time::{Duration, Instant};
@@ -108,7 +109,7 @@ pub(crate) async fn run<S: Source, K: Sink>(
         error: None,
         tally: Tally::default(),
     };
-    let client = Client::direct(line.peer.ip());
+    let client = Client { socket: mapped(line.socket.ip()), address: mapped(line.peer.ip()) };
     let mut exchange = Exchange {
         line,
         snapshot,
@@ -215,15 +216,18 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
     /// Counts the exchange, once, whatever became of it.
     fn finish(&mut self, ends: Ends) {
         let status = self.record.status;
-        if let Some(chain) = self.chain {
+        // What was refused before a route was known is judged by the listener.
+        let chain = self.chain.or_else(|| {
+            let of_listener = self.snapshot.plan.chains.of_listener(self.listener.id).map(AsRef::as_ref);
+            of_listener.filter(|_| !self.pass.offences().is_empty())
+        });
+        if let Some(chain) = chain {
+            self.pass.meet(self.client);
             chain.finish(&mut End { status, now: self.line.desk.now(), pass: self.pass });
+            offence::sentence(self.line, self.listener, chain, self.pass);
         }
         for offence in self.pass.offences() {
             self.line.desk.block.refuse(offence.reason as u8);
-        }
-        if let Some(ban) = self.pass.take_ban() {
-            // A ban that finds no room is called for again by the next offence.
-            let _fits = self.line.desk.helm.outlet().ban(ban);
         }
         let total_ns = nanoseconds(now().saturating_duration_since(self.record.begun));
         self.line.desk.block.done(&Done {

@@ -40,6 +40,7 @@ mod way;
 mod worker;
 
 pub use crowd::{Barred, Crowd};
+pub use offence::Sentence;
 pub use outlet::Question;
 pub use socket::{Error, Socket, open, open_beside};
 pub use team::{Place, Team};

@@ -1,12 +1,13 @@
 //! What a worker wants from others: bans to be carried out, questions to be answered. Bounded; what does not fit is
 //! dropped and counted, and the worker goes on.
+use crate::offence::Sentence;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Poll, Waker};
-use weir_policy::{Call, verdicts::Ban};
+use weir_policy::Call;
 
 /// Bans that may wait to be fetched.
 const BANS_MAX: usize = 1024;
@@ -25,7 +26,7 @@ pub struct Question {
 /// What one worker has to hand out; other threads fetch it.
 #[derive(Default)]
 pub(crate) struct Outlet {
-    bans: Mutex<VecDeque<Ban>>,
+    bans: Mutex<VecDeque<Sentence>>,
     questions: Mutex<VecDeque<Question>>,
     generation: AtomicU64,
     /// How often the worker was asked whether it lives, and how often it has said so.
@@ -35,11 +36,11 @@ pub(crate) struct Outlet {
 
 impl Outlet {
     /// False if too many wait already.
-    pub(crate) fn ban(&self, ban: Ban) -> bool {
+    pub(crate) fn ban(&self, ban: Sentence) -> bool {
         push(&self.bans, ban, BANS_MAX)
     }
 
-    pub(crate) fn take_bans(&self) -> Vec<Ban> {
+    pub(crate) fn take_bans(&self) -> Vec<Sentence> {
         take(&self.bans)
     }
 

@@ -4,6 +4,7 @@ use crate::{
     crowd::Crowd,
     desk::Desk,
     gate::Gate,
+    offence::Sentence,
     outlet::{Outlet, Question},
     socket::Socket,
     team::Place,
@@ -21,7 +22,6 @@ use std::task::Poll;
 use std::time::Duration;
 use weir_meter::{Block, Count, Directory, log::Hose};
 use weir_plan::Plan;
-use weir_policy::verdicts::Ban;
 use weir_reactor::{Handle, Listener, Reactor, Stream, sleep, spawn};
 use weir_wire::Reason;
 
@@ -96,7 +96,7 @@ impl Helm {
     /// The bans that policies have called for since the last time. To be fetched several times a second: what does not
     /// fit meanwhile is lost.
     #[must_use]
-    pub fn take_bans(&self) -> Vec<Ban> {
+    pub fn take_bans(&self) -> Vec<Sentence> {
         self.outlet.take_bans()
     }
 

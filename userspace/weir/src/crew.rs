@@ -11,8 +11,7 @@ use std::thread::JoinHandle;
 use weir_meter::{Block, Directory, log::Hose};
 use weir_plan::listener::Bind;
 use weir_plan::{Plan, limit::Limits};
-use weir_policy::verdicts::Ban;
-use weir_proxy::{Board, Crowd, Helm, Question, Socket, Team, Worker};
+use weir_proxy::{Board, Crowd, Helm, Question, Sentence, Socket, Team, Worker};
 use weir_reactor::{Config, Error};
 
 /// What all workers share.
@@ -152,7 +151,7 @@ impl Crew {
     }
 
     /// Bans that policies have called for since the last time.
-    pub(crate) fn take_bans(&self) -> Vec<Ban> {
+    pub(crate) fn take_bans(&self) -> Vec<Sentence> {
         self.helms.iter().flat_map(Helm::take_bans).collect()
     }
 

@@ -13,8 +13,7 @@ use weir_meter::{Page, names};
 use weir_plan::Plan;
 use weir_plan::shield::OnAttachFailure;
 use weir_plan::upstream::Address;
-use weir_policy::verdicts::Ban;
-use weir_proxy::Barred;
+use weir_proxy::{Barred, Sentence};
 
 /// The shield, or the reason why there is none.
 pub(crate) struct Guard {
@@ -179,18 +178,18 @@ impl Guard {
     }
 
     /// Carries out what a policy called for: the socket's address is shut out in the kernel.
-    pub(crate) fn obey(&mut self, ban: &Ban) {
+    pub(crate) fn obey(&mut self, Sentence { ban, rule, request_id }: &Sentence) {
         let address = ban.address.to_ipv4_mapped().map_or(IpAddr::V6(ban.address), IpAddr::V4);
-        let reason = ban.reason.as_str();
+        let (reason, score) = (ban.reason.as_str(), ban.score);
         match self.held() {
             Some(bans) if !ban.observe => {
-                let cause = Cause::by_rule(ban.reason, "verdicts", None);
-                match bans.ban(address, None, cause) {
-                    Ok(_) => tracing::info!(%address, reason, score = ban.score, "banned"),
+                let request = Some(&**request_id).filter(|id| !id.is_empty());
+                match bans.ban(address, None, Cause::by_rule(ban.reason, rule, request)) {
+                    Ok(_) => tracing::info!(%address, reason, %rule, %request_id, score, "banned"),
                     Err(error) => tracing::warn!("{error}"),
                 }
             }
-            _ => tracing::info!(%address, reason, score = ban.score, "would be banned"),
+            _ => tracing::info!(%address, reason, %rule, %request_id, score, "would be banned"),
         }
     }
 

@@ -14,6 +14,8 @@ pub const TESTS: &[Test] = &[
     ("a_listener_turns_connections_away", turned_away),
     ("a_policy_limits_bodies_while_they_pass", size),
     ("refusals_add_up_to_a_ban", ban),
+    ("what_no_route_has_seen_is_judged_by_the_listener", framing),
+    ("behind_a_trusted_proxy_nobody_is_banned", trusted),
 ];
 
 fn deny_loopback() -> Link {
@@ -95,5 +97,60 @@ fn ban() {
         bans.extend(rig.helm.take_bans());
     }
     assert_eq!(bans.len(), 1);
-    assert_eq!((bans[0].address, bans[0].reason), ("::ffff:127.0.0.1".parse().unwrap(), Reason::Denied));
+    assert_eq!(
+        (bans[0].ban.address, bans[0].ban.reason),
+        ("::ffff:127.0.0.1".parse().unwrap(), Reason::Denied)
+    );
+    assert_eq!((&*bans[0].rule, bans[0].request_id.len()), ("inside", 36), "{bans:?}");
+}
+
+/// Bans on the second thing that is wrong.
+fn strict() -> Link {
+    let weights = Weights {
+        points: vec![(Reason::Denied, 10), (Reason::BadFraming, 10)],
+        ban_at: 20,
+        half_life_ns: 60_000_000_000,
+        credit: 0,
+        observe: false,
+    };
+    Link::Verdicts(Arc::new(Verdicts::new(weights, 100)))
+}
+
+/// Bans that were called for once so many refusals are counted, which happens just before.
+fn bans_after(rig: &Rig, refusals: u64, reason: Reason) -> Vec<weir_proxy::Sentence> {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    while rig.block.refusals(reason as u8) < refusals {
+        assert!(std::time::Instant::now() < deadline, "{reason:?} is counted");
+        std::thread::yield_now();
+    }
+    rig.helm.take_bans()
+}
+
+fn framing() {
+    let mut draft = Draft::to(Origin::fixed().address);
+    draft.door.push(step("abuse", strict()));
+    let rig = Rig::new(draft.finish());
+    for _ in 0..2 {
+        let mut client = Client::new(rig.address);
+        client.send("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n");
+        assert!(client.rest().0.starts_with("HTTP/1.1 400 "));
+    }
+    let bans = bans_after(&rig, 2, Reason::BadFraming);
+    assert_eq!(bans.len(), 1);
+    assert_eq!((bans[0].ban.reason, &*bans[0].rule), (Reason::BadFraming, ""), "{bans:?}");
+    assert_eq!(bans[0].request_id.len(), 36, "the answer names it too");
+}
+
+fn trusted() {
+    let mut draft = Draft::to(Origin::fixed().address);
+    draft.listener.trusted_proxies.push("127.0.0.0/8".parse().unwrap());
+    let outside = IpList::new(&[], &["0.0.0.0/0".parse().unwrap()]);
+    draft.policies.extend([step("abuse", strict()), step("nobody", Link::IpList(Arc::new(outside)))]);
+    let rig = Rig::new(draft.finish());
+    for forwarded in ["X-Forwarded-For: 203.0.113.7\r\n", "", "X-Forwarded-For: nonsense\r\n"].repeat(4) {
+        let mut client = Client::new(rig.address);
+        client.send(format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{forwarded}\r\n"));
+        assert!(client.rest().0.starts_with("HTTP/1.1 403 "), "{forwarded}");
+    }
+    assert_eq!(bans_after(&rig, 12, Reason::Denied), []);
 }

@@ -120,7 +120,7 @@ fn wrong_tokens() -> Result<(), Failed> {
     let bans = String::from_utf8(weir.ask(&["shield", "bans", "-o", "json"]).stdout)?;
     assert!(bans.contains(ABUSER) && bans.contains("bad_token") && !bans.contains(HONEST), "{bans}");
     let why = String::from_utf8(weir.ask(&["shield", "explain", ABUSER]).stdout)?;
-    assert!(why.contains("drop") && why.contains("bad_token"), "{why}");
+    assert!(why.contains("drop") && why.contains("bad_token (login) by request "), "{why}");
 
     assert!(weir.ask(&["shield", "unban", ABUSER]).status.success());
     until("the abuser is heard again", || wire.ask(ABUSER, "wrong.token.here") == 401);
