@@ -36,6 +36,30 @@ pub struct Asked {
     pub head: hyper::http::request::Parts,
     /// Its body.
     pub body: Bytes,
+    /// Who sent it.
+    pub peer: Peer,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A process of this host, by a unix socket: its user, and its id if the kernel knows it.
+    Local(u32, Option<i32>),
+    /// Somebody at an address.
+    Remote(SocketAddr),
+    /// The kernel does not say.
+    Unknown,
+}
+
+impl std::fmt::Display for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Local(user, Some(process)) => write!(f, "user {user}, process {process}"),
+            Self::Local(user, None) => write!(f, "user {user}"),
+            Self::Remote(address) => address.fmt(f),
+            Self::Unknown => f.write_str("unknown"),
+        }
+    }
 }
 
 /// What is sent back.
@@ -58,10 +82,10 @@ pub async fn serve(door: Door, answer: impl AsyncFn(Asked) -> Answer + 'static) 
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match door.accept().await {
-            Ok(stream) => {
+            Ok((stream, peer)) => {
                 let answer = Rc::clone(&answer);
                 tokio::task::spawn_local(async move {
-                    converse(stream, bytes_max, &*answer).await;
+                    converse((stream, peer), bytes_max, &*answer).await;
                     drop(place);
                 });
             }
@@ -112,16 +136,28 @@ impl Door {
         }
     }
 
-    async fn accept(&self) -> std::io::Result<Box<dyn Stream>> {
+    async fn accept(&self) -> std::io::Result<(Box<dyn Stream>, Peer)> {
         Ok(match self {
-            Self::Unix(listener) => Box::new(listener.accept().await?.0),
-            Self::Tcp(listener) => Box::new(listener.accept().await?.0),
+            Self::Unix(listener) => {
+                let stream = listener.accept().await?.0;
+                let peer = stream.peer_cred().map(|peer| Peer::Local(peer.uid(), peer.pid()));
+                (Box::new(stream), peer.unwrap_or(Peer::Unknown))
+            }
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                (Box::new(stream), Peer::Remote(peer))
+            }
         })
     }
 }
 
-async fn converse(stream: Box<dyn Stream>, bytes_max: usize, answer: &impl AsyncFn(Asked) -> Answer) {
-    let service = service_fn(async |request| Ok::<_, Infallible>(respond(request, bytes_max, answer).await));
+async fn converse(
+    (stream, peer): (Box<dyn Stream>, Peer),
+    bytes_max: usize,
+    answer: &impl AsyncFn(Asked) -> Answer,
+) {
+    let service =
+        service_fn(async |request| Ok::<_, Infallible>(respond(request, peer, bytes_max, answer).await));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
@@ -133,6 +169,7 @@ async fn converse(stream: Box<dyn Stream>, bytes_max: usize, answer: &impl Async
 
 async fn respond(
     request: hyper::Request<Incoming>,
+    peer: Peer,
     bytes_max: usize,
     answer: &impl AsyncFn(Asked) -> Answer,
 ) -> Answer {
@@ -142,7 +179,7 @@ async fn respond(
     }
     let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, bytes_max).collect()).await;
     match body {
-        Ok(Ok(body)) => answer(Asked { head, body: body.to_bytes() }).await,
+        Ok(Ok(body)) => answer(Asked { head, body: body.to_bytes(), peer }).await,
         Ok(Err(_)) => plain(413, "the body is too large, or it broke off\n"),
         Err(_) => plain(408, "the body took longer than 10 s\n"),
     }

@@ -46,6 +46,11 @@ macro_rules! labels {
         pub enum $type { $(#[doc = $text] $id),* }
         impl $type {
             pub(crate) const ALL: &[($type, &str)] = &[$(($type::$id, $text)),*];
+
+            /// The label.
+            pub fn as_str(self) -> &'static str {
+                match self { $($type::$id => $text),* }
+            }
         }
     };
 }
@@ -53,6 +58,10 @@ macro_rules! labels {
 labels! {
     /// Request methods that get a label of their own; a client's inventions are counted together.
     Method { Get = "GET", Head = "HEAD", Post = "POST", Put = "PUT", Delete = "DELETE", Options = "OPTIONS", Patch = "PATCH", Other = "other", }
+}
+labels! {
+    /// Versions of TLS that are spoken with clients.
+    TlsVersion { Tls12 = "1.2", Tls13 = "1.3", }
 }
 labels! {
     /// Classes of status.
@@ -95,11 +104,19 @@ pub(crate) struct Row {
     requests: [[AtomicU64; CLASSES]; METHODS],
     pub(crate) duration: Histogram,
     pub(crate) upstream: Histogram,
+    pub(crate) own: Histogram,
+    /// Bytes of bodies from clients, and to them.
+    bodies: [AtomicU64; 2],
 }
 
 impl Row {
     pub(crate) fn requests(&self, method: Method, class: Class) -> u64 {
         self.cell(method, class).map_or(0, |cell| cell.load(Relaxed))
+    }
+
+    /// Bytes of bodies from clients, and to them.
+    pub(crate) fn bodies(&self) -> [u64; 2] {
+        self.bodies.each_ref().map(|bytes| bytes.load(Relaxed))
     }
 
     fn cell(&self, method: Method, class: Class) -> Option<&AtomicU64> {
@@ -120,6 +137,8 @@ pub struct Done {
     pub total_ns: u64,
     /// The part of it spent waiting for the upstream; `None` if none was asked.
     pub upstream_ns: Option<u64>,
+    /// Bytes of its body from the client, and of the answer's to it.
+    pub bodies: [u64; 2],
 }
 
 /// One worker's numbers. Every writing method is for the owning worker only: two writers would lose counts.
@@ -128,6 +147,7 @@ pub struct Block {
     counts: [AtomicU64; Count::ALL.len()],
     refused: [AtomicU64; 256],
     floods: [AtomicU64; Flood::ALL.len()],
+    sessions: [AtomicU64; 2 * TlsVersion::ALL.len()],
     /// Rows come in chunks so that a host with three routes does not pay for four thousand.
     chunks: [OnceLock<Box<[Row]>>; SEATS_MAX.div_ceil(ROWS_PER_CHUNK)],
 }
@@ -138,6 +158,7 @@ impl Default for Block {
             counts: [const { AtomicU64::new(0) }; _],
             refused: [const { AtomicU64::new(0) }; _],
             floods: [const { AtomicU64::new(0) }; _],
+            sessions: [const { AtomicU64::new(0) }; _],
             chunks: [const { OnceLock::new() }; _],
         }
     }
@@ -167,7 +188,24 @@ impl Block {
         row.duration.record(done.total_ns);
         if let Some(ns) = done.upstream_ns {
             row.upstream.record(ns);
+            row.own.record(done.total_ns.saturating_sub(ns));
         }
+        for (sum, bytes) in row.bodies.iter().zip(done.bodies).filter(|(_, bytes)| *bytes > 0) {
+            raise(sum, bytes);
+        }
+    }
+
+    /// Counts a completed handshake by the version of TLS that was agreed on.
+    pub fn secured(&self, version: TlsVersion, resumed: bool) {
+        let at = 2 * (version as usize) + usize::from(resumed);
+        if let Some(counter) = self.sessions.get(at) {
+            raise(counter, 1);
+        }
+    }
+
+    pub(crate) fn sessions(&self, version: TlsVersion, resumed: bool) -> u64 {
+        let at = 2 * (version as usize) + usize::from(resumed);
+        self.sessions.get(at).map_or(0, |counter| counter.load(Relaxed))
     }
 
     /// The value of a counter.
@@ -220,7 +258,14 @@ mod tests {
     #[test]
     fn an_exchange_is_counted_once_in_its_row() {
         let block = Block::default();
-        let done = Done { seat: Seat(70), method: Method::Post, status: 503, total_ns: 7, upstream_ns: None };
+        let done = Done {
+            seat: Seat(70),
+            method: Method::Post,
+            status: 503,
+            total_ns: 7,
+            upstream_ns: None,
+            bodies: [0; 2],
+        };
         block.done(&done);
         let row = block.row(Seat(70)).unwrap();
         assert_eq!(row.requests(Method::Post, Class::ServerError), 1);

@@ -1,8 +1,8 @@
 //! The text a scraper reads: Prometheus 0.0.4 and OpenMetrics 1.0.
 
-use crate::block::{Block, Class, Count, Flood, Method};
+use crate::block::{Block, Class, Count, Flood, Method, Row, TlsVersion};
 use crate::directory::Directory;
-use crate::histogram::{BOUNDS_NS, Total};
+use crate::histogram::{BOUNDS_NS, Histogram, Total};
 use crate::names::{self, Kind, Name};
 use std::fmt::Write;
 
@@ -163,12 +163,19 @@ pub fn blocks(
         page.sample(&names::H2_FLOODS, &[("kind", kind)], total);
     }
     requests(page, blocks, directory);
-    for (name, upstream) in [(&names::DURATION, false), (&names::UPSTREAM_DURATION, true)] {
+    sessions(page, blocks);
+    bodies(page, blocks, directory);
+    let histograms: [(&Name, fn(&Row) -> &Histogram); 3] = [
+        (&names::DURATION, |row| &row.duration),
+        (&names::UPSTREAM_DURATION, |row| &row.upstream),
+        (&names::OWN_DURATION, |row| &row.own),
+    ];
+    for (name, histogram) in histograms {
         page.family(name);
         for (seat, listener, route) in directory.rows() {
             let mut total = Total::default();
             for row in blocks.iter().filter_map(|block| block.row(seat)) {
-                if upstream { &row.upstream } else { &row.duration }.add_to(&mut total);
+                histogram(row).add_to(&mut total);
             }
             if total.buckets.iter().any(|count| *count > 0) {
                 page.histogram(name, &[("listener", listener), ("route", route)], &total);
@@ -198,6 +205,31 @@ fn requests(page: &mut Page, blocks: &[&Block], directory: &Directory) {
     }
 }
 
+fn sessions(page: &mut Page, blocks: &[&Block]) {
+    page.family(&names::TLS_SESSIONS);
+    for (version, text) in TlsVersion::ALL {
+        for (resumed, word) in [(false, "no"), (true, "yes")] {
+            let total: u64 = blocks.iter().map(|block| block.sessions(*version, resumed)).sum();
+            if total > 0 {
+                page.sample(&names::TLS_SESSIONS, &[("version", text), ("resumed", word)], total);
+            }
+        }
+    }
+}
+
+fn bodies(page: &mut Page, blocks: &[&Block], directory: &Directory) {
+    for (name, at) in [(&names::REQUEST_BYTES, 0), (&names::RESPONSE_BYTES, 1)] {
+        page.family(name);
+        for (seat, listener, route) in directory.rows() {
+            let rows = blocks.iter().filter_map(|block| block.row(seat));
+            let total: u64 = rows.filter_map(|row| row.bodies().get(at).copied()).sum();
+            if total > 0 {
+                page.sample(name, &[("listener", listener), ("route", route)], total);
+            }
+        }
+    }
+}
+
 fn seconds(ns: u64) -> f64 {
     std::time::Duration::from_nanos(ns).as_secs_f64()
 }
@@ -211,11 +243,18 @@ mod tests {
         let mut directory = Directory::default();
         let seat = directory.seat("edge", "a \"quoted\"\nroute");
         let (one, two) = (Block::default(), Block::default());
-        let done =
-            Done { seat, method: Method::Get, status: 200, total_ns: 60_000, upstream_ns: Some(40_000) };
+        let done = Done {
+            seat,
+            method: Method::Get,
+            status: 200,
+            total_ns: 60_000,
+            upstream_ns: Some(40_000),
+            bodies: [3, 4],
+        };
         one.done(&done);
         two.done(&done);
         two.refuse(7);
+        two.secured(TlsVersion::Tls13, true);
         let mut page = Page::new(format);
         blocks(&mut page, &[&one, &two], &directory, |number| (number == 7).then_some("bad_framing"));
         page.finish()
@@ -227,6 +266,9 @@ mod tests {
         for line in [
             r#"weir_requests_total{listener="edge",route="a \"quoted\"\nroute",method="GET",class="2xx"} 2"#,
             r#"weir_refusals_total{reason="bad_framing"} 1"#,
+            r#"weir_tls_sessions_total{version="1.3",resumed="yes"} 1"#,
+            r#"weir_response_body_bytes_total{listener="edge",route="a \"quoted\"\nroute"} 8"#,
+            r#"weir_own_duration_seconds_sum{listener="edge",route="a \"quoted\"\nroute"} 0.00004"#,
             r#"weir_request_duration_seconds_bucket{listener="edge",route="a \"quoted\"\nroute",le="0.00005"} 0"#,
             r#"weir_request_duration_seconds_bucket{listener="edge",route="a \"quoted\"\nroute",le="+Inf"} 2"#,
             r#"weir_request_duration_seconds_sum{listener="edge",route="a \"quoted\"\nroute"} 0.00012"#,

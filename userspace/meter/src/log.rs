@@ -7,6 +7,6 @@ mod redact;
 mod stamp;
 
 pub use journal::{Hose, Journal, SHEET_BYTES, Sheet, hoses};
-pub use line::{Line, TEXT_BYTES_MAX};
+pub use line::{Key, Line, TEXT_BYTES_MAX};
 pub use redact::{COVERED, is_secret_field, path, without_query};
 pub use stamp::Stamp;

@@ -43,11 +43,26 @@ names! {
     RELOADS: Counter "weir_config_reloads_total" ["result"] "Reloads by result: ok or refused.";
     LAST_RELOAD: Gauge "weir_config_last_reload_success" [] "1 if the newest reload was taken, 0 if it was refused and the old plan kept.";
 
+    CPU: Counter "weir_process_cpu_seconds_total" [] "Processor time that this process has used.";
+    MEMORY: Gauge "weir_process_resident_memory_bytes" [] "Memory of this process that is in use.";
+    FILES: Gauge "weir_process_open_fds" [] "Open file descriptors of this process.";
+    CERTIFICATE_END: Gauge "weir_certificate_not_after_seconds" ["source"] "When a certificate that a listener presents expires, in seconds since 1970.";
+    BUFFERS: Gauge "weir_buffers_in_use" [] "Buffers in the hands of connections.";
+    BUFFERS_OUT: Counter "weir_buffers_exhausted_total" [] "Times that a receive had to wait because every buffer was in use.";
+    RING_LIVE: Gauge "weir_ring_operations_in_flight" [] "Operations that the kernel works on for the workers.";
+    RING_REFUSED: Counter "weir_ring_operations_refused_total" [] "Operations refused because too many were in flight.";
+    RING_OVERFLOWS: Counter "weir_ring_overflows_total" [] "Times that the kernel had more completions than the ring had room for; none is lost.";
+    ACCEPT_PAUSES: Counter "weir_accept_pauses_total" [] "Times that accepting paused for want of descriptors or memory.";
+    RECEIVED: Counter "weir_network_received_bytes_total" [] "Bytes received from clients and upstreams, as they are on the wire.";
+    SENT: Counter "weir_network_sent_bytes_total" [] "Bytes sent to clients and upstreams, as they are on the wire.";
+    PANICS: Counter "weir_panics_total" [] "Tasks that ended by a mistake in this program; each took its connection with it.";
+
     ACCEPTED: Counter "weir_connections_accepted_total" [] "Client connections accepted.";
     PASSED_ON: Counter "weir_connections_passed_on_total" [] "Fresh connections that a worker gave to another with fewer.";
     CLOSED: Counter "weir_connections_closed_total" [] "Client connections closed; accepted minus closed are open now.";
     SHED: Counter "weir_connections_shed_total" [] "Client connections closed unserved because a limit was reached.";
     TLS_DONE: Counter "weir_tls_handshakes_total" [] "TLS handshakes completed with clients.";
+    TLS_SESSIONS: Counter "weir_tls_sessions_total" ["version", "resumed"] "TLS handshakes completed with clients, by version, and whether a session from before went on.";
     TLS_FAILED: Counter "weir_tls_failures_total" [] "TLS handshakes with clients that failed.";
     REQUESTS: Counter "weir_requests_total" ["listener", "route", "method", "class"] "Requests answered, by class of status.";
     REFUSED: Counter "weir_refusals_total" ["reason"] "Requests and connections refused by the proxy, by reason.";
@@ -58,6 +73,9 @@ names! {
     H2_FLOODS: Counter "weir_h2_floods_total" ["kind"] "Connections of HTTP/2 ended because they sent too much of something.";
     DURATION: Histogram "weir_request_duration_seconds" ["listener", "route"] "From the first byte of a request to the last byte of its answer.";
     UPSTREAM_DURATION: Histogram "weir_upstream_duration_seconds" ["listener", "route"] "The part of a request's time spent waiting for the upstream.";
+    OWN_DURATION: Histogram "weir_own_duration_seconds" ["listener", "route"] "The rest of the time of a request that was sent to an upstream: weir's own share, and what waited for the client.";
+    REQUEST_BYTES: Counter "weir_request_body_bytes_total" ["listener", "route"] "Bytes of request bodies received from clients.";
+    RESPONSE_BYTES: Counter "weir_response_body_bytes_total" ["listener", "route"] "Bytes of response bodies sent to clients.";
     UP_OPENED: Counter "weir_upstream_connections_opened_total" [] "Connections opened to upstreams.";
     UP_REUSED: Counter "weir_upstream_connections_reused_total" [] "Requests sent over a kept-alive upstream connection.";
     UP_STREAMS: Counter "weir_upstream_streams_total" [] "Requests sent as streams of shared connections of HTTP/2.";
@@ -78,8 +96,8 @@ names! {
     SERIES_LOST: Gauge "weir_series_without_row" [] "Routes of listeners that are counted under \"other\" because the limit of series was reached.";
 
     XDP_MODE: Gauge "weir_xdp_attached" ["interface", "mode"] "1 for the mode in which the shield is attached to an interface.";
-    XDP_PACKETS: Counter "weir_xdp_packets_total" ["reason"] "Packets judged in the kernel, by reason.";
-    XDP_BYTES: Counter "weir_xdp_bytes_total" ["reason"] "Bytes of the packets judged in the kernel, by reason.";
+    XDP_PACKETS: Counter "weir_xdp_packets_total" ["stage", "reason"] "Packets judged in the kernel, by stage and reason.";
+    XDP_BYTES: Counter "weir_xdp_bytes_total" ["stage", "reason"] "Bytes of the packets judged in the kernel, by stage and reason.";
     XDP_BESIDES: Counter "weir_xdp_happenings_total" ["what"] "What happened besides verdicts: events suppressed by the rate cap or lost, guards raised, limits contended.";
     XDP_BANS: Gauge "weir_xdp_bans" [] "Addresses banned now.";
 }

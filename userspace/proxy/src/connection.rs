@@ -174,6 +174,9 @@ async fn agree(
     line.desk.block.add(Count::TlsDone, 1);
     line.scheme = Scheme::Https;
     (line.server_name, line.secured) = (session.server_name(), session.secured());
+    if let Some(secured) = &line.secured {
+        line.desk.block.secured(secured.version, secured.resumed);
+    }
     let (http2, line, stream) = (session.is_h2(), Rc::new(line), Stream::Tls(Box::new(session)));
     Some((http2, Opened { line, snapshot, stream, early: None }))
 }

@@ -236,6 +236,7 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
             status,
             total_ns,
             upstream_ns: self.record.upstream_ns,
+            bodies: self.record.tally.bodies(),
         });
         let Some(rules) = &self.snapshot.plan.access_log else { return };
         log::write(

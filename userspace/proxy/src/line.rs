@@ -4,6 +4,7 @@ use std::cell::{Cell, OnceCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use weir_message::Scheme;
+use weir_meter::TlsVersion;
 
 /// What is known about a connection before its first request.
 pub(crate) struct Line {
@@ -33,7 +34,7 @@ pub(crate) struct Line {
 /// What a TLS handshake agreed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Secured {
-    pub(crate) version: &'static str,
+    pub(crate) version: TlsVersion,
     pub(crate) cipher: &'static str,
     /// A session from before went on.
     pub(crate) resumed: bool,

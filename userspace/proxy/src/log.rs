@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use std::rc::Rc;
 use std::time::Instant;
 use weir_message::{Name, Request, Version};
+use weir_meter::key;
 use weir_meter::log::{COVERED, Journal, Line as Json, Stamp, path, without_query};
 use weir_plan::log::{AccessLog, Header, Told};
 use weir_policy::{Chain, Client, Facts, Offence, Pass, mapped};
@@ -38,6 +39,11 @@ impl Tally {
     pub(crate) fn carried(&self, carried: Carried) {
         self.received.set(self.received.get() + carried.up);
         self.sent.set(self.sent.get() + carried.down);
+    }
+
+    /// Bytes of bodies from the client, and to it.
+    pub(crate) fn bodies(&self) -> [u64; 2] {
+        [self.received.get(), self.sent.get()]
     }
 
     /// A target is about to be asked.
@@ -99,8 +105,7 @@ pub(crate) fn write(rules: &AccessLog, entry: &Entry<'_>) {
     }
     let Pen { journal, stamp, text } = &mut *desk.pen.borrow_mut();
     let lost = journal.add(|out| {
-        let mut json = Json::begin(out);
-        json.word("time", stamp.text(desk.now().wall_ms));
+        let mut json = Json::begin(out, stamp.text(desk.now().wall_ms));
         entry.append(rules, text, &mut json);
         json.end();
     });
@@ -117,16 +122,15 @@ pub(crate) fn write_tunnel(
     let desk = &line.desk;
     let Pen { journal, stamp, .. } = &mut *desk.pen.borrow_mut();
     let lost = journal.add(|out| {
-        let mut json = Json::begin(out);
-        json.word("time", stamp.text(desk.now().wall_ms));
-        json.text("listener", listener.as_bytes());
+        let mut json = Json::begin(out, stamp.text(desk.now().wall_ms));
+        json.text(key!("listener"), listener.as_bytes());
         whence(&mut json, line, mapped(line.peer.ip()));
-        json.word("protocol", "tcp");
+        json.word(key!("protocol"), "tcp");
         if let Some(name) = name {
-            json.text("sni", name.as_bytes());
+            json.text(key!("sni"), name.as_bytes());
         }
         bytes(&mut json, tally);
-        json.millis("duration_ms", since(begun, now()));
+        json.millis(key!("duration_ms"), since(begun, now()));
         asked(&mut json, tally);
         json.end();
     });
@@ -142,25 +146,25 @@ fn draws(rules: &AccessLog, random: impl FnOnce() -> u64) -> bool {
 impl Entry<'_> {
     fn append(&self, rules: &AccessLog, scratch: &mut Vec<u8>, json: &mut Json<'_>) {
         let (line, request) = (self.line, self.request);
-        json.text("listener", self.listener.as_bytes());
+        json.text(key!("listener"), self.listener.as_bytes());
         if !self.route.is_empty() {
-            json.text("route", self.route.as_bytes());
+            json.text(key!("route"), self.route.as_bytes());
         }
         whence(json, line, self.client.address);
-        json.word("protocol", protocol(request.version));
+        json.word(key!("protocol"), protocol(request.version));
         secured(json, line);
-        json.text("method", request.method_text());
-        json.text("host", request.host().as_bytes());
+        json.text(key!("method"), request.method_text());
+        json.text(key!("host"), request.host().as_bytes());
         match path(request.target()) {
-            (path, false) => json.text("path", path),
-            (path, true) => json.beginning("path", path),
+            (path, false) => json.text(key!("path"), path),
+            (path, true) => json.beginning(key!("path"), path),
         }
-        json.number("status", self.status.into());
+        json.number(key!("status"), self.status.into());
         bytes(json, self.tally);
-        json.millis("duration_ms", self.total_ns);
+        json.millis(key!("duration_ms"), self.total_ns);
         asked(json, self.tally);
         if let Some(ns) = self.upstream_ns {
-            json.millis("upstream_ms", ns);
+            json.millis(key!("upstream_ms"), ns);
         }
         self.judged(json);
         self.named(json);
@@ -172,44 +176,44 @@ impl Entry<'_> {
         let weight = |offence: &&Offence| offence.enforced;
         let offences = self.pass.offences();
         if let Some(offence) = offences.iter().rev().find(weight).or(offences.last()) {
-            json.word("verdict", if offence.enforced { "refused" } else { "observed" });
-            json.word("reason", offence.reason.as_str());
+            json.word(key!("verdict"), if offence.enforced { "refused" } else { "observed" });
+            json.word(key!("reason"), offence.reason.as_str());
             let rule = self.chain.map_or("", |chain| chain.rule(offence.step));
             if !rule.is_empty() {
-                json.text("rule", rule.as_bytes());
+                json.text(key!("rule"), rule.as_bytes());
             }
         }
         if let Some(error) = self.error {
-            json.word("error", error);
+            json.word(key!("error"), error);
         }
         if !self.keeps {
-            json.word("ends", "close");
+            json.word(key!("ends"), "close");
         }
     }
 
     /// Who asked, and by which names the exchange is found elsewhere.
     fn named(&self, json: &mut Json<'_>) {
         if let Some(consumer) = &self.pass.identity.consumer {
-            json.text("consumer", consumer.name.as_bytes());
+            json.text(key!("consumer"), consumer.name.as_bytes());
         }
         if !self.pass.request_id().is_empty() {
-            json.text("request_id", self.pass.request_id());
+            json.text(key!("request_id"), self.pass.request_id());
         }
         if let Some(trace) = self.request.head.value("traceparent").and_then(trace_id) {
-            json.text("trace_id", trace);
+            json.text(key!("trace_id"), trace);
         }
         if let Some(agent) = self.request.head.known(Name::UserAgent) {
-            json.text("user_agent", agent);
+            json.text(key!("user_agent"), agent);
         }
     }
 
     /// What the configuration asks for beside.
     fn chosen(&self, rules: &AccessLog, scratch: &mut Vec<u8>, json: &mut Json<'_>) {
         if !rules.headers.is_empty() {
-            json.open("headers");
+            json.open(key!("headers"));
             for Header { name, told } in &rules.headers {
                 let Some(value) = self.request.head.value(name) else { continue };
-                json.text(
+                json.entry(
                     name,
                     match told {
                         Told::Whole => value,
@@ -223,11 +227,11 @@ impl Entry<'_> {
         if rules.fields.is_empty() {
             return;
         }
-        json.open("fields");
+        json.open(key!("fields"));
         let facts = Facts { request: self.request, client: self.client, route: self.route, pass: self.pass };
         for (name, template) in &rules.fields {
             template.write(facts, scratch);
-            json.text(name, scratch);
+            json.entry(name, scratch);
         }
         json.close();
     }
@@ -235,45 +239,45 @@ impl Entry<'_> {
 
 /// Who the client is, and who says so.
 fn whence(json: &mut Json<'_>, line: &Line, client: Ipv6Addr) {
-    json.address("client", client);
+    json.address(key!("client"), client);
     let (socket, peer) = (mapped(line.socket.ip()), mapped(line.peer.ip()));
     if client == socket {
         return;
     }
-    json.word("client_from", if client == peer { "proxy_protocol" } else { "forwarded" });
-    json.address("socket", socket);
+    json.word(key!("client_from"), if client == peer { "proxy_protocol" } else { "forwarded" });
+    json.address(key!("socket"), socket);
 }
 
 fn secured(json: &mut Json<'_>, line: &Line) {
     if let Some(secured) = &line.secured {
-        json.word("tls_version", secured.version);
-        json.word("tls_cipher", secured.cipher);
+        json.word(key!("tls_version"), secured.version.as_str());
+        json.word(key!("tls_cipher"), secured.cipher);
     }
     if let Some(name) = &line.server_name {
-        json.text("sni", name.as_bytes());
+        json.text(key!("sni"), name.as_bytes());
     }
 }
 
 fn bytes(json: &mut Json<'_>, tally: &Tally) {
-    json.number("received_bytes", tally.received.get());
-    json.number("sent_bytes", tally.sent.get());
+    json.number(key!("received_bytes"), tally.received.get());
+    json.number(key!("sent_bytes"), tally.sent.get());
 }
 
 /// Where it was sent, and how long that took.
 fn asked(json: &mut Json<'_>, tally: &Tally) {
     let up = tally.up.borrow();
     let Some((pool, target)) = &*up else { return };
-    json.text("upstream", pool.upstream.name.as_bytes());
+    json.text(key!("upstream"), pool.upstream.name.as_bytes());
     if let Some(target) = pool.upstream.targets.get(*target) {
-        json.text("target", target.name.as_bytes());
+        json.text(key!("target"), target.name.as_bytes());
     }
-    json.number("tries", tally.tries.get().into());
+    json.number(key!("tries"), tally.tries.get().into());
     let Some(asked) = tally.asked.get() else { return };
     if let Some(connected) = tally.connected.get() {
-        json.millis("connect_ms", since(asked, connected));
+        json.millis(key!("connect_ms"), since(asked, connected));
     }
     if let Some(answered) = tally.answered.get() {
-        json.millis("first_byte_ms", since(asked, answered));
+        json.millis(key!("first_byte_ms"), since(asked, answered));
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use weir_policy::Call;
+use weir_reactor::Counters;
 
 /// Bans that may wait to be fetched.
 const BANS_MAX: usize = 1024;
@@ -32,6 +33,8 @@ pub(crate) struct Outlet {
     /// How often the worker was asked whether it lives, and how often it has said so.
     asked: AtomicU64,
     said: AtomicU64,
+    /// What its reactor had counted then.
+    counters: Mutex<Counters>,
 }
 
 impl Outlet {
@@ -53,6 +56,10 @@ impl Outlet {
         self.generation.load(Ordering::Acquire)
     }
 
+    pub(crate) fn counters(&self) -> Counters {
+        *self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether the worker has answered since it was last asked; it is to be asked anew then.
     pub(crate) fn has_beaten(&self) -> bool {
         let (asked, said) = (self.asked.load(Ordering::Acquire), self.said.load(Ordering::Acquire));
@@ -63,7 +70,8 @@ impl Outlet {
         beaten
     }
 
-    pub(crate) fn beat(&self) {
+    pub(crate) fn beat(&self, counters: Counters) {
+        *self.counters.lock().unwrap_or_else(PoisonError::into_inner) = counters;
         self.said.fetch_add(1, Ordering::AcqRel);
     }
 

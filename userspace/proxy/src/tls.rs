@@ -12,6 +12,7 @@ use std::io::{self, BufRead, Write};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use weir_meter::TlsVersion;
 use weir_reactor::{Buf, Stream};
 
 /// A ciphertext buffer that has grown beyond this is not kept.
@@ -101,8 +102,8 @@ impl Tls {
     pub(crate) fn secured(&self) -> Option<Secured> {
         let session = self.session.borrow();
         let version = match session.protocol_version()? {
-            ProtocolVersion::TLSv1_2 => "TLSv1.2",
-            _ => "TLSv1.3",
+            ProtocolVersion::TLSv1_2 => TlsVersion::Tls12,
+            _ => TlsVersion::Tls13,
         };
         Some(Secured {
             version,

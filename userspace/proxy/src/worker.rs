@@ -115,7 +115,13 @@ impl Helm {
     #[must_use]
     pub fn beats(&self) -> bool {
         let outlet = Arc::clone(&self.outlet);
-        self.outlet.has_beaten() && self.tell(move |_| outlet.beat())
+        self.outlet.has_beaten() && self.tell(move |_| outlet.beat(weir_reactor::counters()))
+    }
+
+    /// What the worker's reactor had counted when it last said that it lives.
+    #[must_use]
+    pub fn counters(&self) -> weir_reactor::Counters {
+        self.outlet.counters()
     }
 
     /// Sends the lines of the access log through this hose from now on; without one they are lost. False if the worker

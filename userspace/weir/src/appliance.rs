@@ -5,6 +5,7 @@ mod take;
 
 pub(crate) use take::Trial;
 
+use crate::census;
 use crate::crew::{Crew, Shared};
 use crate::generations::Generations;
 use crate::guard::Guard;
@@ -153,6 +154,9 @@ impl Appliance {
         page.sample(&names::RELOADS, &[("result", "ok")], self.reloads.taken);
         page.sample(&names::RELOADS, &[("result", "refused")], self.reloads.refused);
         page.single(&names::LAST_RELOAD, u8::from(self.reloads.last_taken));
+        census::process(&mut page);
+        census::reactors(&mut page, self.crew.counters());
+        census::certificates(&mut page, &self.shared.plans.load());
         let blocks: Vec<&Block> = self.crew.blocks.iter().map(Arc::as_ref).collect();
         let directory = self.shared.directory.lock().unwrap_or_else(PoisonError::into_inner);
         weir_meter::blocks(&mut page, &blocks, &directory, |number| Reason::find(number).map(Reason::as_str));

@@ -2,27 +2,24 @@
 
 use crate::appliance::{Appliance, Reloads};
 use crate::crew::{Crew, Shared, berths};
-use crate::failure::{OS, UNAVAILABLE, failure};
-use crate::files;
+use crate::failure::{OS, failure};
 use crate::generations::Generations;
 use crate::guard::Guard;
 use crate::load::{hash, load};
 use crate::logbook::Logbook;
 use crate::lookout::Lookout;
+use crate::{doors, files};
 use anyhow::Result;
 use arc_swap::ArcSwap;
 use std::cell::RefCell;
-use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-use weir_admin::{Call, Order, Request, Response};
-use weir_control::door::{Answer, Asked, Door, serve};
+use weir_admin::Order;
 use weir_control::{Signal, Signals, notify};
 use weir_proxy::Board;
-use weir_schema::value::Bind;
 use weir_schema::{Config, Sources};
 
 /// How often the control thread looks after what runs; a ban that a policy called for waits no longer.
@@ -101,7 +98,7 @@ async fn govern(
         let appliance = appliance.borrow();
         appliance.lookout.sync(&appliance.shared.plans.load());
     }
-    open_doors(&appliance, config)?;
+    doors::open(&appliance, config)?;
     serving();
     notify::ready("serving");
     let mut ticks: u32 = 0;
@@ -156,52 +153,4 @@ async fn drain(appliance: &RefCell<Appliance>, signals: &mut Signals) {
     }
     appliance.borrow_mut().logbook.close();
     appliance.borrow_mut().guard.lower();
-}
-
-fn open_doors(appliance: &Rc<RefCell<Appliance>>, config: &Config) -> Result<()> {
-    let socket = Path::new(config.admin.socket.value.0.as_str());
-    let door = Door::unix(socket).map_err(|error| {
-        failure(UNAVAILABLE, format!("cannot open the admin socket {}: {error}", socket.display()))
-    })?;
-    attend(appliance, door, weir_admin::Door::Admin);
-    if let Some(metrics) = &config.telemetry.metrics {
-        let address = match &metrics.bind.value {
-            Bind::Ip(address) => *address,
-            Bind::Any(port) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, *port)),
-            Bind::Unix(path) => {
-                let door = Door::unix(Path::new(path))
-                    .map_err(|error| failure(UNAVAILABLE, format!("{path}: {error}")))?;
-                attend(appliance, door, weir_admin::Door::Status);
-                return Ok(());
-            }
-        };
-        let door = Door::tcp(address).map_err(|error| {
-            failure(UNAVAILABLE, format!("cannot listen on {address} for metrics: {error}"))
-        })?;
-        attend(appliance, door, weir_admin::Door::Status);
-    }
-    Ok(())
-}
-
-fn attend(appliance: &Rc<RefCell<Appliance>>, door: Door, kind: weir_admin::Door) {
-    let appliance = Rc::clone(appliance);
-    weir_control::spawn(serve(door, async move |asked: Asked| {
-        let uri = &asked.head.uri;
-        let method = asked.head.method.as_str();
-        let request =
-            Request { method, path: uri.path(), query: uri.query().unwrap_or_default(), body: &asked.body };
-        let accept =
-            asked.head.headers.get("accept").and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if kind == weir_admin::Door::Admin && method != "GET" {
-            tracing::info!(method, path = uri.path(), "admin");
-        }
-        http(match Call::parse(&request, kind) {
-            Ok(call) => appliance.borrow_mut().answer(call, accept),
-            Err(refusal) => refusal,
-        })
-    }));
-}
-
-fn http(response: Response) -> Answer {
-    weir_control::door::answer(response.status, &response.fields, response.body)
 }

@@ -12,7 +12,7 @@ use weir_meter::{Block, Directory, log::Hose};
 use weir_plan::listener::Bind;
 use weir_plan::{Plan, limit::Limits};
 use weir_proxy::{Board, Crowd, Helm, Question, Sentence, Socket, Team, Worker};
-use weir_reactor::{Config, Error};
+use weir_reactor::{Config, Counters, Error};
 
 /// What all workers share.
 #[derive(Clone)]
@@ -142,6 +142,11 @@ impl Crew {
         for helm in &self.helms {
             helm.log_to(hoses.next());
         }
+    }
+
+    /// What the reactors of all workers have counted, a second ago at most.
+    pub(crate) fn counters(&self) -> impl Iterator<Item = Counters> {
+        self.helms.iter().map(Helm::counters)
     }
 
     /// Every worker answers: it is not stuck in a task that never gives way.

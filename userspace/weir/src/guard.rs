@@ -220,20 +220,20 @@ impl Guard {
             );
         }
         let Ok(counters) = shield.counters() else { return };
-        let dropped = counters.refused.iter().map(|one| (one.reason, total(&one.dropped)));
-        let passed = counters.passed.iter().map(|one| (one.name, total(&one.by_cpu)));
-        let all: Vec<_> = dropped.chain(passed).filter(|(_, amount)| amount.packets > 0).collect();
+        let dropped = counters.refused.iter().map(|one| (one.stage, one.reason, total(&one.dropped)));
+        let passed = counters.passed.iter().map(|one| ("pass", one.name, total(&one.by_cpu)));
+        let all: Vec<_> = dropped.chain(passed).filter(|(_, _, amount)| amount.packets > 0).collect();
         page.family(&names::XDP_PACKETS);
-        for (reason, amount) in &all {
-            page.sample(&names::XDP_PACKETS, &[("reason", reason)], amount.packets);
+        for (stage, reason, amount) in &all {
+            page.sample(&names::XDP_PACKETS, &[("stage", stage), ("reason", reason)], amount.packets);
         }
         page.family(&names::XDP_BESIDES);
         for one in &counters.besides {
             page.sample(&names::XDP_BESIDES, &[("what", one.name)], total(&one.by_cpu).packets);
         }
         page.family(&names::XDP_BYTES);
-        for (reason, amount) in &all {
-            page.sample(&names::XDP_BYTES, &[("reason", reason)], amount.bytes);
+        for (stage, reason, amount) in &all {
+            page.sample(&names::XDP_BYTES, &[("stage", stage), ("reason", reason)], amount.bytes);
         }
     }
 }

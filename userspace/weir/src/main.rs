@@ -4,9 +4,11 @@
 
 mod appliance;
 mod boot;
+mod census;
 mod change;
 mod crew;
 mod demo;
+mod doors;
 mod failure;
 mod files;
 mod generations;

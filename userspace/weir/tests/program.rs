@@ -8,6 +8,8 @@
     reason = "a test fails by panicking, and says why it is skipped"
 )]
 
+#[path = "program/admin.rs"]
+mod admin;
 #[path = "program/bans.rs"]
 mod bans;
 #[path = "program/generations.rs"]
@@ -44,6 +46,7 @@ fn main() {
     }
     let rooms = [
         refusals::trials(),
+        admin::trials(),
         service::trials(),
         bans::trials(),
         log::trials(),

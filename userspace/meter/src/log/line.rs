@@ -8,21 +8,36 @@ use std::net::{IpAddr, Ipv6Addr};
 pub const TEXT_BYTES_MAX: usize = 1024;
 const CUT: &str = "…";
 
-/// One line under construction. Keys are ours and never need escaping.
+/// A key with all that stands around it, put together by the compiler: most of a line is keys.
+#[derive(Clone, Copy, Debug)]
+pub struct Key(pub &'static str);
+
+/// The key of this name. Keys are ours and never need escaping.
+#[macro_export]
+macro_rules! key {
+    ($name:literal) => {
+        $crate::log::Key(concat!(",\"", $name, "\":"))
+    };
+}
+
+/// One line under construction.
 #[derive(Debug)]
 pub struct Line<'a> {
     out: &'a mut Vec<u8>,
 }
 
 impl<'a> Line<'a> {
-    /// Opens the line at the end of the sheet.
-    pub fn begin(out: &'a mut Vec<u8>) -> Self {
-        out.push(b'{');
+    /// Opens the line, with its time, at the end of the sheet.
+    pub fn begin(out: &'a mut Vec<u8>, time: &str) -> Self {
+        out.extend_from_slice(b"{\"time\":\"");
+        out.extend_from_slice(time.as_bytes());
+        out.push(b'"');
         Self { out }
     }
 
     /// A text that a peer may have chosen.
-    pub fn text(&mut self, key: &str, value: &[u8]) {
+    #[inline]
+    pub fn text(&mut self, key: Key, value: &[u8]) {
         self.key(key);
         self.out.push(b'"');
         escape(value, self.out);
@@ -30,7 +45,8 @@ impl<'a> Line<'a> {
     }
 
     /// A text of which only the beginning may be told.
-    pub fn beginning(&mut self, key: &str, value: &[u8]) {
+    #[inline]
+    pub fn beginning(&mut self, key: Key, value: &[u8]) {
         self.key(key);
         self.out.push(b'"');
         escape(value, self.out);
@@ -39,7 +55,8 @@ impl<'a> Line<'a> {
     }
 
     /// A text that needs no escaping, because it is one of ours.
-    pub fn word(&mut self, key: &str, value: &str) {
+    #[inline]
+    pub fn word(&mut self, key: Key, value: &str) {
         self.key(key);
         self.out.push(b'"');
         self.out.extend_from_slice(value.as_bytes());
@@ -47,13 +64,15 @@ impl<'a> Line<'a> {
     }
 
     /// A number.
-    pub fn number(&mut self, key: &str, value: u64) {
+    #[inline]
+    pub fn number(&mut self, key: Key, value: u64) {
         self.key(key);
         digits(value, 1, self.out);
     }
 
     /// Nanoseconds, written as milliseconds to the microsecond.
-    pub fn millis(&mut self, key: &str, ns: u64) {
+    #[inline]
+    pub fn millis(&mut self, key: Key, ns: u64) {
         self.key(key);
         let us = ns / 1000;
         digits(us / 1000, 1, self.out);
@@ -62,7 +81,8 @@ impl<'a> Line<'a> {
     }
 
     /// An address; one of IPv4 in its own form.
-    pub fn address(&mut self, key: &str, address: Ipv6Addr) {
+    #[inline]
+    pub fn address(&mut self, key: Key, address: Ipv6Addr) {
         self.key(key);
         self.out.push(b'"');
         match address.to_canonical() {
@@ -82,10 +102,19 @@ impl<'a> Line<'a> {
         self.out.push(b'"');
     }
 
-    /// Opens an object inside the line.
-    pub fn open(&mut self, key: &str) {
+    /// An object of texts whose names need no escaping.
+    pub fn open(&mut self, key: Key) {
         self.key(key);
         self.out.push(b'{');
+    }
+
+    /// A text in such an object.
+    pub fn entry(&mut self, name: &str, value: &[u8]) {
+        self.out.extend_from_slice(if self.out.last() == Some(&b'{') { b"\"" } else { b",\"" });
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":\"");
+        escape(value, self.out);
+        self.out.push(b'"');
     }
 
     /// Closes it.
@@ -98,10 +127,9 @@ impl<'a> Line<'a> {
         self.out.extend_from_slice(b"}\n");
     }
 
-    fn key(&mut self, key: &str) {
-        self.out.extend_from_slice(if self.out.last() == Some(&b'{') { b"\"" } else { b",\"" });
-        self.out.extend_from_slice(key.as_bytes());
-        self.out.extend_from_slice(b"\":");
+    #[inline]
+    fn key(&mut self, key: Key) {
+        self.out.extend_from_slice(key.0.as_bytes());
     }
 }
 
@@ -165,15 +193,17 @@ mod tests {
 
     fn text(value: &[u8]) -> String {
         let mut out = Vec::new();
-        let mut line = Line::begin(&mut out);
-        line.text("t", value);
+        let mut line = Line::begin(&mut out, "now");
+        line.text(key!("t"), value);
         line.end();
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn a_text_cannot_leave_its_quotes() {
-        let check = |value: &[u8], expect: &str| assert_eq!(text(value), format!("{{\"t\":\"{expect}\"}}\n"));
+        let check = |value: &[u8], expect: &str| {
+            assert_eq!(text(value), format!("{{\"time\":\"now\",\"t\":\"{expect}\"}}\n"))
+        };
         check(b"plain /path", "plain /path");
         check(br#"a"b\c"#, r#"a\"b\\c"#);
         check(b"line\nfeed\x00\x1b[31m", r"line\u000afeed\u0000\u001b[31m");
@@ -190,20 +220,21 @@ mod tests {
     #[test]
     fn every_kind_of_value_is_json() {
         let mut out = Vec::new();
-        let mut line = Line::begin(&mut out);
-        line.beginning("path", b"/reset/");
-        line.number("n", u64::MAX);
-        line.millis("ms", 1_002_003_999);
-        line.address("v4", Ipv6Addr::from([0, 0, 0, 0, 0, 0xffff, 0xc000, 0x020a]));
-        line.address("v6", Ipv6Addr::LOCALHOST);
-        line.open("in");
-        line.word("a", "b");
+        let mut line = Line::begin(&mut out, "now");
+        line.beginning(key!("path"), b"/reset/");
+        line.number(key!("n"), u64::MAX);
+        line.millis(key!("ms"), 1_002_003_999);
+        line.address(key!("v4"), Ipv6Addr::from([0, 0, 0, 0, 0, 0xffff, 0xc000, 0x020a]));
+        line.address(key!("v6"), Ipv6Addr::LOCALHOST);
+        line.open(key!("in"));
+        line.entry("a", b"b");
+        line.entry("c", b"d");
         line.close();
-        line.number("z", 0);
+        line.number(key!("z"), 0);
         line.end();
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "{\"path\":\"/reset/***\",\"n\":18446744073709551615,\"ms\":1002.003,\"v4\":\"192.0.2.10\",\"v6\":\"::1\",\"in\":{\"a\":\"b\"},\"z\":0}\n"
+            "{\"time\":\"now\",\"path\":\"/reset/***\",\"n\":18446744073709551615,\"ms\":1002.003,\"v4\":\"192.0.2.10\",\"v6\":\"::1\",\"in\":{\"a\":\"b\",\"c\":\"d\"},\"z\":0}\n"
         );
     }
 }

@@ -76,6 +76,11 @@ impl Weir {
         weir().args(verb).arg("--socket").arg(self.socket()).output().unwrap()
     }
 
+    /// Its process id.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn socket(&self) -> PathBuf {
         self.room.path().join("admin.sock")
     }

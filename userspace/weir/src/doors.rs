@@ -1,0 +1,159 @@
+//! Where the admin interface is reached: the unix socket, an address for whoever has a token, the status listener; and who
+//! may do what there.
+
+use crate::appliance::Appliance;
+use crate::failure::{UNAVAILABLE, failure};
+use anyhow::Result;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
+use std::cell::RefCell;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::rc::Rc;
+use weir_admin::{Call, Request, Response};
+use weir_control::door::{Answer, Asked, Door, Peer, answer, serve};
+use weir_schema::Config;
+use weir_schema::admin::{Admin, Role};
+use weir_schema::value::Bind;
+
+/// Opens every door of the configuration.
+pub(crate) fn open(appliance: &Rc<RefCell<Appliance>>, config: &Config) -> Result<()> {
+    let socket = Path::new(config.admin.socket.value.0.as_str());
+    let door = Door::unix(socket).map_err(|error| {
+        failure(UNAVAILABLE, format!("cannot open the admin socket {}: {error}", socket.display()))
+    })?;
+    attend(appliance, door, weir_admin::Door::Admin);
+    // Tokens must not travel in the clear where TLS was asked for.
+    if let (Some(bind), None) = (&config.admin.bind, &config.admin.tls) {
+        attend(appliance, door_at(&bind.value, "the admin interface")?, weir_admin::Door::Admin);
+    }
+    if let Some(metrics) = &config.telemetry.metrics {
+        attend(appliance, door_at(&metrics.bind.value, "metrics")?, weir_admin::Door::Status);
+    }
+    Ok(())
+}
+
+fn door_at(bind: &Bind, what: &str) -> Result<Door> {
+    let opened = match bind {
+        Bind::Ip(address) => Door::tcp(*address),
+        Bind::Any(port) => Door::tcp(SocketAddr::from((Ipv6Addr::UNSPECIFIED, *port))),
+        Bind::Unix(path) => Door::unix(Path::new(path)),
+    };
+    let cannot = |error| failure(UNAVAILABLE, format!("cannot listen on {bind:?} for {what}: {error}"));
+    opened.map_err(cannot)
+}
+
+fn attend(appliance: &Rc<RefCell<Appliance>>, door: Door, kind: weir_admin::Door) {
+    let appliance = Rc::clone(appliance);
+    weir_control::spawn(serve(door, async move |asked: Asked| http(one(&appliance, &asked, kind))));
+}
+
+/// Answers one request. A change leaves a line that says who made it, and what came of it.
+fn one(appliance: &RefCell<Appliance>, asked: &Asked, kind: weir_admin::Door) -> Response {
+    let (method, uri) = (asked.head.method.as_str(), &asked.head.uri);
+    let config = std::sync::Arc::clone(&appliance.borrow().current.config);
+    let who = match admitted(&config.admin, asked, kind) {
+        Ok(who) => who,
+        Err(refusal) => {
+            tracing::warn!(peer = %asked.peer, method, path = uri.path(), status = refusal.status, "admin: refused");
+            return refusal;
+        }
+    };
+    let request =
+        Request { method, path: uri.path(), query: uri.query().unwrap_or_default(), body: &asked.body };
+    let answer = match Call::parse(&request, kind) {
+        Ok(call) => appliance.borrow_mut().answer(call, field(asked, "accept")),
+        Err(refusal) => refusal,
+    };
+    if method != "GET" {
+        tracing::info!(%who, method, path = uri.path(), status = answer.status, "admin: change");
+    }
+    answer
+}
+
+/// Who asks, or why they may not.
+fn admitted(admin: &Admin, asked: &Asked, kind: weir_admin::Door) -> Result<String, Response> {
+    let Peer::Remote(address) = asked.peer else { return Ok(asked.peer.to_string()) };
+    // A browser that was led here by a name of somebody else's (DNS rebinding) says so by its Host.
+    let host = field(asked, "host");
+    if !is_ours(host, &hostname()) {
+        let detail = format!("\"{host}\" is not a name of this host; ask by its address or its own name");
+        return Err(Response::problem(421, "misdirected request", &detail));
+    }
+    // No page may change anything here; programs send no origin.
+    let changes = asked.head.method != "GET";
+    if changes && !field(asked, "origin").is_empty() {
+        return Err(Response::problem(403, "not for browsers", "a page may not change anything here"));
+    }
+    if kind == weir_admin::Door::Status || admin.tokens.is_empty() {
+        return Ok(address.to_string());
+    }
+    let shown = field(asked, "authorization").strip_prefix("Bearer ").unwrap_or_default();
+    let fits = |secret: &str| {
+        let [one, other] = [shown, secret].map(|text| digest(&SHA256, text.as_bytes()));
+        verify_slices_are_equal(one.as_ref(), other.as_ref()).is_ok()
+    };
+    let token = admin.tokens.iter().find(|token| fits(token.value.token.value.expose()));
+    match token.map(|token| &token.value) {
+        None => Err(Response::problem(401, "a token is needed", "send `authorization: Bearer TOKEN`")
+            .with("www-authenticate", "Bearer")),
+        Some(token) if changes && token.role.value == Role::Read => {
+            let detail = format!("`{}` may look and not change; its role is read", token.name.value.0);
+            Err(Response::problem(403, "not allowed", &detail))
+        }
+        Some(token) => Ok(format!("{} at {address}", token.name.value.0)),
+    }
+}
+
+/// Whether a `Host` names this host: an address, `localhost`, or a name that begins with its own.
+fn is_ours(host: &str, own: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let first = name.split('.').next().unwrap_or_default();
+    let own = own.split('.').next().unwrap_or_default();
+    bare.parse::<IpAddr>().is_ok()
+        || name.eq_ignore_ascii_case("localhost")
+        || (!own.is_empty() && first.eq_ignore_ascii_case(own))
+}
+
+fn hostname() -> String {
+    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
+}
+
+fn field<'a>(asked: &'a Asked, name: &str) -> &'a str {
+    asked.head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn http(response: Response) -> Answer {
+    answer(response.status, &response.fields, response.body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foreign_name_is_not_ours() {
+        let check = |host: &str, ours: bool| assert_eq!(is_ours(host, "edge1.example"), ours, "{host}");
+        for host in [
+            "127.0.0.1",
+            "10.0.0.1:9900",
+            "[::1]:9900",
+            "[::1]",
+            "localhost:9900",
+            "edge1",
+            "EDGE1.other.test:9",
+        ] {
+            check(host, true);
+        }
+        for host in
+            ["", "evil.example", "evil.example:9900", "127.0.0.1.evil.example", "localhost.evil.example"]
+        {
+            check(host, false);
+        }
+        assert!(!is_ours("", ""));
+    }
+}
