@@ -61,13 +61,81 @@ impl Draw {
         load(code, vec![trie])
     }
 
+    /// Draws a source for a frame of sixty bytes that is written anew, and sends it out again. What the source adds to the
+    /// checksums is taken away by the identification and by the sequence number.
+    pub(crate) fn flooding(&self, frame: &[u8; 60]) -> Outcome<Program> {
+        let (words, _) = frame.as_chunks::<4>();
+        let stores: Vec<_> = (0_i16..)
+            .zip(words)
+            .map(|(at, word)| op(0x62, 2, 0, at * 4, i32::from_le_bytes(*word)))
+            .collect();
+        let mut code = self.source();
+        code.extend([
+            op(0x61, 2, 6, 0, 0),
+            op(0x61, 3, 6, 4, 0),
+            op(0xbf, 4, 2, 0, 0),
+            op(0x07, 4, 0, 0, 60),
+        ]);
+        code.push(op(0x2d, 4, 3, i16::try_from(stores.len())? + 15, 0));
+        code.extend(stores);
+        code.extend([
+            op(0x63, 2, 7, self.offset, 0),
+            op(0xbf, 8, 7, 0, 0),
+            op(0xbf, 3, 8, 0, 0),
+            op(0x57, 3, 0, 0, 0xffff),
+            op(0x77, 8, 0, 0, 16),
+            op(0x0f, 8, 3, 0, 0),
+            op(0xbf, 3, 8, 0, 0),
+            op(0x77, 3, 0, 0, 16),
+            op(0x57, 8, 0, 0, 0xffff),
+            op(0x0f, 8, 3, 0, 0),
+            op(0xa7, 8, 0, 0, 0xffff),
+            op(0x6b, 2, 8, 18, 0),
+            op(0x6b, 2, 8, 40, 0),
+            op(0xb7, 0, 0, 0, 3),
+            op(0x95, 0, 0, 0, 0),
+        ]);
+        load(code, Vec::new())
+    }
+
+    /// Drops frames with an address of those that are drawn at the offset, and passes all others.
+    pub(crate) fn dropping(offset: i16) -> Outcome<Program> {
+        let code = vec![
+            op(0x61, 2, 1, 0, 0),
+            op(0x61, 3, 1, 4, 0),
+            op(0xbf, 4, 2, 0, 0),
+            op(0x07, 4, 0, 0, 34),
+            op(0x2d, 4, 3, 5, 0),
+            op(0x71, 5, 2, offset, 0),
+            op(0x57, 5, 0, 0, 0xc0),
+            op(0x55, 5, 0, 2, 0x80),
+            op(0xb7, 0, 0, 0, 1),
+            op(0x95, 0, 0, 0, 0),
+        ];
+        load(code, Vec::new())
+    }
+
     /// r6 = the context, r7 = the source in network order, written into the frame.
     fn prologue(&self) -> Vec<u64> {
-        let mask = i32::from_ne_bytes(self.sources.wrapping_sub(1).to_ne_bytes());
-        let signed = |word: u32| i32::from_ne_bytes(word.to_ne_bytes());
         let last = self.words.iter().map(|(offset, _)| *offset).fold(self.offset, i16::max);
         let stores: Vec<_> = self.words.iter().map(|(offset, word)| op(0x62, 2, 0, *offset, *word)).collect();
-        let mut code = vec![
+        let mut code = self.source();
+        code.extend([
+            op(0x61, 2, 6, 0, 0),
+            op(0x61, 3, 6, 4, 0),
+            op(0xbf, 4, 2, 0, 0),
+            op(0x07, 4, 0, 0, i32::from(last) + 4),
+            op(0x2d, 4, 3, i16::try_from(stores.len()).unwrap_or(0) + 1, 0),
+            op(0x63, 2, 7, self.offset, 0),
+        ]);
+        code.extend(stores);
+        code
+    }
+
+    fn source(&self) -> Vec<u64> {
+        let mask = i32::from_ne_bytes(self.sources.wrapping_sub(1).to_ne_bytes());
+        let signed = |word: u32| i32::from_ne_bytes(word.to_ne_bytes());
+        vec![
             op(0xbf, 6, 1, 0, 0),
             op(0x85, 0, 0, 0, 7),
             op(0x54, 0, 0, 0, mask),
@@ -76,21 +144,32 @@ impl Draw {
             op(0x44, 0, 0, 0, signed(FIRST)),
             op(0xdc, 0, 0, 0, 32),
             op(0xbf, 7, 0, 0, 0),
-            op(0x61, 2, 6, 0, 0),
-            op(0x61, 3, 6, 4, 0),
-            op(0xbf, 4, 2, 0, 0),
-            op(0x07, 4, 0, 0, i32::from(last) + 4),
-            op(0x2d, 4, 3, i16::try_from(stores.len()).unwrap_or(0) + 1, 0),
-            op(0x63, 2, 7, self.offset, 0),
-        ];
-        code.extend(stores);
-        code
+        ]
     }
 }
 
 impl Program {
     /// The mean time of one run in nanoseconds, and the last verdict.
     pub(crate) fn time(&self, frame: &[u8], repeat: u32) -> Outcome<(u64, u32)> {
+        self.run(frame, repeat, 0, 0)
+    }
+
+    /// Sends so many frames out by an interface, as fast as the other end takes them.
+    pub(crate) fn send(&self, frame: &[u8], count: u32, interface: u32) -> Outcome<()> {
+        const LIVE_FRAMES: u32 = 2;
+        self.run(frame, count, interface, LIVE_FRAMES).map(drop)
+    }
+
+    /// Attaches it to an interface of this thread's namespace until what is returned is dropped.
+    pub(crate) fn attach(&self, interface: u32, mode: u32) -> Outcome<OwnedFd> {
+        const BPF_LINK_CREATE: i64 = 28;
+        const BPF_XDP: u32 = 37;
+        let fd = bpf(BPF_LINK_CREATE, &mut [u32::try_from(self.fd.as_raw_fd())?, interface, BPF_XDP, mode])?;
+        // SAFETY: as in `map`.
+        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    }
+
+    fn run(&self, frame: &[u8], repeat: u32, interface: u32, flags: u32) -> Outcome<(u64, u32)> {
         const BPF_PROG_TEST_RUN: i64 = 10;
         #[repr(C)]
         #[derive(Default)]
@@ -103,15 +182,27 @@ impl Program {
             data_out: u64,
             repeat: u32,
             duration: u32,
-            rest: [u64; 4],
+            context_in: u32,
+            context_out: u32,
+            contexts: [u64; 2],
+            flags: u32,
+            cpu: u32,
+            batch: u64,
         }
+        let length = u32::try_from(frame.len())?;
+        let context = [0, length, 0, interface, 0, 0];
         let mut run = TestRun {
             program: u32::try_from(self.fd.as_raw_fd())?,
             size_in: u32::try_from(frame.len())?,
             data_in: frame.as_ptr().addr() as u64,
             repeat,
+            flags,
             ..TestRun::default()
         };
+        if flags != 0 {
+            run.context_in = u32::try_from(size_of_val(&context))?;
+            run.contexts = [context.as_ptr().addr() as u64, 0];
+        }
         bpf(BPF_PROG_TEST_RUN, &mut run)?;
         Ok((u64::from(run.duration), run.verdict))
     }
