@@ -1,6 +1,5 @@
 //! Starting weir and waiting for what it does.
 
-use std::io::Read;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -53,7 +52,9 @@ impl Weir {
     fn launch(mut command: Command, room: TempDir) -> Self {
         command.env("STATE_DIRECTORY", room.path().join("state"));
         command.arg("run").arg("--config").arg(room.path().join("weir.yaml"));
-        let mut weir = Self { child: command.stderr(Stdio::piped()).spawn().unwrap(), room };
+        // A pipe that nobody reads fills up, and whoever writes to it waits.
+        command.stderr(std::fs::File::create(room.path().join("stderr")).unwrap());
+        let mut weir = Self { child: command.spawn().unwrap(), room };
         until("weir serves", || {
             if let Some(status) = weir.child.try_wait().unwrap() {
                 panic!("weir ended with {status}: {}", weir.words());
@@ -113,11 +114,9 @@ impl Weir {
         self.child.wait().unwrap().code()
     }
 
-    /// What it said on stderr; only after its end.
-    fn words(&mut self) -> String {
-        let mut words = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
-        words
+    /// What it has said on stderr.
+    fn words(&self) -> String {
+        std::fs::read_to_string(self.room.path().join("stderr")).unwrap()
     }
 }
 
