@@ -26,6 +26,7 @@ const PASSES_MAX: usize = 8;
 
 mod attempt;
 mod choose;
+mod join;
 mod judge;
 mod onward;
 mod pump;
@@ -171,6 +172,9 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
                 self.ask(route, upstream).await
             }
             Action::Redirect(redirect) => self.redirect(redirect).await,
+            Action::Respond(_) if upgrade::must_tunnel(self.request) => {
+                Err(Fault::Request(weir_message::Error::MethodRefused))
+            }
             Action::Respond(respond) => self.respond(respond).await,
         }
     }

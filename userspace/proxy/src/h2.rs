@@ -14,6 +14,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
+use weir_message::Request;
 use weir_meter::{Count, Flood};
 use weir_plan::limit::ExchangeLimits;
 use weir_reactor::{Buf, spawn};
@@ -150,6 +151,7 @@ impl Session<'_> {
 fn builder(limits: &ExchangeLimits) -> Builder {
     let mut builder = Builder::new();
     builder
+        .enable_connect_protocol()
         .max_concurrent_streams(limits.streams_max)
         .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
         .initial_window_size(STREAM_WINDOW)
@@ -177,6 +179,7 @@ async fn one(line: &Line, request: http::Request<h2::RecvStream>, respond: SendR
     let (parts, body) = request.into_parts();
     let rules = snapshot.rules(listener);
     let head = head::read(&parts, body.is_end_stream(), &rules, &mut scratch.request).map_err(Fault::Request);
+    let head = head.and_then(|()| websocket_key(line, &mut scratch.request));
     let mut receiver = Body::new(body, &scratch.request.head);
     let mut sender = Sender::new(respond);
     let setting = Setting { line, snapshot: &snapshot, listener };
@@ -186,6 +189,27 @@ async fn one(line: &Line, request: http::Request<h2::RecvStream>, respond: SendR
     }
     line.desk.return_scratch(scratch);
 }
+
+/// RFC 8441, section 5.1, has no key; targets of HTTP/1 want one (RFC 6455, section 4.1).
+fn websocket_key(line: &Line, request: &mut Request) -> Result<(), Fault> {
+    if request.upgrade.is_none() {
+        return Ok(());
+    }
+    let draw = || line.desk.ids.borrow_mut().random();
+    // Sixteen bytes in base64: 21 digits, one with two bits of the last byte, and the padding.
+    let (mut bits, mut key) = ((u128::from(draw()) << 64) | u128::from(draw()), [b'='; 24]);
+    for (at, place) in key.iter_mut().take(22).enumerate() {
+        let digit = if at == 21 { bits & 0b11_0000 } else { bits & 0b11_1111 };
+        *place = u8::try_from(digit)
+            .ok()
+            .and_then(|digit| BASE64.get(usize::from(digit)).copied())
+            .unwrap_or(b'A');
+        bits >>= 6;
+    }
+    request.head.set("Sec-WebSocket-Key", &key).map_err(Fault::Request)
+}
+
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Whether a connection begins as HTTP/2 does. Nothing is decided before enough bytes are there.
 pub(crate) fn is_preface(start: &[u8]) -> Poll<bool> {

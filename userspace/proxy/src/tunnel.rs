@@ -82,7 +82,7 @@ async fn step(pump: &mut Pump, from: &Stream, to: &Stream) -> io::Result<usize> 
 }
 
 /// Runs both directions; the idle limit counts from the last byte of either.
-async fn both(
+pub(crate) async fn both(
     upward: impl Future<Output = Result<(), Broken>>,
     downward: impl Future<Output = Result<(), Broken>>,
     watch: &Watch,

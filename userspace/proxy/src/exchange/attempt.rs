@@ -1,5 +1,5 @@
 //! One upstream asked: a target is chosen, a connection taken, the request sent and the answer passed on.
-use super::{Exchange, onward::Onward, pump, upgrade};
+use super::{Exchange, join, onward::Onward, pump, upgrade};
 use crate::{
     fault::{Broken, Fault},
     forward, grpc,
@@ -61,6 +61,9 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         forward::rewrite(self.request, self.listener, self.line.peer, self.line.local);
         self.rewrite(route)?;
         let wants_upgrade = route.upgrade && upgrade::prepare(self.request);
+        if upgrade::must_tunnel(self.request) && !wants_upgrade {
+            return Err(Fault::Request(weir_message::Error::MethodRefused));
+        }
         let terms = Terms { timeouts: route.timeouts(upstream), route, wants_upgrade, again: false };
         let deadline =
             if grpc::is_grpc(&self.request.head) { grpc::timeout(&self.request.head) } else { None };
@@ -298,10 +301,15 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
     /// After a 101 the two connections are one.
     async fn join(&mut self, link: &mut Link, terms: Terms<'_>) -> Result<(), Fault> {
         self.record.keep = false;
-        let down = self.sink.stream().ok_or(Fault::AnswerUnexpected)?;
         let (early_down, early_up) = (self.source.take_rest(), link.inflow.take_rest());
         self.line.watch.bound(None);
         let idle = terms.timeouts.idle;
+        let Some(down) = self.sink.stream() else {
+            let (down, pace) = ((&mut *self.source, &mut *self.sink), (&self.line.watch, idle));
+            let (carried, ended) = join::run(down, (&link.stream, early_up), pace).await;
+            self.record.tally.carried(carried);
+            return ended.map_err(Broken::of_upstream);
+        };
         let (carried, _ended) =
             tunnel::run((&down, early_down), (&link.stream, early_up), &self.line.watch, idle).await;
         self.record.tally.carried(carried);

@@ -1,5 +1,5 @@
 //! The answer of a target on its way to the client: interim answers, the head, the policies, the body.
-use super::pump;
+use super::{pump, upgrade};
 use crate::{
     fault::{Broken, Fault},
     forward,
@@ -68,6 +68,9 @@ impl<K: Sink> Onward<'_, K> {
             return self.switch(wants_upgrade, timeouts.idle).await;
         }
         let status = self.response.status;
+        if upgrade::must_tunnel(self.request) && (200..300).contains(&status) {
+            return Err(Fault::AnswerUnexpected);
+        }
         if self.again.is_some_and(|retry| retry.is_on_status(status)) {
             return Err(Fault::AnswerRefused(status));
         }

@@ -39,8 +39,8 @@ impl Sink for Sender {
 
     fn head(&mut self, response: &Response, delivery: Delivery) {
         self.begun = true;
-        self.framing = delivery.framing;
-        let ended = delivery.framing.is_empty();
+        self.framing = if response.status == 101 { Framing::UntilClose } else { delivery.framing };
+        let ended = self.framing.is_empty();
         let sent = head::write(response).and_then(|answer| self.respond.send_response(answer, ended).ok());
         self.writer = sent.map(|stream| Writer::new(stream, ended));
     }

@@ -4,14 +4,20 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use weir_message::h1::{Rules, Underscores};
-use weir_message::{Error, Framing, Head, Method, Name, Request, Response, Scheme, Version, hop, trailer};
+use weir_message::{
+    Error, Framing, Head, Method, Name, Request, Response, Scheme, Upgrade, Version, hop, trailer,
+};
 
 /// Reads the head of a request. `ended` says that no body follows.
 pub(super) fn read(parts: &Parts, ended: bool, rules: &Rules, request: &mut Request) -> Result<(), Error> {
     let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
     let authority = parts.uri.authority().map_or("", |authority| authority.as_str());
     let scheme = if parts.uri.scheme_str() == Some("https") { Scheme::Https } else { Scheme::Http };
-    request.begin(scheme, parts.method.as_str().as_bytes(), authority.as_bytes(), target.as_bytes());
+    let tunnel = parts.extensions.get::<h2::ext::Protocol>();
+    // RFC 8441, section 5: what was a GET with an upgrade is a CONNECT with a protocol.
+    let websocket = tunnel.is_some_and(|protocol| protocol.as_str() == "websocket");
+    let method = if websocket { "GET" } else { parts.method.as_str() };
+    request.begin(scheme, method.as_bytes(), authority.as_bytes(), target.as_bytes());
     if scheme != rules.scheme {
         // RFC 9113, section 8.3.1: what the client believes about its connection is not what it has.
         request.scheme = rules.scheme;
@@ -30,7 +36,12 @@ pub(super) fn read(parts: &Parts, ended: bool, rules: &Rules, request: &mut Requ
         return Err(Error::FieldName);
     }
     request.settle(rules.paths)?;
+    if websocket {
+        request.upgrade = Some(Upgrade::WebSocket);
+    }
     match (request.framing, ended) {
+        // What follows belongs to the other protocol.
+        (Framing::Empty, _) if websocket => {}
         (Framing::Empty, false) => request.framing = Framing::Chunked,
         (Framing::Length(1..), true) => return Err(Error::ContentLength),
         _ => {}
@@ -57,8 +68,13 @@ fn join_cookies(fields: &HeaderMap, head: &mut Head) -> Result<(), Error> {
 /// The head of an answer.
 pub(super) fn write(response: &Response) -> Option<http::Response<()>> {
     let mut answer = http::Response::new(());
-    *answer.status_mut() = http::StatusCode::from_u16(response.status).ok()?;
+    // RFC 8441, section 5: a change of protocol is agreed to by a plain success.
+    let status = if response.status == 101 { 200 } else { response.status };
+    *answer.status_mut() = http::StatusCode::from_u16(status).ok()?;
     *answer.headers_mut() = fields(&response.head)?;
+    if response.status == 101 {
+        answer.headers_mut().remove("sec-websocket-accept");
+    }
     Some(answer)
 }
 

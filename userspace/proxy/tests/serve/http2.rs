@@ -17,6 +17,8 @@ pub const TESTS: &[Test] = &[
     ("h2_large_answers_wait_for_the_window", large),
     ("c1_rapid_reset_is_stopped", rapid_reset),
     ("b36_grpc_errors_are_trailers_only", grpc_errors),
+    ("b33_websocket_over_h2", websocket),
+    ("b33_an_extended_connect_gets_a_tunnel_or_an_error", no_tunnel),
     ("b55_h2_is_told_to_go", draining),
 ];
 
@@ -211,6 +213,67 @@ fn grpc_errors() {
             assert!(head.get("content-length").is_none() && !head["grpc-message"].is_empty());
             assert!(answer.body().is_end_stream(), "the head is all");
         }
+    });
+}
+
+async fn connect_protocol(
+    requests: &Requests,
+    protocol: &'static str,
+) -> (http::Response<h2::RecvStream>, h2::SendStream<Bytes>) {
+    let mut request = http::Request::builder().method("CONNECT").uri("http://a.example/chat");
+    request =
+        request.header("sec-websocket-version", "13").extension(h2::ext::Protocol::from_static(protocol));
+    let mut ready = requests.clone().ready().await.unwrap();
+    let (answer, upload) = ready.send_request(request.body(()).unwrap(), false).unwrap();
+    (answer.await.unwrap(), upload)
+}
+
+fn websocket() {
+    let origin = Origin::new(|at, _| {
+        match at {
+        0 => Act::Send(ok("first")),
+        _ => Act::Echo(
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\nearly"
+                .to_vec(),
+        ),
+    }
+    });
+    let rig = both(Draft::to(origin.address));
+    block_on(async {
+        let requests = connect(rig.address).await;
+        assert_eq!(fetch(&requests, get("/")).await.0, 200);
+        assert!(requests.is_extended_connect_protocol_enabled());
+        let (mut answer, mut upload) = connect_protocol(&requests, "websocket").await;
+        assert_eq!(answer.status(), 200);
+        assert!(answer.headers().get("sec-websocket-accept").is_none());
+        upload.send_data(Bytes::from_static(b" hello"), false).unwrap();
+        let mut got = Vec::new();
+        while got.len() < 11 {
+            got.extend(answer.body_mut().data().await.unwrap().unwrap());
+        }
+        assert_eq!(got, b"early hello");
+        upload.send_data(Bytes::new(), true).unwrap();
+        assert_eq!(body(&mut answer).await, b"", "the end goes through and comes back");
+    });
+    let seen = origin.seen().remove(1);
+    assert!(seen.starts_with("GET /chat HTTP/1.1\r\n") && seen.contains("Upgrade: websocket\r\n"), "{seen}");
+    let key = seen.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
+    assert!(key.len() == 24 && key.ends_with("=="), "{key}");
+}
+
+fn no_tunnel() {
+    // The target does not change protocols: what would be a success must not look like a tunnel.
+    let origin = Origin::new(|at, _| match at {
+        2 => Act::Send(b"HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n".to_vec()),
+        _ => Act::Send(ok("no")),
+    });
+    let rig = both(Draft::to(origin.address));
+    block_on(async {
+        let requests = connect(rig.address).await;
+        fetch(&requests, get("/")).await;
+        assert_eq!(connect_protocol(&requests, "websocket").await.0.status(), 502);
+        assert_eq!(connect_protocol(&requests, "websocket").await.0.status(), 426);
+        assert_eq!(connect_protocol(&requests, "connect-udp").await.0.status(), 405);
     });
 }
 
