@@ -12,6 +12,7 @@ mod packet;
 mod peer;
 mod report;
 mod scenario;
+mod siege;
 mod target;
 mod trial;
 mod verb;

@@ -11,6 +11,10 @@ pub(crate) enum Kind {
     Ack,
     /// Datagrams with a little payload.
     Udp,
+    /// Segments that open and end a connection at once.
+    Malformed,
+    /// Later fragments of datagrams whose beginning is never sent.
+    Fragment,
 }
 
 const TCP: u8 = 6;
@@ -22,12 +26,15 @@ pub(crate) fn build(kind: Kind, from: SocketAddrV4, to: SocketAddrV4, seed: u32)
     let (protocol, segment) = match kind {
         Kind::Syn => (TCP, tcp(from, to, seed, 0x02)),
         Kind::Ack => (TCP, tcp(from, to, seed, 0x10)),
-        Kind::Udp => (UDP, udp(from, to)),
+        Kind::Malformed => (TCP, tcp(from, to, seed, 0x03)),
+        Kind::Udp | Kind::Fragment => (UDP, udp(from, to)),
     };
     let mut packet = vec![0x45, 0];
     packet.extend(length(20 + segment.len()));
     packet.extend(seed.to_be_bytes().first_chunk::<2>().copied().unwrap_or_default());
-    packet.extend([0x40, 0, 64, protocol, 0, 0]);
+    // Flags and offset: not to be fragmented, or a last fragment from byte 1480 on.
+    packet.extend(if kind == Kind::Fragment { [0x00, 0xb9] } else { [0x40, 0x00] });
+    packet.extend([64, protocol, 0, 0]);
     packet.extend(from.ip().octets());
     packet.extend(to.ip().octets());
     let sum = checksum(&[&packet]);
@@ -103,7 +110,13 @@ mod tests {
     fn checksums_verify() {
         let from = SocketAddrV4::new(Ipv4Addr::new(198, 18, 3, 4), 1234);
         let to = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 80);
-        for (kind, protocol) in [(Kind::Syn, TCP), (Kind::Ack, TCP), (Kind::Udp, UDP)] {
+        for (kind, protocol) in [
+            (Kind::Syn, TCP),
+            (Kind::Ack, TCP),
+            (Kind::Malformed, TCP),
+            (Kind::Udp, UDP),
+            (Kind::Fragment, UDP),
+        ] {
             let packet = build(kind, from, to, 0xdead_beef);
             let (head, segment) = packet.split_at(20);
             assert_eq!(checksum(&[head]), 0, "{kind:?}");

@@ -7,9 +7,10 @@ mod relay;
 mod site;
 mod weir;
 
-pub(crate) use process::Peer;
+pub(crate) use process::{Peer, end};
 pub(crate) use site::find;
 pub(crate) use site::{Material, Programs, Site};
+pub(crate) use weir::program as weir_program;
 
 use crate::scenario::PeerName;
 use anyhow::Result;

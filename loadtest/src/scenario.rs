@@ -6,6 +6,7 @@ mod latency;
 mod load;
 mod peers;
 mod request;
+mod siege;
 mod target;
 mod threshold;
 
@@ -15,6 +16,7 @@ pub(crate) use latency::Latency;
 pub(crate) use load::{Arrivals, Closed, Load, Open, per_second};
 pub(crate) use peers::{PeerName, Peers};
 pub(crate) use request::Request;
+pub(crate) use siege::{Attack, Kind, Siege};
 pub(crate) use target::Target;
 pub(crate) use threshold::Thresholds;
 
@@ -41,6 +43,8 @@ section! {
         pub target: Option<At<Target>>,
         /// Proxies that are started side by side, each before the same origin.
         pub peers: Option<At<Peers>>,
+        /// Attacks on weir in a network namespace of its own, instead of `target` and `peers`; needs root.
+        pub siege: Option<At<Siege>>,
         /// How requests come.
         pub load: At<Load> = Load::Closed(Closed::DEFAULT),
         /// How clients speak.
@@ -67,17 +71,7 @@ impl Checked for Scenario {
         if self.version.value != 1 {
             reader.push(Diagnostic::new(Code::Version, self.version.span, "this language has version 1"));
         }
-        match (&self.target, &self.peers) {
-            (None, None) => reader.push(
-                Diagnostic::new(Code::MissingKey, span, "nothing is loaded: there is no target and no peer")
-                    .hint("Give `target: http://…`, or `peers: { run: [ weir, nginx ] }`."),
-            ),
-            (Some(target), Some(peers)) => reader.push(
-                Diagnostic::new(Code::Conflict, peers.span, "a scenario has a target or peers, not both")
-                    .also(target.span, "the target"),
-            ),
-            _ => {}
-        }
+        self.has_one_subject(span, reader);
         at_least_one(&self.rounds, "`rounds`", reader);
         at_least_one(&self.threads, "`threads`", reader);
         if self.duration.is_zero() {
@@ -93,6 +87,37 @@ impl Checked for Scenario {
 }
 
 impl Scenario {
+    fn has_one_subject(&self, span: Span, reader: &mut Reader<'_>) {
+        let target = self.target.as_ref().map(|target| target.span);
+        let peers = self.peers.as_ref().map(|peers| peers.span);
+        let siege = self.siege.as_ref().map(|siege| siege.span);
+        let given: Vec<Span> = [target, peers, siege].into_iter().flatten().collect();
+        match given.as_slice() {
+            [_] => {}
+            [] => reader.push(
+                Diagnostic::new(Code::MissingKey, span, "nothing is loaded: there is no target and no peer")
+                    .hint("Give `target: http://…`, or `peers: { run: [ weir, nginx ] }`, or a `siege`."),
+            ),
+            [first, second, ..] => reader.push(
+                Diagnostic::new(
+                    Code::Conflict,
+                    *second,
+                    "a scenario has one of `target`, `peers` and `siege`",
+                )
+                .also(*first, "the other"),
+            ),
+        }
+        let is_open = matches!(&self.load.value, Load::Open(open) if open.rate.is_some());
+        if let (Some(siege), false) = (siege, is_open) {
+            let found = Diagnostic::new(
+                Code::Conflict,
+                siege,
+                "honest clients of a siege come at a rate of their own",
+            );
+            reader.push(found.hint("Write `load: { open: { rate: 500/s } }`."));
+        }
+    }
+
     fn goals_have_peers(&self, reader: &mut Reader<'_>) {
         for goal in &self.goals {
             let runs = self

@@ -12,6 +12,7 @@ use crate::load::run::{Moment, run};
 use crate::measure::machine;
 use crate::peer::Programs;
 use crate::scenario::{Load, Open, PeerName, Scenario};
+use crate::siege::{self, Assault, Field};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use stage::Stage;
@@ -28,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) folder: PathBuf,
     /// Fewer rounds than the scenario says.
     pub(crate) rounds_max: Option<u32>,
+    /// The field of a siege in which this process stands.
+    pub(crate) field: Option<String>,
     /// Set when the user wants no more.
     pub(crate) stop: Arc<AtomicBool>,
 }
@@ -41,6 +44,8 @@ pub(crate) struct Trial {
     pub(crate) subjects: Vec<Subject>,
     pub(crate) machine: Value,
     pub(crate) started: SystemTime,
+    /// What attacks did, if there were any.
+    pub(crate) assaults: Vec<Assault>,
     /// It was interrupted before its last round.
     pub(crate) is_partial: bool,
     /// What the reader must know, such as that the generator was at its limit.
@@ -53,6 +58,10 @@ pub(crate) fn carry_out(
     options: &Options,
     mut tell: impl FnMut(usize, usize, &Subject),
 ) -> Result<Trial> {
+    if let Some(server) = scenario.siege.as_ref().and(options.field.as_ref()) {
+        let field = Field::around(server)?;
+        return besiege((scenario, source), &field, options);
+    }
     let mut stage = Stage::set(&scenario, options)?;
     let mut notes = std::mem::take(&mut stage.notes);
     let paces = paces(&scenario, &stage)?;
@@ -86,8 +95,28 @@ pub(crate) fn carry_out(
         subjects,
         machine: machine::describe(),
         started: SystemTime::now(),
+        assaults: Vec::new(),
         is_partial,
         notes,
+    })
+}
+
+/// A siege instead of rounds.
+fn besiege((scenario, source): (Scenario, String), field: &Field, options: &Options) -> Result<Trial> {
+    let Load::Open(Open { rate: Some(rate), arrivals, .. }) = &scenario.load.value else {
+        bail!("honest clients of a siege come at a rate of their own");
+    };
+    let pace = Pace::Open(Ramp::steady(crate::scenario::per_second(rate)), arrivals.value);
+    let assaults = siege::carry_out(&scenario, field, options, pace, crate::report::terminal::assault)?;
+    Ok(Trial {
+        scenario,
+        source,
+        subjects: Vec::new(),
+        machine: machine::describe(),
+        started: SystemTime::now(),
+        assaults,
+        is_partial: options.stop.load(Relaxed),
+        notes: Vec::new(),
     })
 }
 

@@ -38,6 +38,13 @@ impl Endpoint {
         }
     }
 
+    /// Connects, says hello, waits for the server's part of the handshake, and leaves.
+    pub(crate) async fn begin_handshake(&self) -> Result<(), Fault> {
+        let stream = self.connect().await.map_err(|_| Fault::Connect)?;
+        let trust = self.trust.as_ref().ok_or(Fault::Handshake)?;
+        Wire::greet(stream, trust).await
+    }
+
     async fn connect(&self) -> std::io::Result<TcpStream> {
         let Some(source) = self.source() else { return TcpStream::connect(self.address).await };
         let socket = tokio::net::TcpSocket::new_v4()?;

@@ -54,6 +54,16 @@ impl Client {
         let status = head.status.as_u16();
         content.judge(&request.expected, status).map(|()| (status, content.seen))
     }
+
+    /// Opens a stream and resets it before anything can come back.
+    pub(crate) async fn open_and_reset(&mut self) -> Result<(), Fault> {
+        let uri = format!("http://{HOST}/");
+        let head = Request::builder().uri(uri).body(()).map_err(|_| Fault::Protocol)?;
+        let mut sender = self.sender.clone().ready().await.map_err(|_| Fault::Closed)?;
+        let (_, mut stream) = sender.send_request(head, false).map_err(|_| Fault::Closed)?;
+        stream.send_reset(h2::Reason::CANCEL);
+        Ok(())
+    }
 }
 
 fn head(request: &Prepared, token: Option<&str>) -> Result<Request<()>, Fault> {

@@ -41,6 +41,20 @@ impl Wire {
         Ok(wire)
     }
 
+    /// The first half of a handshake.
+    pub(crate) async fn greet(stream: TcpStream, trust: &Trust) -> Result<(), Fault> {
+        let mut wire = Self::plain(stream);
+        wire.session = Some(Box::new(trust.session().map_err(|_| Fault::Handshake)?));
+        wire.flush().await?;
+        let (read, _) = wire.stream.read(std::mem::take(&mut wire.space)).await;
+        read.map(|_| ()).map_err(|_| Fault::Closed)
+    }
+
+    /// Sends all of it, in the clear.
+    pub(crate) async fn send(&mut self, bytes: Bytes) -> Result<(), Fault> {
+        self.stream.write_all(bytes).await.0.map_err(|_| Fault::Closed)
+    }
+
     /// The connection behind tokio's traits; only in the clear.
     pub(crate) fn into_duplex(self) -> Result<Duplex, Fault> {
         if self.session.is_some() {

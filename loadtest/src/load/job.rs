@@ -3,7 +3,7 @@
 use super::arrivals::Ramp;
 use crate::client::endpoint::Endpoint;
 use crate::client::mix::Mix;
-use crate::scenario::{Arrivals, Protocol};
+use crate::scenario::{Arrivals, Protocol, Scenario};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -36,6 +36,27 @@ pub(crate) struct Job {
 }
 
 impl Job {
+    /// The window of a scenario's load at one server.
+    pub(crate) fn new(
+        scenario: &Scenario,
+        (endpoint, mix): (Arc<Endpoint>, Arc<Mix>),
+        pace: Pace,
+        stop: &Arc<AtomicBool>,
+    ) -> Self {
+        Self {
+            endpoint,
+            mix,
+            protocol: scenario.client.protocol.value,
+            keeps: scenario.client.keep_alive.value,
+            pace,
+            connections: scenario.load.connections(),
+            streams: scenario.load.streams(),
+            warm_up: scenario.warm_up.value,
+            length: scenario.duration.value,
+            stop: Arc::clone(stop),
+        }
+    }
+
     /// The part that falls to one of the threads.
     pub(super) fn part(&self, thread: u32, threads: u32) -> Self {
         let share = |whole: u32| whole / threads + u32::from(thread < whole % threads);

@@ -51,6 +51,12 @@ fn mitigations() -> Vec<String> {
     active
 }
 
+/// A number that is another at each call: the nanoseconds of the clock.
+pub(crate) fn moment() -> u32 {
+    let now = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
+    now.map_or(0, |since| since.subsec_nanos())
+}
+
 /// The first line a program says of itself; some say it on the error output.
 pub(crate) fn version(program: &str, flag: &str) -> Option<String> {
     let output = Command::new(program).arg(flag).output().ok()?;

@@ -69,15 +69,20 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        let Ok(id) = i32::try_from(self.child.id()) else { return };
-        kill(Pid::from_raw(id), Signal::SIGTERM).ok();
-        let deadline = Instant::now() + PATIENCE;
-        while matches!(self.child.try_wait(), Ok(None)) {
-            if Instant::now() > deadline {
-                self.child.kill().ok();
-            }
-            std::thread::park_timeout(Duration::from_millis(5));
+        end(&mut self.child);
+    }
+}
+
+/// Asks a process to end, waits for it, and insists when it takes too long.
+pub(crate) fn end(child: &mut Child) {
+    let Ok(id) = i32::try_from(child.id()) else { return };
+    kill(Pid::from_raw(id), Signal::SIGTERM).ok();
+    let deadline = Instant::now() + PATIENCE;
+    while matches!(child.try_wait(), Ok(None)) {
+        if Instant::now() > deadline {
+            child.kill().ok();
         }
+        std::thread::park_timeout(Duration::from_millis(5));
     }
 }
 

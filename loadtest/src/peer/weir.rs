@@ -1,15 +1,21 @@
 //! weir with one worker and the shield off; with policies where the scenario asks for them.
 
-use super::{Site, Start};
+use super::{Programs, Site, Start};
 use crate::client::mix::HOST;
 use anyhow::{Context, Result};
+use std::path::PathBuf;
 
 pub(super) fn prepare(site: &Site<'_>) -> Result<Start> {
     let config = site.write("weir.yaml", &config(site))?;
-    let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join("weir")));
-    let program = site.programs.weir.clone().or(beside).filter(|program| program.is_file());
-    let program = program.context("weir is not built: `cargo build --release -p weir`, or `--weir FILE`")?;
+    let program = program(site.programs)?;
     Ok(Start { program, arguments: vec!["run".into(), "--config".into(), config], tells_address: false })
+}
+
+/// weir as given, or the one beside this program.
+pub(crate) fn program(programs: &Programs) -> Result<PathBuf> {
+    let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join("weir")));
+    let program = programs.weir.clone().or(beside).filter(|program| program.is_file());
+    program.context("weir is not built: `cargo build --release -p weir`, or `--weir FILE`")
 }
 
 fn config(site: &Site<'_>) -> String {

@@ -3,6 +3,7 @@
 use crate::measure::Tally;
 use crate::measure::statistics::{median_interval, spread};
 use crate::measure::tally::SLICES;
+use crate::siege::Assault;
 use crate::trial::{Round, Subject, Trial};
 use crate::verdict::{rows, thresholds};
 use hdrhistogram::Histogram;
@@ -37,7 +38,24 @@ pub(crate) fn document(trial: &Trial) -> Value {
         "slice_seconds": trial.scenario.duration.as_secs_f64() / SLICES as f64,
         "thresholds": verdicts,
         "rows": rows(trial).iter().map(crate::verdict::Row::json).collect::<Vec<_>>(),
+        "floods": trial.assaults.iter().map(assault).collect::<Vec<_>>(),
         "subjects": trial.subjects.iter().map(subject).collect::<Vec<_>>(),
+    })
+}
+
+fn assault(assault: &Assault) -> Value {
+    let shield = if assault.defended { "shield on" } else { "shield off" };
+    json!({
+        "what": format!("{shield}, {}", assault.what),
+        "defended": assault.defended,
+        "offered": number(assault.offered),
+        "dropped": assault.dropped,
+        "reasons": assault.reasons,
+        "answers": number(assault.answers),
+        "kept": assault.kept.map(number),
+        "p99_us": number(assault.tally.quantile_us(0.99)),
+        "errors": assault.tally.errors(),
+        "cpu_share": number(assault.cpu_share),
     })
 }
 

@@ -1,5 +1,6 @@
 //! The summary in the terminal, and the progress before it.
 
+use crate::siege::Assault;
 use crate::trial::{Subject, Trial};
 use crate::verdict::{rows, thresholds, time};
 use std::io::{IsTerminal, Write};
@@ -25,10 +26,33 @@ pub(crate) fn progress(done: usize, total: usize, subject: &Subject) {
     }
 }
 
+/// One attack, as soon as it is over.
+pub(crate) fn assault(assault: &Assault) {
+    println!("{}", assault_line(assault));
+}
+
+fn assault_line(assault: &Assault) -> String {
+    let kept = assault.kept.map_or_else(|| "-".into(), |kept| format!("{:.1} %", 100.0 * kept));
+    let reasons: Vec<String> = assault.reasons.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
+    format!(
+        "shield {:<4} {:<24} offered {:>8.0}/s  honest {:>7.0}/s ({kept} kept)  p99 {:<9} errors {:<6} {}",
+        if assault.defended { "on" } else { "off" },
+        assault.what,
+        assault.offered,
+        assault.answers,
+        time(assault.tally.quantile_us(0.99)),
+        assault.tally.errors(),
+        reasons.join(", ")
+    )
+}
+
 /// The whole result on one screen.
 pub(crate) fn summary(trial: &Trial) -> String {
     let scenario = &trial.scenario;
     let mut out = format!("\n{}: {}\n\n", scenario.name.as_str(), scenario.what.value);
+    if !trial.assaults.is_empty() {
+        return out + &verdicts(trial);
+    }
     out += &format!(
         "{:<9}{:>11}{:>10}{:>10}{:>10}{:>10}{:>11}{:>7}{:>9}{:>8}\n",
         "", "answers/s", "p50", "p99", "p99.9", "max", "CPU µs/req", "CPU %", "mem MiB", "errors"
@@ -57,6 +81,12 @@ pub(crate) fn summary(trial: &Trial) -> String {
         );
         out += &format!("{:<9} keeps its p99 {knee}\n", subject.name);
     }
+    out + &verdicts(trial)
+}
+
+/// Goals, thresholds, and what the reader must know.
+fn verdicts(trial: &Trial) -> String {
+    let mut out = String::new();
     for row in rows(trial) {
         let met = match row.met {
             Some(true) => "met",

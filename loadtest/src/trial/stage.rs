@@ -165,18 +165,8 @@ impl Seat {
 
     /// One window of load at this server.
     pub(crate) fn job(&self, scenario: &Scenario, pace: Pace, options: &Options) -> Job {
-        Job {
-            endpoint: Arc::clone(&self.endpoint),
-            mix: Arc::clone(&self.mix),
-            protocol: scenario.client.protocol.value,
-            keeps: scenario.client.keep_alive.value,
-            pace,
-            connections: scenario.load.connections(),
-            streams: scenario.load.streams(),
-            warm_up: scenario.warm_up.value,
-            length: scenario.duration.value,
-            stop: Arc::clone(&options.stop),
-        }
+        let (endpoint, mix) = (Arc::clone(&self.endpoint), Arc::clone(&self.mix));
+        Job::new(scenario, (endpoint, mix), pace, &options.stop)
     }
 
     /// A few connections first, so that what is made once is not counted to the connections that follow.

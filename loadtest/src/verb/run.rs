@@ -3,6 +3,7 @@
 use crate::peer::Programs;
 use crate::report::{hdr, html, json, terminal};
 use crate::scenario::Scenario;
+use crate::siege::Field;
 use crate::trial::{Options, Trial, carry_out};
 use crate::verdict::thresholds;
 use anyhow::{Context, Result};
@@ -35,6 +36,9 @@ pub(crate) struct Run {
     /// At most so many rounds.
     #[arg(long)]
     rounds: Option<u32>,
+    /// The field in which this process stands; set by itself.
+    #[arg(long, hide = true)]
+    field: Option<String>,
     /// Only read the scenarios and say what is wrong with them.
     #[arg(long)]
     check: bool,
@@ -50,8 +54,14 @@ impl Run {
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
             signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot watch for signals")?;
         }
+        if self.field.is_none() && scenarios.iter().any(|(scenario, _)| scenario.siege.is_some()) {
+            let arguments: Vec<String> = std::env::args().skip(1).collect();
+            let status = Field::enter_anew(&arguments)?;
+            return Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)));
+        }
         let programs = Programs { weir: self.weir, floor: self.floor };
-        let options = Options { programs, folder: self.out, rounds_max: self.rounds, stop };
+        let options =
+            Options { programs, folder: self.out, rounds_max: self.rounds, field: self.field, stop };
         let mut holds = true;
         for scenario in scenarios {
             let trial = carry_out(scenario, &options, terminal::progress)?;
