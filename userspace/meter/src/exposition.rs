@@ -38,6 +38,8 @@ pub struct Page {
 }
 
 /// A label and its value.
+/// One of a row's histograms.
+type Pick = fn(&Row) -> &Histogram;
 type Label<'a> = (&'a str, &'a str);
 
 impl Page {
@@ -165,7 +167,7 @@ pub fn blocks(
     requests(page, blocks, directory);
     sessions(page, blocks);
     bodies(page, blocks, directory);
-    let histograms: [(&Name, fn(&Row) -> &Histogram); 3] = [
+    let histograms: [(&Name, Pick); 3] = [
         (&names::DURATION, |row| &row.duration),
         (&names::UPSTREAM_DURATION, |row| &row.upstream),
         (&names::OWN_DURATION, |row| &row.own),

@@ -10,7 +10,7 @@ pub struct Config {
     /// Receive buffers in the pool, at most 32,768. Untouched buffers cost no memory. Streams that wait to send what they
     /// received hold up to two each: with fewer than that, they wait for each other until their deadlines.
     pub buffers_max: u16,
-    /// Bytes of one receive buffer.
+    /// Bytes of one receive buffer: an answer of 16 KiB and its head come in one piece.
     pub buffer_bytes: u32,
     /// Buffers that one stream may hold received and unread before its receive is paused.
     pub recv_queue_max: u16,
@@ -38,7 +38,7 @@ impl Default for Config {
             submissions: 256,
             completions: 4096,
             buffers_max: 4096,
-            buffer_bytes: 16 * 1024,
+            buffer_bytes: 32 * 1024,
             recv_queue_max: 8,
             accept_queue_max: 256,
             operations_max: 1 << 20,

@@ -26,6 +26,7 @@ fn patient(origin: &Origin) -> Rig {
     Rig::new(draft.finish())
 }
 
+#[expect(clippy::disallowed_methods, reason = "between two looks at a condition with a deadline")]
 fn wait_for(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(5);
     while !holds() {

@@ -180,11 +180,11 @@ fn rolling_restart() -> Result<(), Failed> {
     let stop = AtomicBool::new(false);
     let (good, bad) = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..4).map(|_| scope.spawn(|| load(port, &stop))).collect();
-        for at in 0..4 {
+        for port in ports.iter().copied() {
             drop(origins.remove(0));
-            until("the target is found to be down", || is("ill", ports[at], status));
-            origins.push(Origin::at(ports[at]));
-            until("the target is found to be up", || is("up", ports[at], status));
+            until("the target is found to be down", || is("ill", port, status));
+            origins.push(Origin::at(port));
+            until("the target is found to be up", || is("up", port, status));
         }
         stop.store(true, Ordering::Relaxed);
         let counts = clients.into_iter().map(|client| client.join().unwrap());
