@@ -37,9 +37,9 @@ pub struct Page {
     text: String,
 }
 
-/// A label and its value.
 /// One of a row's histograms.
 type Pick = fn(&Row) -> &Histogram;
+/// A label and its value.
 type Label<'a> = (&'a str, &'a str);
 
 impl Page {

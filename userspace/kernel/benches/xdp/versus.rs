@@ -385,6 +385,6 @@ fn pace(stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
         program.send(&frame, STEP, interface).unwrap();
         due += Duration::from_millis(10);
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        std::thread::park_timeout(due.saturating_duration_since(Instant::now()));
     }
 }

@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn a_text_cannot_leave_its_quotes() {
         let check = |value: &[u8], expect: &str| {
-            assert_eq!(text(value), format!("{{\"time\":\"now\",\"t\":\"{expect}\"}}\n"))
+            assert_eq!(text(value), format!("{{\"time\":\"now\",\"t\":\"{expect}\"}}\n"));
         };
         check(b"plain /path", "plain /path");
         check(br#"a"b\c"#, r#"a\"b\\c"#);
