@@ -66,7 +66,7 @@ pub(crate) fn carry_out(
     let mut notes = std::mem::take(&mut stage.notes);
     let paces = paces(&scenario, &stage)?;
     let rounds = scenario.rounds.value.min(options.rounds_max.unwrap_or(u32::MAX));
-    let mut subjects: Vec<Subject> = stage.seats.iter().map(|seat| Subject::new(seat)).collect();
+    let mut subjects: Vec<Subject> = stage.seats.iter().map(Subject::new).collect();
     let total = subjects.len() * paces.len() * usize::try_from(rounds)?;
     let mut done = 0;
     'rounds: for _ in 0..rounds {

@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         rows.extend(proxies::run(&root, arguments.quick, &mut failures)?);
     }
     let whole = arguments.part == Part::All;
-    let rows = goal::complete(rows, whole);
+    let rows = goal::complete(&rows, whole);
     write(&folder, &rows)?;
     println!("\n{}", row::table(&rows));
     println!(

@@ -50,7 +50,10 @@ impl Peer {
 
     fn wait_until_ready(&mut self, is_ready: bool, site: &Site<'_>) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
-        while !is_ready {
+        if is_ready {
+            return Ok(());
+        }
+        loop {
             if TcpStream::connect(self.address).is_ok() {
                 return Ok(());
             }
@@ -63,7 +66,6 @@ impl Peer {
             }
             std::thread::park_timeout(Duration::from_millis(10));
         }
-        Ok(())
     }
 }
 

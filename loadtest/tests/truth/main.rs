@@ -1,5 +1,12 @@
 //! The client's own truth: against servers with scripted delays and stalls, the figures reported are those of the script.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on says where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a test that cannot go on says where"
+)]
 
 mod server;
 

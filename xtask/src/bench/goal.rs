@@ -23,7 +23,7 @@ const GOALS: [(&str, &str, &str); 16] = [
 ];
 
 /// In the order of the goals; with all asked for, those that nobody measured stand there empty.
-pub(super) fn complete(rows: Vec<Row>, whole: bool) -> Vec<Row> {
+pub(super) fn complete(rows: &[Row], whole: bool) -> Vec<Row> {
     let mut ordered = Vec::new();
     for (id, what, goal) in GOALS {
         let own: Vec<Row> = rows.iter().filter(|row| row.text("id") == id).cloned().collect();
@@ -47,7 +47,7 @@ mod tests {
     fn rows_stand_in_order_and_gaps_are_said() {
         let rows = || ["X1", "P15", "P1", "P1"].iter().map(|id| Row(json!({ "id": id }))).collect::<Vec<_>>();
         let ids = |rows: Vec<Row>| rows.iter().map(|row| row.text("id").to_owned()).collect::<Vec<_>>();
-        assert_eq!(ids(complete(rows(), false)), ["P1", "P1", "P15", "X1"]);
-        assert_eq!(complete(rows(), true).len(), 16 + 2);
+        assert_eq!(ids(complete(&rows(), false)), ["P1", "P1", "P15", "X1"]);
+        assert_eq!(complete(&rows(), true).len(), 16 + 2);
     }
 }

@@ -71,8 +71,8 @@ fn floor(root: &Path) -> Result<PathBuf> {
     let said = shell::output(build.current_dir(root))?;
     let messages = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let is_relay = |message: &Value| message.pointer("/target/name").and_then(Value::as_str) == Some("relay");
-    let programs = messages
+    let mut programs = messages
         .filter(is_relay)
         .filter_map(|message| message.get("executable")?.as_str().map(PathBuf::from));
-    programs.last().context("cargo did not say where the relay is")
+    programs.next_back().context("cargo did not say where the relay is")
 }
