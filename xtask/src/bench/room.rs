@@ -22,7 +22,7 @@ pub(super) const ROOMS: [Room; 6] = [
     Room { part: Part::Xdp, package: "weir-kernel", bench: "xdp", file: "xdp.json" },
     Room { part: Part::Reactor, package: "weir-reactor", bench: "relay", file: "reactor.json" },
     Room { part: Part::Plan, package: "weir-plan", bench: "plan", file: "plan.json" },
-    Room { part: Part::Balance, package: "weir-plan", bench: "plan", file: "balance.json" },
+    Room { part: Part::Balance, package: "weir-plan", bench: "plan", file: "plan.json" },
     Room { part: Part::Policy, package: "weir-policy", bench: "jwt", file: "jwt.json" },
     Room { part: Part::Policy, package: "weir-policy", bench: "policy", file: "policy.json" },
 ];
