@@ -108,6 +108,11 @@ impl Door {
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
             return Err(std::io::Error::new(ErrorKind::AddrInUse, "another process answers on this socket"));
         }
+        Self::replace(path)
+    }
+
+    /// The same in place of whoever answers there now; it keeps its connections and gets no new ones.
+    pub fn replace(path: &Path) -> std::io::Result<Self> {
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}

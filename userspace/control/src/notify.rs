@@ -12,6 +12,11 @@ pub fn alive() {
     tell(&[NotifyState::Watchdog]);
 }
 
+/// This process is the service from now on, in place of the one that started it.
+pub fn main_process() {
+    tell(&[NotifyState::MainPid(std::process::id())]);
+}
+
 /// The program drains and will end.
 pub fn stopping(status: &str) {
     tell(&[NotifyState::Stopping, NotifyState::Status(status)]);

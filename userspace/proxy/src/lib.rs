@@ -42,7 +42,7 @@ mod worker;
 pub use crowd::{Barred, Crowd};
 pub use offence::Sentence;
 pub use outlet::Question;
-pub use socket::{Error, Socket, open, open_beside};
+pub use socket::{Error, Socket, open, open_after, open_beside};
 pub use team::{Place, Team};
 pub use upstream::{Board, State, TargetView, Unheeded, UpstreamView};
 pub use worker::{Helm, Worker};

@@ -33,6 +33,36 @@ pub fn open(plan: &Plan, cpus: &[usize]) -> Result<Vec<Vec<Socket>>, Error> {
     open_beside(plan, &[], cpus)
 }
 
+/// The same, with sockets that another process has handed on: what they listen on is not opened anew.
+pub fn open_after(plan: &Plan, handed: Vec<Socket>, cpus: &[usize]) -> Result<Vec<Vec<Socket>>, Error> {
+    let mut by_bind: Vec<(Bind, Vec<OwnedFd>)> = Vec::new();
+    for Socket { bind, fd } in handed {
+        match by_bind.iter_mut().find(|(known, _)| *known == bind) {
+            Some((_, fds)) => fds.push(fd),
+            None => by_bind.push((bind, vec![fd])),
+        }
+    }
+    let known: Vec<Bind> = by_bind.iter().map(|(bind, _)| bind.clone()).collect();
+    let mut sets = open_beside(plan, &known, cpus)?;
+    for (bind, fds) in by_bind {
+        let dealt = fit(fds, sets.len()).map_err(|source| Error {
+            listener: Arc::from("handed on"),
+            bind: bind.clone(),
+            source,
+        })?;
+        deal(&bind, dealt, &mut sets);
+    }
+    Ok(sets)
+}
+
+/// With as many workers as before each gets its own back; else all of them share all sockets.
+fn fit(fds: Vec<OwnedFd>, workers: usize) -> io::Result<Vec<OwnedFd>> {
+    if fds.len().is_multiple_of(workers) {
+        return Ok(fds);
+    }
+    fds.iter().flat_map(|fd| (0..workers).map(|_| fd.try_clone())).collect()
+}
+
 /// The same for the addresses that are not open already.
 pub fn open_beside(plan: &Plan, known: &[Bind], cpus: &[usize]) -> Result<Vec<Vec<Socket>>, Error> {
     let mut sets: Vec<Vec<Socket>> = cpus.iter().map(|_| Vec::new()).collect();

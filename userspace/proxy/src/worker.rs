@@ -22,15 +22,15 @@ use std::task::Poll;
 use std::time::Duration;
 use weir_meter::{Block, Count, Directory, log::Hose};
 use weir_plan::Plan;
-use weir_reactor::{Handle, Listener, Reactor, Stream, sleep, spawn};
+use weir_reactor::{Handle, Listener, Reactor, Stream, now, sleep, spawn};
 use weir_wire::Reason;
 
 /// How often idle upstream connections are looked through.
 const SWEEP: Duration = Duration::from_secs(5);
 /// How long accepting rests after the system has refused it for want of descriptors or memory.
 const REST: Duration = Duration::from_millis(50);
-/// Connections still taken at an address that is given up: those that were on their way.
-const LAST_MAX: u32 = 256;
+/// How often accepting begins anew, in case a connection was called to a process that has just ended.
+const RENEWAL: Duration = Duration::from_secs(1);
 
 /// Everything a worker needs; [`Worker::run`] serves until it is told to drain.
 pub struct Worker {
@@ -210,33 +210,33 @@ fn begin(desk: &Rc<Desk>, socket: Socket) {
 async fn accept(desk: Rc<Desk>, gate: Rc<Gate>, fd: OwnedFd) {
     let Ok(listener) = Listener::from_fd(fd) else { return };
     let mut number = None;
-    let mut last = LAST_MAX;
+    let mut renewal = sleep(RENEWAL);
+    let mut ending = false;
     loop {
         let mut accepting = pin!(listener.accept());
         let accepted = poll_fn(|cx| {
             number.get_or_insert_with(|| desk.enlist(cx.waker()));
-            let accepted = accepting.as_mut().poll(cx);
-            if !desk.is_draining() && !gate.is_shut() {
-                return accepted.map(Some);
+            if !ending && (desk.is_draining() || gate.is_shut()) {
+                ending = true;
+                listener.finish();
             }
-            last -= 1;
-            match accepted {
-                Poll::Ready(accepted) if last > 0 => Poll::Ready(Some(accepted)),
-                _ => Poll::Ready(None),
+            while !ending && pin!(&mut renewal).poll(cx).is_ready() {
+                listener.renew();
+                renewal.reset(now() + RENEWAL);
             }
+            accepting.as_mut().poll(cx)
         })
         .await;
         let stream = match accepted {
-            None => break,
-            Some(Err(_)) if gate.is_shut() => break,
-            Some(Err(_)) => {
+            Err(_) if ending => break,
+            Err(_) => {
                 sleep(REST).await;
                 continue;
             }
-            Some(Ok(stream)) => stream,
+            Ok(stream) => stream,
         };
         match desk.place.other() {
-            Some(other) if !gate.is_shut() => pass_on(&desk, &gate, other, stream),
+            Some(other) if !gate.is_shut() && !desk.is_draining() => pass_on(&desk, &gate, other, stream),
             _ => serve(&desk, &gate, stream),
         }
     }
@@ -268,7 +268,9 @@ fn pass_on(desk: &Rc<Desk>, gate: &Rc<Gate>, other: &Helm, stream: Stream) {
     let bind = gate.bind.clone();
     let passed = stream.hand_over().is_ok_and(|fd| {
         other.tell(move |desk| {
-            if let (Some(gate), Ok(stream)) = (desk.gate(&bind), Stream::from_fd(fd)) {
+            // A worker that drains has closed its gate already.
+            let gate = desk.gate(&bind).unwrap_or_else(|| Gate::new(bind));
+            if let Ok(stream) = Stream::from_fd(fd) {
                 serve(desk, &gate, stream);
             }
         })

@@ -39,7 +39,7 @@ pub use counters::Counters;
 pub use duplex::Duplex;
 pub use error::Error;
 pub use inbox::{Handle, Job};
-pub use listener::{Listen, Listener, open};
+pub use listener::{Listen, Listener, inherit, open};
 pub use nest::{Nest, nest};
 pub use op::accept::Accepting;
 pub use op::poll::{Polling, readable, writable};

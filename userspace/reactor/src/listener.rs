@@ -5,7 +5,7 @@ use crate::op::accept::{Accepting, Acceptor};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{IntoRawFd, OwnedFd};
+use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -68,6 +68,17 @@ impl Listener {
         Accepting(&self.acceptor)
     }
 
+    /// Starts accepting anew. Of several processes that wait on one socket the kernel calls one for each connection; if
+    /// that one ends at this moment, the connection waits until somebody looks.
+    pub fn renew(&self) {
+        self.acceptor.renew();
+    }
+
+    /// Ends accepting: from now on [`Listener::accept`] gives what has arrived already, and then an error.
+    pub fn finish(&self) {
+        self.acceptor.finish();
+    }
+
     /// The address listened on.
     ///
     /// # Errors
@@ -90,6 +101,26 @@ impl Drop for Listener {
 /// What `socket(2)`, `setsockopt(2)`, `bind(2)` and `listen(2)` say.
 pub fn open(address: SocketAddr, listen: Listen) -> io::Result<OwnedFd> {
     open_at(&address.into(), listen)
+}
+
+/// Takes over a listening socket that the parent process has left open for this one. To be asked once for each number.
+///
+/// # Errors
+/// The number is no descriptor, or none of a socket that listens.
+pub fn inherit(number: RawFd) -> io::Result<OwnedFd> {
+    let refused = || io::Error::new(io::ErrorKind::InvalidInput, "no listening socket");
+    if number <= libc::STDERR_FILENO {
+        return Err(refused());
+    }
+    // SAFETY: the number is not negative; it is only looked at, and an error is returned if it is no socket.
+    let looked_at = unsafe { BorrowedFd::borrow_raw(number) };
+    let socket = SockRef::from(&looked_at);
+    if !socket.is_listener()? {
+        return Err(refused());
+    }
+    socket.set_cloexec(true)?;
+    // SAFETY: the parent has opened it for this process, in which nobody else knows of it, and the caller asks once.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 pub(crate) fn open_at(address: &SockAddr, listen: Listen) -> io::Result<OwnedFd> {

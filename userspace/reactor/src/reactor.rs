@@ -34,6 +34,8 @@ pub struct Reactor {
     fired: RefCell<Vec<Waker>>,
 }
 
+/// Timers that may fire in one turn before their list grows.
+const FIRED: usize = 64;
 /// How long the end of a reactor waits for the kernel to let go of buffers, and how long in one turn.
 const END: Duration = Duration::from_secs(2);
 const END_TURN: Duration = Duration::from_millis(20);
@@ -82,7 +84,8 @@ impl Reactor {
             config,
         };
         hub.watch_bell();
-        Ok(Reactor { hub: Rc::new(hub), done: RefCell::default(), fired: RefCell::default() })
+        let fired = RefCell::new(Vec::with_capacity(FIRED));
+        Ok(Reactor { hub: Rc::new(hub), done: RefCell::default(), fired })
     }
 
     /// Runs until `main` is finished. Tasks that were spawned go on in the next run, or end with the reactor.

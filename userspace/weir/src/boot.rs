@@ -8,6 +8,7 @@ use crate::guard::Guard;
 use crate::load::{hash, load};
 use crate::logbook::Logbook;
 use crate::lookout::Lookout;
+use crate::succession::{Inheritance, Successor};
 use crate::{doors, files};
 use anyhow::Result;
 use arc_swap::ArcSwap;
@@ -39,7 +40,8 @@ pub(crate) fn run(file: &Path, state: &Path, serving: impl FnOnce()) -> Result<E
     }
     // A port that is taken must be known before the shield is touched, and nobody is served before the shield is up.
     let plans = Arc::new(ArcSwap::new(Arc::clone(&loaded.plan)));
-    let berths = berths(&plans.load())?;
+    let (heritage, handed) = Inheritance::find(&plans.load()).unzip();
+    let berths = berths(&plans.load(), handed.unwrap_or_default())?;
     let board = Arc::new(Board::new(u32::try_from(berths.len()).unwrap_or(u32::MAX)));
     let lookout = Lookout::new(&board, state)?;
     let shared = Shared { plans, directory: Arc::default(), board, crowd: Arc::default() };
@@ -69,7 +71,8 @@ pub(crate) fn run(file: &Path, state: &Path, serving: impl FnOnce()) -> Result<E
     };
     appliance.remember();
     let cannot = |error: std::io::Error| failure(OS, format!("the control thread cannot start: {error}"));
-    weir_control::run(govern(Rc::new(RefCell::new(appliance)), &config, serving)).map_err(cannot)?
+    weir_control::run(govern(Rc::new(RefCell::new(appliance)), &config, (heritage, serving)))
+        .map_err(cannot)?
 }
 
 /// The texts to start with: those of the file, unless they were set aside.
@@ -90,26 +93,33 @@ fn first(file: &Path, store: &Generations) -> Result<Sources> {
 async fn govern(
     appliance: Rc<RefCell<Appliance>>,
     config: &Config,
-    serving: impl FnOnce(),
+    (heritage, serving): (Option<Inheritance>, impl FnOnce()),
 ) -> Result<ExitCode> {
+    let program = std::env::current_exe();
     let mut signals =
         Signals::open().map_err(|error| failure(OS, format!("cannot take signals over: {error}")))?;
     {
         let appliance = appliance.borrow();
         appliance.lookout.sync(&appliance.shared.plans.load());
     }
-    doors::open(&appliance, config)?;
+    doors::open(&appliance, config, heritage.is_some())?;
     serving();
     notify::ready("serving");
+    if let Some(heritage) = heritage {
+        notify::main_process();
+        heritage.relieve();
+    }
+    let mut successor: Option<Successor> = None;
     let mut ticks: u32 = 0;
     loop {
         match signals.next_within(TICK).await {
             Some(Signal::Drain) => break,
             Some(Signal::Reload) => drop(appliance.borrow_mut().reload(&Order::default())),
             Some(Signal::Reopen) => appliance.borrow().logbook.reopen(),
-            Some(Signal::Upgrade) => {
-                tracing::info!("this signal has no meaning yet in this version");
+            Some(Signal::Upgrade) if successor.is_none() => {
+                successor = succeed(program.as_deref(), &appliance.borrow().crew);
             }
+            Some(Signal::Upgrade) => tracing::warn!("a successor is starting already"),
             None => {}
         }
         if appliance.borrow().crew.has_lost_one() {
@@ -118,6 +128,7 @@ async fn govern(
                 "a worker thread has ended by itself; the program ends so that it is started anew",
             ));
         }
+        successor = successor.take().and_then(Successor::if_alive);
         ticks = ticks.wrapping_add(1);
         appliance.borrow_mut().serve_workers();
         appliance.borrow_mut().expire();
@@ -130,19 +141,21 @@ async fn govern(
             }
         }
     }
-    drain(&appliance, &mut signals).await;
+    drain(&appliance, &mut signals, successor.is_some()).await;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Lets connections end, until none is left, the plan's time is over, or a second signal comes.
-async fn drain(appliance: &RefCell<Appliance>, signals: &mut Signals) {
+async fn drain(appliance: &RefCell<Appliance>, signals: &mut Signals, succeeded: bool) {
     let patience = {
         let mut appliance = appliance.borrow_mut();
         appliance.draining = true;
         appliance.crew.drain();
         appliance.shared.plans.load().limits.drain_timeout + GRACE
     };
-    notify::stopping("draining");
+    if !succeeded {
+        notify::stopping("draining");
+    }
     let deadline = Instant::now() + patience;
     while !appliance.borrow().crew.is_gone() && Instant::now() < deadline {
         appliance.borrow_mut().serve_workers();
@@ -152,5 +165,14 @@ async fn drain(appliance: &RefCell<Appliance>, signals: &mut Signals) {
         }
     }
     appliance.borrow_mut().logbook.close();
-    appliance.borrow_mut().guard.lower();
+    let guard = &mut appliance.borrow_mut().guard;
+    if succeeded { guard.leave() } else { guard.lower() }
+}
+
+/// Starts what lies where this program was started from.
+fn succeed(program: Result<&Path, &std::io::Error>, crew: &Crew) -> Option<Successor> {
+    let started = program
+        .map_err(|error| anyhow::anyhow!("it is not known where this program lies: {error}"))
+        .and_then(|program| Successor::start(program, crew));
+    started.inspect_err(|error| tracing::error!("no successor: {error:#}; this program goes on")).ok()
 }

@@ -34,10 +34,11 @@ pub(crate) struct Berth {
 }
 
 /// Opens the plan's sockets for a worker on each core, or on as many as the plan says. Connections wait in the backlog
-/// until the workers start.
-pub(crate) fn berths(plan: &Plan) -> Result<Vec<Berth>> {
+/// until the workers start. What another process has handed on is open already.
+pub(crate) fn berths(plan: &Plan, handed: Vec<Socket>) -> Result<Vec<Berth>> {
     let cpus = cpus(plan.limits.workers.map(usize::from))?;
-    let sets = weir_proxy::open(plan, &cpus).map_err(|error| failure(UNAVAILABLE, error.to_string()))?;
+    let sets = weir_proxy::open_after(plan, handed, &cpus)
+        .map_err(|error| failure(UNAVAILABLE, error.to_string()))?;
     Ok(cpus.into_iter().zip(sets).map(|(cpu, sockets)| Berth { cpu, sockets }).collect())
 }
 
@@ -47,6 +48,8 @@ pub(crate) struct Crew {
     cpus: Vec<usize>,
     helms: Vec<Helm>,
     threads: Vec<JoinHandle<()>>,
+    /// Copies of what each listens on, for a successor.
+    held: Vec<Vec<Socket>>,
     /// Every worker's numbers.
     pub(crate) blocks: Vec<Arc<Block>>,
 }
@@ -56,11 +59,13 @@ impl Crew {
     pub(crate) fn start(shared: &Shared, berths: Vec<Berth>) -> Result<Self> {
         let (report, reports) = channel();
         let cpus = berths.iter().map(|berth| berth.cpu).collect();
-        let mut crew = Self { cpus, helms: Vec::new(), threads: Vec::new(), blocks: Vec::new() };
+        let mut crew =
+            Self { cpus, helms: Vec::new(), threads: Vec::new(), held: Vec::new(), blocks: Vec::new() };
         let limits = shared.plans.load().limits.clone();
         let workers = u32::try_from(berths.len()).unwrap_or(u32::MAX);
         for (Berth { cpu, sockets }, place) in berths.into_iter().zip(Team::places(crew.cpus.len())) {
             let Shared { plans, directory, board, crowd } = shared.clone();
+            crew.held.push(copies(&sockets)?);
             let worker = Worker { plans, directory, board, block: Arc::default(), sockets, crowd, place };
             crew.hire(worker, reactor(cpu, &limits, workers), report.clone())?;
         }
@@ -93,12 +98,27 @@ impl Crew {
     }
 
     /// Has every worker serve by the newest plan, and accept at these sockets as well.
-    pub(crate) fn adopt(&self, sets: Vec<Vec<Socket>>, generation: u64) {
+    pub(crate) fn adopt(&mut self, sets: Vec<Vec<Socket>>, generation: u64) {
+        for (held, sockets) in self.held.iter_mut().zip(&sets) {
+            held.extend(copies(sockets).unwrap_or_default());
+        }
         for (helm, sockets) in self.helms.iter().zip(sets) {
             if !helm.adopt(sockets, generation) {
                 tracing::warn!("a worker does not take the new configuration; it is overloaded or stuck");
             }
         }
+    }
+
+    /// Keeps only what is listened on by the newest plan.
+    pub(crate) fn release(&mut self, binds: &[Bind]) {
+        self.held.iter_mut().for_each(|held| held.retain(|socket| binds.contains(&socket.bind)));
+    }
+
+    /// Copies of all listening sockets: the first of each worker, then the second of each, and so on.
+    pub(crate) fn handed(&self) -> std::io::Result<Vec<Socket>> {
+        let most = self.held.iter().map(Vec::len).max().unwrap_or_default();
+        let rows = (0..most).flat_map(|row| self.held.iter().filter_map(move |held| held.get(row)));
+        rows.map(copy).collect()
     }
 
     /// Asks those again that have not adopted a generation.
@@ -128,7 +148,8 @@ impl Crew {
     }
 
     /// Asks every worker to stop accepting, finish what it has, and end.
-    pub(crate) fn drain(&self) {
+    pub(crate) fn drain(&mut self) {
+        self.held.clear();
         for helm in &self.helms {
             if !helm.drain() {
                 tracing::warn!("a worker does not take the order to drain; the deadline will end it");
@@ -188,6 +209,15 @@ fn reactor(cpu: usize, limits: &Limits, workers: u32) -> Config {
     let share = limits.buffer_bytes_max / u64::from(workers.max(1)) / u64::from(config.buffer_bytes);
     let buffers_max = u16::try_from(share.clamp(BUFFERS_MIN, BUFFERS_MAX)).unwrap_or(u16::MAX);
     Config { buffers_max, ..config }
+}
+
+/// The same sockets under other numbers.
+fn copies(sockets: &[Socket]) -> std::io::Result<Vec<Socket>> {
+    sockets.iter().map(copy).collect()
+}
+
+fn copy(socket: &Socket) -> std::io::Result<Socket> {
+    Ok(Socket { bind: socket.bind.clone(), fd: socket.fd.try_clone()? })
 }
 
 /// The cores this process may run on, the first `wanted` of them.

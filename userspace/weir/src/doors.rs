@@ -7,6 +7,7 @@ use anyhow::Result;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use std::cell::RefCell;
+use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::rc::Rc;
@@ -16,31 +17,38 @@ use weir_schema::Config;
 use weir_schema::admin::{Admin, Role};
 use weir_schema::value::Bind;
 
-/// Opens every door of the configuration.
-pub(crate) fn open(appliance: &Rc<RefCell<Appliance>>, config: &Config) -> Result<()> {
+/// Opens every door of the configuration. Those of a process that this one replaces pass over to it.
+pub(crate) fn open(appliance: &Rc<RefCell<Appliance>>, config: &Config, replaces: bool) -> Result<()> {
+    let unix = if replaces { Door::replace } else { Door::unix };
     let socket = Path::new(config.admin.socket.value.0.as_str());
-    let door = Door::unix(socket).map_err(|error| {
+    let door = unix(socket).map_err(|error| {
         failure(UNAVAILABLE, format!("cannot open the admin socket {}: {error}", socket.display()))
     })?;
     attend(appliance, door, weir_admin::Door::Admin);
     // Tokens must not travel in the clear where TLS was asked for.
     if let (Some(bind), None) = (&config.admin.bind, &config.admin.tls) {
-        attend(appliance, door_at(&bind.value, "the admin interface")?, weir_admin::Door::Admin);
+        attend(appliance, door_at(&bind.value, unix, "the admin interface")?, weir_admin::Door::Admin);
     }
     if let Some(metrics) = &config.telemetry.metrics {
-        attend(appliance, door_at(&metrics.bind.value, "metrics")?, weir_admin::Door::Status);
+        attend(appliance, door_at(&metrics.bind.value, unix, "metrics")?, weir_admin::Door::Status);
     }
     Ok(())
 }
 
-fn door_at(bind: &Bind, what: &str) -> Result<Door> {
+fn door_at(bind: &Bind, unix: fn(&Path) -> io::Result<Door>, what: &str) -> Result<Door> {
     let opened = match bind {
-        Bind::Ip(address) => Door::tcp(*address),
-        Bind::Any(port) => Door::tcp(SocketAddr::from((Ipv6Addr::UNSPECIFIED, *port))),
-        Bind::Unix(path) => Door::unix(Path::new(path)),
+        Bind::Ip(address) => tcp(*address),
+        Bind::Any(port) => tcp(SocketAddr::from((Ipv6Addr::UNSPECIFIED, *port))),
+        Bind::Unix(path) => unix(Path::new(path)),
     };
     let cannot = |error| failure(UNAVAILABLE, format!("cannot listen on {bind:?} for {what}: {error}"));
     opened.map_err(cannot)
+}
+
+/// A successor listens beside the process that it replaces.
+fn tcp(address: SocketAddr) -> io::Result<Door> {
+    let shared = weir_reactor::Listen { shared: true, ..weir_reactor::Listen::default() };
+    Door::bound(weir_reactor::open(address, shared)?.into())
 }
 
 fn attend(appliance: &Rc<RefCell<Appliance>>, door: Door, kind: weir_admin::Door) {
@@ -105,7 +113,8 @@ fn admitted(admin: &Admin, asked: &Asked, kind: weir_admin::Door) -> Result<Stri
     }
 }
 
-/// Whether a `Host` names this host: an address, `localhost`, or a name that begins with its own.
+/// Whether a `Host` names this host: an address, `localhost`, or a name that begins with its own. Whoever sends none is no
+/// browser, but perhaps a health check over HTTP/1.0.
 fn is_ours(host: &str, own: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
@@ -114,7 +123,8 @@ fn is_ours(host: &str, own: &str) -> bool {
     let bare = name.trim_start_matches('[').trim_end_matches(']');
     let first = name.split('.').next().unwrap_or_default();
     let own = own.split('.').next().unwrap_or_default();
-    bare.parse::<IpAddr>().is_ok()
+    host.is_empty()
+        || bare.parse::<IpAddr>().is_ok()
         || name.eq_ignore_ascii_case("localhost")
         || (!own.is_empty() && first.eq_ignore_ascii_case(own))
 }
@@ -146,14 +156,14 @@ mod tests {
             "localhost:9900",
             "edge1",
             "EDGE1.other.test:9",
+            "",
         ] {
             check(host, true);
         }
-        for host in
-            ["", "evil.example", "evil.example:9900", "127.0.0.1.evil.example", "localhost.evil.example"]
+        for host in ["evil.example", "evil.example:9900", "127.0.0.1.evil.example", "localhost.evil.example"]
         {
             check(host, false);
         }
-        assert!(!is_ours("", ""));
+        assert!(!is_ours("evil.example", ""));
     }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -103,7 +103,7 @@ impl Generations {
     /// Sets a text aside: as long as the file holds it, a start takes the kept generation in its place.
     pub(crate) fn set_aside(&self, hash: &str, number: u64) {
         let text = json!({ "hash": hash, "generation": number }).to_string();
-        if let Err(error) = replace(&self.directory.join(ASIDE), text.as_bytes()) {
+        if let Err(error) = replace(&self.directory.join(ASIDE), text.as_bytes(), File::sync_all) {
             tracing::warn!("a restart will take the file as it is: {error}");
         }
     }
@@ -123,7 +123,8 @@ impl Generations {
     fn write(&self, entry: &Entry, sources: &Sources) -> Result<()> {
         let file = |(_, source): (u16, &Source)| json!({ "name": source.name, "text": source.text });
         let files: Vec<Value> = sources.iter().map(file).collect();
-        replace(&self.directory.join(entry.name()), Value::from(files).to_string().as_bytes())?;
+        // Waiting for the disk at each reload would hold up whoever needs the control thread.
+        replace(&self.directory.join(entry.name()), Value::from(files).to_string().as_bytes(), |_| Ok(()))?;
         Ok(())
     }
 }
@@ -142,12 +143,12 @@ impl Entry {
 }
 
 /// Writes a file whole or not at all. Secrets may stand in it, so it is the owner's alone.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn replace(path: &Path, bytes: &[u8], settle: fn(&File) -> std::io::Result<()>) -> std::io::Result<()> {
     let beside = path.with_extension("new");
     let mut file =
         fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
+    settle(&file)?;
     fs::rename(beside, path)
 }
 

@@ -129,6 +129,11 @@ impl Guard {
         }
     }
 
+    /// Leaves everything as it is in the kernel to the program that replaces this one.
+    pub(crate) fn leave(&mut self) {
+        self.shield = None;
+    }
+
     /// Attachment in a few words for `weir status`.
     pub(crate) fn summary(&self) -> Value {
         match &self.shield {

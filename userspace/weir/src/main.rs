@@ -18,6 +18,7 @@ mod lockout;
 mod logbook;
 mod lookout;
 mod rehearsal;
+mod succession;
 mod unserved;
 mod verb;
 

@@ -26,6 +26,8 @@ mod refusals;
 mod reload;
 #[path = "program/service.rs"]
 mod service;
+#[path = "program/succession.rs"]
+mod succession;
 #[path = "program/unit.rs"]
 mod unit;
 #[path = "program/upstreams.rs"]
@@ -55,6 +57,7 @@ fn main() {
         generations::trials(),
         unit::trials(),
         verbs::trials(),
+        succession::trials(),
         validate::trials(),
         upstreams::trials(),
         verdict::trials(),

@@ -22,6 +22,8 @@ use weir_reactor::{Buf, nest};
 
 /// How long a client may go on sending after an answer that ends its connection, so that it can read the answer.
 const LINGER: Duration = Duration::from_secs(2);
+/// How long the first request of a connection is waited for once no more connections are wanted.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 /// Bytes that are read away meanwhile.
 const LINGER_BYTES_MAX: usize = 256 * 1024;
 
@@ -159,13 +161,15 @@ pub(crate) async fn run(Opened { line, mut snapshot, stream, early }: Opened) {
 /// Waits until something comes. False when nothing will.
 async fn wait(line: &Line, inflow: &Inflow, idle: Duration) -> bool {
     line.watch.bound(None);
-    let mut until = None;
+    let (mut until, mut late) = (None, None);
     poll_fn(|cx| {
         if inflow.poll_ready(cx).is_ready() {
             return Poll::Ready(true);
         }
         if line.is_draining() {
-            return Poll::Ready(false);
+            // Who has connected just now is about to ask.
+            let last = if line.requests.get() == 0 { LAST_WAIT } else { Duration::ZERO };
+            return line.watch.poll_limit(&mut late, last, cx).map(|()| false);
         }
         line.watch.poll_limit(&mut until, idle, cx).map(|()| false)
     })

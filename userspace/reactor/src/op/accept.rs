@@ -32,6 +32,8 @@ struct Arrivals {
     armed: Option<Key>,
     cancelling: bool,
     closed: bool,
+    /// No further accept is armed; what has arrived is still handed out.
+    finishing: bool,
     queue: VecDeque<RawFd>,
     failed: Option<i32>,
     pause: Option<Pin<Box<Sleep>>>,
@@ -56,6 +58,13 @@ impl Acceptor {
         if let Some(fd) = arrivals.queue.pop_front() {
             add(&self.hub.tally.accepts, 1);
             return Poll::Ready(Ok(Stream::new(Socket::of_raw(Rc::clone(&self.hub), fd))));
+        }
+        if arrivals.finishing {
+            if arrivals.armed.is_none() {
+                return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+            }
+            arrivals.waker = Some(cx.waker().clone());
+            return Poll::Pending;
         }
         if let Some(errno) = arrivals.failed.take() {
             match errno {
@@ -106,6 +115,23 @@ impl Acceptor {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// Ends the accept in flight; the task that waits arms the next one, which takes what is waiting already.
+    pub(crate) fn renew(&self) {
+        let mut arrivals = self.arrivals.borrow_mut();
+        if let Some(key) = arrivals.armed
+            && !arrivals.cancelling
+        {
+            arrivals.cancelling = true;
+            self.hub.cancel(key);
+        }
+    }
+
+    /// Ends accepting, once what the kernel has accepted meanwhile is handed out.
+    pub(crate) fn finish(&self) {
+        self.arrivals.borrow_mut().finishing = true;
+        self.renew();
     }
 
     /// The listener is gone: close what nobody took and end the accept.

@@ -104,6 +104,7 @@ impl Appliance {
         self.shared.plans.store(Arc::clone(&loaded.plan));
         self.generation += 1;
         self.crew.adopt(sockets, self.generation);
+        self.crew.release(&after);
         for bind in before.iter().filter(|bind| !after.contains(bind)) {
             tracing::info!(%bind, "no longer listened on");
             if let Bind::Unix(path) = bind {
