@@ -14,7 +14,7 @@ mod measure;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{self as raw, KeyPair};
 use jsonwebtoken::{Algorithm as Theirs, DecodingKey, Validation, decode};
-use measure::{goal, in_turns, row};
+use measure::{Goals, in_turns, row};
 use serde::de::IgnoredAny;
 use std::hint::black_box;
 use weir_policy::jwt::{Algorithm, Key, KeySet, Rules, Tokens, Verifier};
@@ -92,7 +92,7 @@ fn against_jsonwebtoken(
     [ours, peer, bare]
 }
 
-fn es256() {
+fn es256(goals: &mut Goals) {
     let pair = raw::EcdsaKeyPair::generate(&raw::ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
     let token =
         token("ES256", CLAIMS, |message| pair.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec());
@@ -108,10 +108,10 @@ fn es256() {
     let theirs = (Theirs::ES256, DecodingKey::from_ec_components(&x, &y).unwrap());
     let [ours, _, alone] =
         against_jsonwebtoken("ES256", &token, Key::from_jwk(set.root()).unwrap(), &theirs, &mut bare);
-    println!("  goal ES256: {}", goal(ours / alone, 1.05, "× aws-lc"));
+    goals.judge(("P15", "JWT ES256, verified anew", "ns"), ours, Some((alone, "aws-lc alone")), 1.05);
 }
 
-fn hs256_uncached() {
+fn hs256_uncached(goals: &mut Goals) {
     let token = token("HS256", CLAIMS, hs256);
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let signature = weir_policy::jwt::base64::decoded(signature.as_bytes()).unwrap();
@@ -120,7 +120,7 @@ fn hs256_uncached() {
     let theirs = (Theirs::HS256, DecodingKey::from_secret(SECRET));
     let ours = Key::from_secret(SECRET, Some(Algorithm::Hs256)).unwrap();
     let [ours, peer, _] = against_jsonwebtoken("HS256", &token, ours, &theirs, &mut bare);
-    println!("  goal HS256: {}", goal(ours / peer, 0.3, "× jsonwebtoken"));
+    goals.judge(("P15", "JWT HS256, verified anew", "ns"), ours, Some((peer, "jsonwebtoken")), 0.3);
 }
 
 fn eddsa() {
@@ -159,10 +159,11 @@ fn cached(count: usize) -> f64 {
 }
 
 fn main() {
-    let one = cached(1_000);
-    println!("  goal cached: {}", goal(one / 1_000.0, 0.5, " µs"));
+    let mut goals = Goals::default();
+    goals.judge(("P15", "JWT known from before, 1,000 tokens", "ns"), cached(1_000), None, 500.0);
     cached(65_536);
-    hs256_uncached();
-    es256();
+    hs256_uncached(&mut goals);
+    es256(&mut goals);
     eddsa();
+    goals.write("jwt.json");
 }

@@ -13,7 +13,8 @@ pub(crate) struct Timing {
 /// One thing to measure.
 pub(crate) type Case<'a> = (&'a str, &'a mut dyn FnMut());
 
-const ROUNDS: usize = 41;
+/// Rounds, and with `--quick`.
+const ROUNDS: [usize; 2] = [41, 9];
 const BATCH_NS: f64 = 2_000_000.0;
 
 /// Times each case in batches of about two milliseconds, all cases in every round.
@@ -30,7 +31,8 @@ pub(crate) fn in_turns(cases: &mut [Case<'_>]) -> Vec<Timing> {
         .map(|(_, case)| (BATCH_NS / batch(case, 50).max(1.0)).clamp(10.0, 1e6) as u32)
         .collect();
     let mut times: Vec<Vec<f64>> = vec![Vec::new(); cases.len()];
-    for _ in 0..ROUNDS {
+    let quick = std::env::args().any(|argument| argument == "--quick");
+    for _ in 0..ROUNDS[usize::from(quick)] {
         for ((times, (_, case)), calls) in times.iter_mut().zip(cases.iter_mut()).zip(&calls) {
             times.push(batch(case, *calls));
         }
@@ -47,8 +49,36 @@ pub(crate) fn row(what: &str, timing: &Timing, beside: &str) {
     println!("{what:<44} {:>9.1} ns  best {:>9.1}  {beside}", timing.ns, timing.best_ns);
 }
 
-/// How a goal looks beside what was measured.
-pub(crate) fn goal(measured: f64, most: f64, unit: &str) -> String {
-    let met = if measured <= most { "met" } else { "MISSED" };
-    format!("{measured:.3}{unit} of at most {most}{unit}: {met}")
+/// What was measured against goals, for the collected reports.
+#[derive(Default)]
+pub(crate) struct Goals(Vec<String>);
+
+impl Goals {
+    /// Notes a figure, or its ratio to a peer's, that should be at most so much.
+    pub(crate) fn judge(
+        &mut self,
+        (id, what, unit): (&str, &str, &str),
+        ours: f64,
+        peer: Option<(f64, &str)>,
+        most: f64,
+    ) {
+        let ratio = peer.map(|(peer, _)| ours / peer);
+        let met = ratio.unwrap_or(ours) <= most;
+        let word = if met { "met" } else { "MISSED" };
+        println!("  goal {what}: {:.3} of at most {most}: {word}", ratio.unwrap_or(ours));
+        let null = || "null".to_owned();
+        let (theirs, name) = peer
+            .map_or_else(|| (null(), null()), |(peer, name)| (format!("{peer:.2}"), format!("\"{name}\"")));
+        let ratio = ratio.map_or_else(null, |ratio| format!("{ratio:.4}"));
+        self.0.push(format!(
+            r#"  {{"id": "{id}", "what": "{what}", "unit": "{unit}", "ours": {ours:.2}, "peer": {theirs}, "peer_name": {name}, "ratio": {ratio}, "spread": null, "floor": null, "goal": {most}, "met": {met}, "note": "the fastest of the rounds"}}"#
+        ));
+    }
+
+    /// Writes them for `cargo xtask bench`.
+    pub(crate) fn write(&self, file: &str) {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/bench");
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::write(format!("{folder}/{file}"), format!("[\n{}\n]\n", self.0.join(",\n"))).unwrap();
+    }
 }

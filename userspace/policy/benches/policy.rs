@@ -11,7 +11,7 @@
 #[path = "measure.rs"]
 mod measure;
 
-use measure::{goal, in_turns, row};
+use measure::{Goals, in_turns, row};
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -139,7 +139,7 @@ fn each(bench: &mut Bench, empty_ns: f64) {
 }
 
 /// Every look-up is for another of a million clients.
-fn million_keys(bench: &mut Bench, empty_ns: f64) {
+fn million_keys(bench: &mut Bench, empty_ns: f64, goals: &mut Goals) {
     let limit = chain(LIMIT);
     let address = |n: u32| Client::direct(IpAddr::V4(Ipv4Addr::from(0x0a00_0000 | n)));
     for n in 0..1_000_000 {
@@ -165,7 +165,7 @@ fn million_keys(bench: &mut Bench, empty_ns: f64) {
     ]);
     let added = times[0].best_ns - times[1].best_ns;
     row("rate_limit, a million keys", &times[0], &format!("adds {added:.1} ns (empty chain {empty_ns:.1})"));
-    println!("  goal rate limit: {}", goal(added, 60.0, " ns"));
+    goals.judge(("L1", "rate limit, one of a million keys", "ns"), added, None, 60.0);
 }
 
 fn main() {
@@ -180,6 +180,8 @@ fn main() {
     let times = in_turns(&mut [("eight", &mut || bench.judge(&eight))]);
     let added = times[0].best_ns - empty_ns;
     row("a chain of eight without cryptography", &times[0], &format!("adds {added:.1} ns"));
-    println!("  goal chain: {}", goal(added, 400.0, " ns"));
-    million_keys(&mut bench, empty_ns);
+    let mut goals = Goals::default();
+    goals.judge(("L2", "a chain of eight without cryptography", "ns"), added, None, 400.0);
+    million_keys(&mut bench, empty_ns, &mut goals);
+    goals.write("policy.json");
 }

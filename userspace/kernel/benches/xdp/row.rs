@@ -58,5 +58,5 @@ pub(crate) fn write() -> std::io::Result<()> {
 
 /// Fewer rounds are asked for.
 pub(crate) fn is_quick() -> bool {
-    std::env::var_os("WEIR_BENCH_QUICK").is_some()
+    std::env::var_os("WEIR_BENCH_QUICK").is_some() || std::env::args().any(|argument| argument == "--quick")
 }
