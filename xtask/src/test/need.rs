@@ -15,10 +15,11 @@ struct Tool {
     tests: &'static str,
 }
 
-const TOOLS: [Tool; 4] = [
+const TOOLS: [Tool; 5] = [
     Tool { program: "cc", package: "gcc", tests: "everything: it links programs and builds aws-lc" },
     Tool { program: "ip", package: "iproute2", tests: "network namespaces" },
     Tool { program: "curl", package: "curl", tests: "a real client at the proxy" },
+    Tool { program: "logrotate", package: "logrotate", tests: "rotation of the access log" },
     Tool { program: "apt-get", package: "apt", tests: "the toolchain of the XDP program" },
 ];
 

@@ -7,7 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let lacks = |program: &str| Command::new(program).arg("--version").output().is_err();
+    let lacks = |program: &str| {
+        let lacks = Command::new(program).arg("--version").output().is_err();
+        if lacks {
+            println!("skipped: trials of the unit's files need {program}");
+        }
+        lacks
+    };
     vec![
         Trial::test("unit::the_service_manager_is_told_and_the_watchdog_fed", told),
         Trial::test("unit::systemd_finds_nothing_wrong_and_little_exposed", analysed)
