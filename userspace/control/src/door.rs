@@ -5,8 +5,9 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::cell::Cell;
 use std::convert::Infallible;
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -79,22 +80,49 @@ pub async fn serve(door: Door, answer: impl AsyncFn(Asked) -> Answer + 'static) 
     let answer = Rc::new(answer);
     let bytes_max = door.body_bytes_max();
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let spare = Rc::new(Spare::default());
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match door.accept().await {
             Ok((stream, peer)) => {
-                let answer = Rc::clone(&answer);
+                let (answer, spare) = (Rc::clone(&answer), Rc::clone(&spare));
                 tokio::task::spawn_local(async move {
                     converse((stream, peer), bytes_max, &*answer).await;
+                    spare.keep();
                     drop(place);
                 });
             }
             Err(error) => {
                 // Out of descriptors, most likely. The pause keeps the control thread from spinning on it.
-                tracing::warn!(%error, "a door cannot accept");
-                tokio::time::sleep(Duration::from_millis(200)).await;
+                if !spare.give() {
+                    tracing::warn!(%error, "a door cannot accept");
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
             }
         }
+    }
+}
+
+/// A descriptor that is kept for the next connection, should the process have no other left: the operator is heard then, too.
+struct Spare(Cell<Option<File>>);
+
+impl Default for Spare {
+    fn default() -> Self {
+        let spare = Self(Cell::default());
+        spare.keep();
+        spare
+    }
+}
+
+impl Spare {
+    /// Keeps one again, if there is one to be had.
+    fn keep(&self) {
+        self.0.set(self.0.take().or_else(|| File::open("/dev/null").ok()));
+    }
+
+    /// Lets go of it; whether there was one.
+    fn give(&self) -> bool {
+        self.0.take().is_some()
     }
 }
 
