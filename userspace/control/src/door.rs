@@ -150,12 +150,6 @@ impl Door {
         Ok(Self::Unix(listener))
     }
 
-    /// A TCP address.
-    pub fn tcp(address: SocketAddr) -> std::io::Result<Self> {
-        let listener = std::net::TcpListener::bind(address)?;
-        Self::bound(listener)
-    }
-
     /// A TCP socket that is bound already.
     pub fn bound(listener: std::net::TcpListener) -> std::io::Result<Self> {
         listener.set_nonblocking(true)?;
