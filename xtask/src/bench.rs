@@ -25,7 +25,7 @@ enum Part {
     Xdp,
     /// The relay that parses nothing, on this reactor and on others.
     Reactor,
-    /// Compiling configurations and finding routes.
+    /// Compiling configurations, finding routes, and reloads under load.
     Plan,
     /// weir, nginx and HAProxy side by side.
     Proxy,

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Incoming};
+use hyper::http::HeaderValue;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::cell::Cell;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 
 /// Connections served at once through one door; more wait in the backlog.
 pub const CONNECTIONS_MAX: usize = 64;
@@ -75,9 +77,41 @@ pub enum Door {
     Tcp(TcpListener),
 }
 
+/// A door that is attended. Dropping this closes it: nobody comes in any more, and whoever is inside is served once more.
+#[derive(Debug)]
+#[must_use = "without it the door is closed at once"]
+pub struct Attended {
+    task: AbortHandle,
+    is_open: Rc<Cell<bool>>,
+}
+
+impl Drop for Attended {
+    fn drop(&mut self) {
+        self.is_open.set(false);
+        self.task.abort();
+    }
+}
+
+/// Serves requests on this control thread until what is returned is dropped.
+pub fn attend(door: Door, answer: impl AsyncFn(Asked) -> Answer + 'static) -> Attended {
+    let is_open = Rc::new(Cell::new(true));
+    let task = tokio::task::spawn_local(take_in(door, answer, Rc::clone(&is_open))).abort_handle();
+    Attended { task, is_open }
+}
+
 /// Serves requests until the future is dropped.
 pub async fn serve(door: Door, answer: impl AsyncFn(Asked) -> Answer + 'static) {
-    let answer = Rc::new(answer);
+    take_in(door, answer, Rc::new(Cell::new(true))).await;
+}
+
+async fn take_in(door: Door, answer: impl AsyncFn(Asked) -> Answer + 'static, is_open: Rc<Cell<bool>>) {
+    let answer = Rc::new(async move |asked| {
+        let mut answer = answer(asked).await;
+        if !is_open.get() {
+            answer.headers_mut().insert(hyper::header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer
+    });
     let bytes_max = door.body_bytes_max();
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let spare = Rc::new(Spare::default());
@@ -217,7 +251,7 @@ pub fn answer(status: u16, fields: &[(&'static str, String)], body: Vec<u8>) -> 
     let mut answer = Answer::new(Full::new(Bytes::from(body)));
     *answer.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
     for (name, value) in fields {
-        if let Ok(value) = hyper::http::HeaderValue::from_str(value) {
+        if let Ok(value) = HeaderValue::from_str(value) {
             answer.headers_mut().insert(*name, value);
         }
     }
@@ -272,6 +306,26 @@ pub(crate) mod tests {
             answer
         })
         .unwrap()
+    }
+
+    #[test]
+    fn a_closed_door_serves_who_is_inside_once_more() {
+        crate::run(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let attended = attend(Door::Tcp(listener), async |_| plain(200, "here"));
+            let mut inside = tokio::net::TcpStream::connect(address).await.unwrap();
+            let mut answer = [0; 512];
+            inside.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+            assert!(inside.read(&mut answer).await.unwrap() > 0);
+            drop(attended);
+            inside.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+            let mut rest = String::new();
+            inside.read_to_string(&mut rest).await.unwrap();
+            assert!(rest.contains("connection: close") && rest.ends_with("here"), "{rest}");
+            assert!(tokio::net::TcpStream::connect(address).await.is_err());
+        })
+        .unwrap();
     }
 
     #[test]

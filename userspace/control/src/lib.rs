@@ -14,11 +14,13 @@ mod dial;
 mod fetch;
 mod keyring;
 mod signals;
+mod turn;
 
 pub use checks::{Checks, Report};
 pub use fetch::{Fetcher, Unfetched};
 pub use keyring::{IssuerView, Keyring, Pace};
 pub use signals::{Signal, Signals};
+pub use turn::{Turn, Turns, WORK_MAX, aside};
 
 /// Runs `main` on a control thread of its own kind: single-threaded, with timers and I/O.
 pub fn run<F: Future>(main: F) -> std::io::Result<F::Output> {

@@ -17,7 +17,7 @@ mod upstream;
 pub(crate) use listener::name as listener_name;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::{CertificateDer, UnixTime};
 use weir_schema::value::Name;
@@ -91,6 +91,7 @@ pub fn compile(config: &Arc<Config>, outside: &Outside<'_>) -> Outcome {
         tickets: tls.tickets,
         chains,
         library: Some(library),
+        seats: OnceLock::new(),
         written: Some(Arc::clone(config)),
     });
     Outcome { plan, report }

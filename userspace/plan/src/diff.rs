@@ -39,9 +39,10 @@ pub struct Change {
     pub effect: String,
 }
 
-/// Settings that only a start obeys: the section, and how their paths in it begin.
+/// Settings that only a start obeys, because something that cannot be moved was made by them: the section, and how their
+/// paths in it begin. Memory for buffers is registered with the kernel; what is pinned is found by its directory.
 const AT_START: &[(Part, &str)] =
-    &[(Part::Limits, "workers"), (Part::Admin, "socket"), (Part::Telemetry, "metrics.bind")];
+    &[(Part::Limits, "buffer_memory"), (Part::Shield, "pin_directory"), (Part::Shield, "mount_bpffs")];
 
 impl Change {
     /// The settings of it that a reload does not bring into force, but a restart does.
@@ -223,7 +224,8 @@ impl Diff {
     /// A part of which there is one.
     fn one<T: Value + PartialEq>(&mut self, part: Part, old: &T, new: &T) {
         if old != new {
-            let (leaves, effect) = (leaves(&old.show(), &new.show()), effect::one(part));
+            let leaves = leaves(&old.show(), &new.show());
+            let effect = effect::one(part, &leaves);
             self.changes.push(Change { part, name: String::new(), fate: Fate::Changed, leaves, effect });
         }
     }

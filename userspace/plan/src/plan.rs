@@ -1,13 +1,14 @@
 //! The whole configuration as meant.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::server::ProducesTickets;
+use weir_meter::{Directory, Seat};
 use weir_policy::Library;
 use weir_schema::Config;
 
 use crate::chains::Chains;
-use crate::id::{ListenerId, UpstreamId};
+use crate::id::{ListenerId, RouteId, UpstreamId};
 use crate::limit::Limits;
 use crate::listener::Listener;
 use crate::log::AccessLog;
@@ -42,6 +43,8 @@ pub struct Plan {
     pub chains: Chains,
     /// All policies, so that the next plan takes over what they know; none if a program made the plan.
     pub library: Option<Library>,
+    /// Where each listener's requests to each route are counted; found once, for all workers.
+    pub seats: OnceLock<Vec<Vec<Seat>>>,
     /// What all this was compiled from; none if a program made it.
     pub written: Option<Arc<Config>>,
 }
@@ -57,5 +60,23 @@ impl Plan {
     #[must_use]
     pub fn upstream(&self, id: UpstreamId) -> Option<&Arc<Upstream>> {
         self.upstreams.get(id.index())
+    }
+
+    /// Finds the rows of all its numbers. With very many routes this takes a while, so it is done before the plan is in force.
+    pub fn seat(&self, directory: &mut Directory) {
+        self.seats.get_or_init(|| {
+            let names = || self.router.rules().iter().map(|rule| &*rule.route.name);
+            let of = |listener: &Arc<Listener>| {
+                names().map(|route| directory.seat(&listener.name, route)).collect()
+            };
+            self.listeners.iter().map(of).collect()
+        });
+    }
+
+    /// Where a listener's requests to a route are counted.
+    #[must_use]
+    pub fn seat_of(&self, listener: ListenerId, route: RouteId) -> Seat {
+        let of_listener = self.seats.get().and_then(|seats| seats.get(listener.index()));
+        of_listener.and_then(|seats| seats.get(route.index())).copied().unwrap_or(Seat::OTHER)
     }
 }

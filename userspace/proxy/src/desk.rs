@@ -229,7 +229,10 @@ impl Desk {
 
     fn set_open(&self, open: u32) {
         self.open.set(open);
-        self.place.tell(open);
+        // Its place may be another worker's by then.
+        if !self.draining.get() {
+            self.place.tell(open);
+        }
     }
 
     /// A connection has ended.

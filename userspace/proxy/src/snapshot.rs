@@ -1,5 +1,6 @@
 //! A plan as one worker works by it: the plan itself, and this worker's pools and seats for what it names.
 use crate::upstream::{Board, Pool};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use weir_message::{Limits, Scheme, h1::Rules};
@@ -13,15 +14,9 @@ use weir_plan::{
 /// A plan and what a worker keeps about it.
 pub(crate) struct Snapshot {
     pub(crate) plan: Arc<Plan>,
-    desks: Vec<Counter>,
+    /// How requests of each listener are read.
+    rules: Vec<Rules>,
     pools: Vec<Rc<Pool>>,
-}
-
-/// What a worker keeps about a listener.
-struct Counter {
-    rules: Rules,
-    /// Where each route's requests are counted.
-    seats: Vec<Seat>,
 }
 
 impl Snapshot {
@@ -37,28 +32,19 @@ impl Snapshot {
             .iter()
             .map(|upstream| Rc::new(Pool::new(Arc::clone(upstream), board)))
             .collect::<Vec<_>>();
+        let known = before.iter().flat_map(|before| &before.pools).map(|old| (&*old.upstream.name, old));
+        let known: HashMap<&str, &Rc<Pool>> = known.collect();
         for pool in &pools {
-            let old = before
-                .and_then(|before| before.pools.iter().find(|old| old.upstream.name == pool.upstream.name));
-            if let Some(old) = old {
+            if let Some(old) = known.get(&*pool.upstream.name) {
                 pool.inherit(old);
             }
         }
-        let mut directory = directory.lock().unwrap_or_else(PoisonError::into_inner);
-        let desks = plan
-            .listeners
-            .iter()
-            .map(|listener| Counter {
-                rules: rules(listener),
-                seats: plan
-                    .router
-                    .rules()
-                    .iter()
-                    .map(|rule| directory.seat(&listener.name, &rule.route.name))
-                    .collect(),
-            })
-            .collect();
-        Snapshot { plan, desks, pools }
+        // Whoever made the plan has done it as a rule; a worker should not wait for the lock.
+        if plan.seats.get().is_none() {
+            plan.seat(&mut directory.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        let rules = plan.listeners.iter().map(|listener| rules(listener)).collect();
+        Snapshot { plan, rules, pools }
     }
 
     /// The listener that has this address.
@@ -68,13 +54,12 @@ impl Snapshot {
 
     /// How requests of a listener are read.
     pub(crate) fn rules(&self, listener: &Listener) -> Rules {
-        self.desks.get(listener.id.index()).map(|counter| counter.rules).unwrap_or_default()
+        self.rules.get(listener.id.index()).copied().unwrap_or_default()
     }
 
     /// Where requests of a route are counted.
     pub(crate) fn seat(&self, listener: &Listener, route: RouteId) -> Seat {
-        let counter = self.desks.get(listener.id.index());
-        counter.and_then(|counter| counter.seats.get(route.index())).copied().unwrap_or(Seat::OTHER)
+        self.plan.seat_of(listener.id, route)
     }
 
     /// This worker's connections to an upstream.

@@ -120,8 +120,7 @@ fn open_bind(bind: &Bind, cpus: &[usize]) -> io::Result<Vec<OwnedFd>> {
 const EAFNOSUPPORT: i32 = 97;
 
 fn each(address: SocketAddr, cpus: &[usize]) -> io::Result<Vec<OwnedFd>> {
-    let several = cpus.len() > 1;
-    let cpu = |cpu: &usize| u32::try_from(*cpu).ok().filter(|_| several);
+    let cpu = |cpu: &usize| u32::try_from(*cpu).ok();
     let listen = |at| Listen { shared: true, cpu: cpu(at), ..Listen::default() };
     cpus.iter().map(|at| weir_reactor::open(address, listen(at))).collect()
 }

@@ -1,28 +1,35 @@
 //! The workers of one program as each sees the others: the kernel gives a connection to the core on which its packets
 //! arrive, and a worker that has clearly more than another passes it on.
 use crate::worker::Helm;
-use std::sync::{Arc, OnceLock};
+use arc_swap::ArcSwapOption;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use weir_reactor::Balance;
 
 /// All workers.
 pub struct Team {
     balance: Balance,
-    helms: Vec<OnceLock<Helm>>,
+    helms: Vec<ArcSwapOption<Helm>>,
+    present: AtomicU32,
 }
 
-/// One worker's place among them.
+/// One worker's place among them. It may be empty, and taken again.
 #[derive(Clone)]
 pub struct Place {
     team: Arc<Team>,
     at: usize,
 }
 
+/// No connection is passed on to a place with so much to do: nobody is there.
+const NOBODY: u32 = u32::MAX / 2;
+
 impl Team {
-    /// Places for so many workers.
+    /// Places for so many workers at most, all of them empty.
     #[must_use]
     pub fn places(workers: usize) -> Vec<Place> {
-        let helms = (0..workers).map(|_| OnceLock::new()).collect();
-        let team = Arc::new(Team { balance: Balance::new(workers), helms });
+        let helms = (0..workers).map(|_| ArcSwapOption::empty()).collect();
+        let team = Arc::new(Team { balance: Balance::new(workers), helms, present: AtomicU32::default() });
+        (0..workers).for_each(|at| team.balance.tell(at, NOBODY));
         (0..workers).map(|at| Place { team: Arc::clone(&team), at }).collect()
     }
 }
@@ -30,14 +37,24 @@ impl Team {
 impl Place {
     /// How many workers there are.
     pub(crate) fn workers(&self) -> u32 {
-        u32::try_from(self.team.helms.len()).unwrap_or(u32::MAX).max(1)
+        self.team.present.load(Relaxed).max(1)
     }
 
     /// From now on the others may pass connections to this worker.
-    pub(crate) fn join(&self, helm: Helm) {
-        if let Some(place) = self.team.helms.get(self.at) {
-            // A worker joins once, so nothing is lost.
-            drop(place.set(helm));
+    pub fn join(&self, helm: Helm) {
+        let Some(place) = self.team.helms.get(self.at) else { return };
+        if place.swap(Some(Arc::new(helm))).is_none() {
+            self.team.present.fetch_add(1, Relaxed);
+            self.team.balance.tell(self.at, 0);
+        }
+    }
+
+    /// From now on the others pass no connection to this worker any more.
+    pub fn leave(&self) {
+        let Some(place) = self.team.helms.get(self.at) else { return };
+        if place.swap(None).is_some() {
+            self.team.present.fetch_sub(1, Relaxed);
+            self.team.balance.tell(self.at, NOBODY);
         }
     }
 
@@ -47,10 +64,11 @@ impl Place {
     }
 
     /// Who should take a fresh connection instead of this worker. It is counted as taken.
-    pub(crate) fn other(&self) -> Option<&Helm> {
+    pub(crate) fn other(&self) -> Option<Arc<Helm>> {
         let to = self.team.balance.pick(self.at);
-        let other = self.team.helms.get(to).filter(|_| to != self.at)?.get();
+        // Whoever has just left may have told once more what it has.
+        let other = self.team.helms.get(to).filter(|_| to != self.at)?.load_full()?;
         self.team.balance.expect(to);
-        other
+        Some(other)
     }
 }

@@ -130,6 +130,11 @@ impl Helm {
         self.tell(move |desk| desk.log_to(hose))
     }
 
+    /// Has the worker use no more than so many of its buffers from now on. False if it does not take jobs any more.
+    pub fn limit_buffers(&self, buffers: u16) -> bool {
+        self.tell(move |_| weir_reactor::limit_buffers(buffers))
+    }
+
     pub(crate) fn outlet(&self) -> &Outlet {
         &self.outlet
     }
@@ -236,7 +241,7 @@ async fn accept(desk: Rc<Desk>, gate: Rc<Gate>, fd: OwnedFd) {
             Ok(stream) => stream,
         };
         match desk.place.other() {
-            Some(other) if !gate.is_shut() && !desk.is_draining() => pass_on(&desk, &gate, other, stream),
+            Some(other) if !gate.is_shut() && !desk.is_draining() => pass_on(&desk, &gate, &other, stream),
             _ => serve(&desk, &gate, stream),
         }
     }

@@ -42,6 +42,8 @@ struct State {
     head: u16,
     live: u16,
     live_max: u16,
+    /// How many may be out or in the ring.
+    most: u16,
 }
 
 /// The pool. It is shared by the reactor and every buffer that is out.
@@ -68,6 +70,7 @@ impl Pool {
             head: 0,
             live: 0,
             live_max: 0,
+            most: buffers,
         };
         Ok(Pool { memory, ring, entries, buffer_bytes, state: RefCell::new(state) })
     }
@@ -91,10 +94,11 @@ impl Pool {
     pub(crate) fn refill(&self) {
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
-        if state.provided >= state.depth || state.free.is_empty() {
+        if state.provided >= state.depth || state.room() == 0 {
             return;
         }
         while state.provided < state.depth
+            && state.room() > 0
             && let Some(bid) = state.free.pop()
         {
             self.provide(state.tail, bid);
@@ -151,7 +155,7 @@ impl Pool {
     /// Takes an empty buffer for writing.
     pub(crate) fn take(&self) -> Option<Bid> {
         let mut state = self.state.borrow_mut();
-        let bid = state.free.pop()?;
+        let bid = if state.room() > 0 { state.free.pop()? } else { return None };
         state.lend(bid, 0);
         Some(bid)
     }
@@ -191,30 +195,37 @@ impl Pool {
         }
     }
 
+    /// No more than so many are used from now on, and never more than there are. Those that are out come back first.
+    pub(crate) fn limit(&self, buffers: u16) {
+        let mut state = self.state.borrow_mut();
+        let all = u16::try_from(state.meta.len()).unwrap_or(u16::MAX);
+        state.most = buffers.clamp(1, all);
+        state.depth = state.depth.min(state.most.div_ceil(2));
+    }
+
     /// A receive found the ring empty: give the kernel more at a time. Half of the pool at most, because one stream's
     /// burst can take all that lies in the ring.
     pub(crate) fn deepen(&self) {
         let mut state = self.state.borrow_mut();
-        let half = u16::try_from(state.meta.len().div_ceil(2)).unwrap_or(u16::MAX);
-        state.depth = state.depth.saturating_mul(2).min(half);
+        state.depth = state.depth.saturating_mul(2).min(state.most.div_ceil(2));
     }
 
     /// Whether less than a quarter is left: then a receive takes one buffer at a time.
     pub(crate) fn is_scarce(&self) -> bool {
         let state = self.state.borrow();
-        usize::from(state.live) * 4 > state.meta.len() * 3
+        u32::from(state.live) * 4 > u32::from(state.most) * 3
     }
 
     /// Whether less than an eighth is left: then nothing new should begin.
     pub(crate) fn is_short(&self) -> bool {
         let state = self.state.borrow();
-        usize::from(state.live) * 8 > state.meta.len() * 7
+        u32::from(state.live) * 8 > u32::from(state.most) * 7
     }
 
     /// How many buffers a receive armed now can find.
     pub(crate) fn available(&self) -> usize {
         let state = self.state.borrow();
-        state.free.len() + usize::from(state.provided)
+        state.room() + usize::from(state.provided)
     }
 
     /// Buffers out now, and the most that ever were.
@@ -225,6 +236,12 @@ impl Pool {
 }
 
 impl State {
+    /// How many may still be taken.
+    fn room(&self) -> usize {
+        let used = self.live.saturating_add(self.provided);
+        self.free.len().min(usize::from(self.most.saturating_sub(used)))
+    }
+
     fn lend(&mut self, bid: Bid, bytes: u32) {
         if let Some(meta) = self.meta.get_mut(usize::from(bid)) {
             *meta = Meta { shares: 1, next: NONE, bytes };
@@ -264,6 +281,18 @@ mod tests {
         pool.give(bid);
         assert!(pool.available() > 0);
         assert_eq!(pool.live(), (0, 1));
+    }
+
+    #[test]
+    fn a_limit_may_be_lowered_and_raised_while_buffers_are_out() {
+        let pool = Pool::new(8, 64).unwrap();
+        let out: Vec<Bid> = (0..6).map(|_| pool.take().unwrap()).collect();
+        pool.limit(4);
+        assert!(pool.take().is_none() && pool.available() == 0 && pool.is_short());
+        out.iter().take(3).for_each(|bid| pool.give(*bid));
+        assert!(pool.take().is_some() && pool.take().is_none(), "four are out");
+        pool.limit(100);
+        assert_eq!(pool.available(), 4, "there are no more than eight");
     }
 
     #[test]

@@ -233,6 +233,14 @@ pub fn is_short_of_buffers() -> bool {
     here::hub().pool.is_short()
 }
 
+/// Has the current reactor use no more than so many of its buffers from now on; it never has more than it began with.
+///
+/// # Panics
+/// Outside [`Reactor::run`].
+pub fn limit_buffers(buffers: u16) {
+    here::hub().pool.limit(buffers);
+}
+
 /// All counts of the current reactor.
 ///
 /// # Panics

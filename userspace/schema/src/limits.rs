@@ -11,13 +11,13 @@ use crate::value::{ByteRate, Fault, Leaf, Share, Size};
 section! {
     /// What the whole program allows itself.
     pub struct Limits "limits" {
-        /// Worker threads; `auto` is one per core.
+        /// Worker threads; `auto` is one per core, and more than that there never are.
         pub workers: At<Workers> = Workers::Auto,
         /// Connections of clients at once, over all workers; further ones are closed at once.
         pub connections: At<u32> = 100_000,
         /// Connections of one client address at once.
         pub connections_per_ip: At<u32> = 1_000,
-        /// Memory for buffers, over all workers; beyond it new requests get 503.
+        /// Memory for buffers, over all workers; beyond it new requests get 503. Another size takes a restart.
         pub buffer_memory: At<Size> = Size::mib(512),
         /// How long connections may take to end when a listener goes or the program stops.
         pub drain_timeout: At<Duration> = Duration::from_secs(30),

@@ -54,9 +54,9 @@ section! {
         pub on_attach_failure: At<AttachFailure> = AttachFailure::Userspace,
         /// What happens to it when the program ends.
         pub on_exit: At<OnExit> = OnExit::Keep,
-        /// Where program, lists and bans are kept while no process runs: a directory on a bpffs.
+        /// Where program, lists and bans are kept while no process runs: a directory on a bpffs. Another one takes a restart.
         pub pin_directory: At<FilePath> = FilePath("/sys/fs/bpf/weir".to_owned()),
-        /// Mount a bpffs for it where there is none.
+        /// Mount a bpffs for it where there is none; only a start does.
         pub mount_bpffs: At<bool> = false,
         /// Change the kernel settings that a stage needs, and put them back at the end.
         pub set_sysctls: At<bool> = false,

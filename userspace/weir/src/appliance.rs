@@ -2,11 +2,14 @@
 
 mod look;
 mod take;
+mod turn;
 
 pub(crate) use take::Trial;
+pub(crate) use turn::reload_by_signal;
 
 use crate::census;
 use crate::crew::{Crew, Shared};
+use crate::doors::Doors;
 use crate::generations::Generations;
 use crate::guard::Guard;
 use crate::load::Loaded;
@@ -14,10 +17,13 @@ use crate::logbook::Logbook;
 use crate::lookout::Lookout;
 use anyhow::Result;
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use weir_admin::{Call, Response};
+use weir_control::Turns;
 use weir_meter::{Block, Format, Page, names};
 use weir_plan::Plan;
 use weir_wire::Reason;
@@ -30,6 +36,10 @@ pub(crate) struct Appliance {
     pub(crate) guard: Guard,
     pub(crate) logbook: Logbook,
     pub(crate) lookout: Lookout,
+    /// Where all this is asked and told.
+    pub(crate) doors: Doors,
+    /// Whoever changes the configuration waits for a turn.
+    pub(crate) turns: Rc<Turns>,
     pub(crate) generation: u64,
     /// The configuration in force.
     pub(crate) current: Loaded,
@@ -51,37 +61,54 @@ pub(crate) struct Reloads {
     taken: u64,
     refused: u64,
     last_taken: bool,
+    /// One that a signal asked for waits for its turn, and will see the files as they are then.
+    signalled: bool,
 }
 
 impl Default for Reloads {
     fn default() -> Self {
-        Self { taken: 0, refused: 0, last_taken: true }
+        Self { taken: 0, refused: 0, last_taken: true, signalled: false }
+    }
+}
+
+/// Does what was asked for. What takes long is done aside, and everything else goes on meanwhile.
+pub(crate) async fn answer(appliance: &RefCell<Appliance>, call: Call, accept: &str) -> Response {
+    match call {
+        Call::Reload(order) => {
+            said(turn::reload(appliance, order).await, "the running configuration is kept")
+        }
+        Call::Diff(files) => said(turn::diff(appliance, files).await, "there is nothing to compare with"),
+        Call::Rollback(number) => {
+            said(turn::rollback(appliance, number).await, "the running configuration is kept")
+        }
+        quick => appliance.borrow_mut().answer(&quick, accept),
     }
 }
 
 impl Appliance {
-    /// Does what was asked for.
-    pub(crate) fn answer(&mut self, call: Call, accept: &str) -> Response {
+    /// Does what is done at once.
+    fn answer(&mut self, call: &Call, accept: &str) -> Response {
+        match call {
+            Call::Health => Response::text("text/plain; charset=utf-8", String::from("ok\n")),
+            Call::Ready => self.ready(),
+            Call::Metrics => self.metrics(Format::of(accept)),
+            Call::Status => Response::json(&self.status()),
+            Call::Confirm => said(self.confirm(), "nothing has changed"),
+            Call::Generations => Response::json(&self.generations()),
+            Call::Upstreams => Response::json(&self.upstreams()),
+            Call::Steer(steer) => said(self.steer(steer), "nothing has changed"),
+            Call::Certificates => Response::json(&self.certificates()),
+            of_shield => self.answer_about_shield(of_shield),
+        }
+    }
+
+    fn answer_about_shield(&mut self, call: &Call) -> Response {
         let outcome = match call {
-            Call::Health => return Response::text("text/plain; charset=utf-8", String::from("ok\n")),
-            Call::Ready => return self.ready(),
-            Call::Metrics => return self.metrics(Format::of(accept)),
-            Call::Status => return Response::json(&self.status()),
-            Call::Reload(order) => return said(self.reload(&order), "the running configuration is kept"),
-            Call::Diff(files) => return said(self.diff(files), "there is nothing to compare with"),
-            Call::Confirm => return said(self.confirm(), "nothing has changed"),
-            Call::Generations => return Response::json(&self.generations()),
-            Call::Rollback(number) => {
-                return said(self.rollback(number), "the running configuration is kept");
-            }
-            Call::Upstreams => return Response::json(&self.upstreams()),
-            Call::Steer(steer) => return said(self.steer(&steer), "nothing has changed"),
-            Call::Certificates => return Response::json(&self.certificates()),
-            Call::Shield => self.guard.status(),
             Call::Bans => self.guard.bans(),
-            Call::Ban { address, seconds, reason } => self.guard.ban(address, seconds, &reason),
-            Call::Unban(address) => self.guard.unban(address),
-            Call::Explain(address) => self.guard.explain(address),
+            Call::Ban { address, seconds, reason } => self.guard.ban(*address, *seconds, reason),
+            Call::Unban(address) => self.guard.unban(*address),
+            Call::Explain(address) => self.guard.explain(*address),
+            _ => self.guard.status(),
         };
         match outcome {
             Ok(value) => Response::json(&value),
@@ -131,6 +158,7 @@ impl Appliance {
             "generation": self.generation,
             "config_hash": self.current.hash,
             "trial": self.trial_told(),
+            "reloading": self.turns.try_take().is_none(),
             "serving_generation": self.crew.adopted(),
             "reloads": { "taken": self.reloads.taken, "refused": self.reloads.refused },
             "started_unix_s": seconds(self.started),
@@ -157,7 +185,7 @@ impl Appliance {
         census::process(&mut page);
         census::reactors(&mut page, self.crew.counters());
         census::certificates(&mut page, &self.shared.plans.load());
-        let blocks: Vec<&Block> = self.crew.blocks.iter().map(Arc::as_ref).collect();
+        let blocks: Vec<&Block> = self.crew.blocks();
         let directory = self.shared.directory.lock().unwrap_or_else(PoisonError::into_inner);
         weir_meter::blocks(&mut page, &blocks, &directory, |number| Reason::find(number).map(Reason::as_str));
         drop(directory);

@@ -1,15 +1,16 @@
 //! From a configuration to a running appliance, and back down again.
 
-use crate::appliance::{Appliance, Reloads};
-use crate::crew::{Crew, Shared, berths};
+use crate::appliance::{Appliance, Reloads, reload_by_signal};
+use crate::crew::{Crew, Shared, berths, cpus};
+use crate::doors::Doors;
 use crate::failure::{OS, failure};
+use crate::files;
 use crate::generations::Generations;
 use crate::guard::Guard;
 use crate::load::{hash, load};
 use crate::logbook::Logbook;
 use crate::lookout::Lookout;
 use crate::succession::{Inheritance, Successor};
-use crate::{doors, files};
 use anyhow::Result;
 use arc_swap::ArcSwap;
 use std::cell::RefCell;
@@ -18,7 +19,6 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-use weir_admin::Order;
 use weir_control::{Signal, Signals, notify};
 use weir_proxy::Board;
 use weir_schema::{Config, Sources};
@@ -42,7 +42,7 @@ pub(crate) fn run(file: &Path, state: &Path, serving: impl FnOnce()) -> Result<E
     let plans = Arc::new(ArcSwap::new(Arc::clone(&loaded.plan)));
     let (heritage, handed) = Inheritance::find(&plans.load()).unzip();
     let berths = berths(&plans.load(), handed.unwrap_or_default())?;
-    let board = Arc::new(Board::new(u32::try_from(berths.len()).unwrap_or(u32::MAX)));
+    let board = Arc::new(Board::new(u32::try_from(cpus(None)?.len()).unwrap_or(u32::MAX)));
     let lookout = Lookout::new(&board, state)?;
     let shared = Shared { plans, directory: Arc::default(), board, crowd: Arc::default() };
     let mut guard = Guard::raise(&shared.plans.load(), state)?;
@@ -65,6 +65,8 @@ pub(crate) fn run(file: &Path, state: &Path, serving: impl FnOnce()) -> Result<E
         store,
         retired: Vec::new(),
         lookout,
+        doors: Doors::default(),
+        turns: Rc::default(),
         reloads: Reloads::default(),
         draining: false,
         started: SystemTime::now(),
@@ -102,7 +104,7 @@ async fn govern(
         let appliance = appliance.borrow();
         appliance.lookout.sync(&appliance.shared.plans.load());
     }
-    doors::open(&appliance, config, heritage.is_some())?;
+    Doors::open(&appliance, config, heritage.is_some())?;
     serving();
     notify::ready("serving");
     if let Some(heritage) = heritage {
@@ -114,7 +116,7 @@ async fn govern(
     loop {
         match signals.next_within(TICK).await {
             Some(Signal::Drain) => break,
-            Some(Signal::Reload) => drop(appliance.borrow_mut().reload(&Order::default())),
+            Some(Signal::Reload) => reload_by_signal(&appliance),
             Some(Signal::Reopen) => appliance.borrow().logbook.reopen(),
             Some(Signal::Upgrade) if successor.is_none() => {
                 successor = succeed(program.as_deref(), &appliance.borrow().crew);

@@ -1,7 +1,7 @@
 //! Where the admin interface is reached: the unix socket, an address for whoever has a token, the status listener; and who
 //! may do what there.
 
-use crate::appliance::Appliance;
+use crate::appliance::{Appliance, answer as answer_to};
 use crate::failure::{UNAVAILABLE, failure};
 use anyhow::Result;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -10,39 +10,108 @@ use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::Path;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use weir_admin::{Call, Request, Response};
-use weir_control::door::{Answer, Asked, Door, Peer, answer, serve};
+use weir_control::door::{Answer, Asked, Attended, Door, Peer, answer, attend};
 use weir_schema::Config;
 use weir_schema::admin::{Admin, Role};
 use weir_schema::value::Bind;
 
-/// Opens every door of the configuration. Those of a process that this one replaces pass over to it.
-pub(crate) fn open(appliance: &Rc<RefCell<Appliance>>, config: &Config, replaces: bool) -> Result<()> {
-    let unix = if replaces { Door::replace } else { Door::unix };
-    let socket = Path::new(config.admin.socket.value.0.as_str());
-    let door = unix(socket).map_err(|error| {
-        failure(UNAVAILABLE, format!("cannot open the admin socket {}: {error}", socket.display()))
-    })?;
-    attend(appliance, door, weir_admin::Door::Admin);
-    // Tokens must not travel in the clear where TLS was asked for.
-    if let (Some(bind), None) = (&config.admin.bind, &config.admin.tls) {
-        attend(appliance, door_at(&bind.value, unix, "the admin interface")?, weir_admin::Door::Admin);
-    }
-    if let Some(metrics) = &config.telemetry.metrics {
-        attend(appliance, door_at(&metrics.bind.value, unix, "metrics")?, weir_admin::Door::Status);
-    }
-    Ok(())
+/// Every door that is open, and who answers there.
+#[derive(Default)]
+pub(crate) struct Doors {
+    appliance: Weak<RefCell<Appliance>>,
+    standing: Vec<(Place, Attended)>,
 }
 
-fn door_at(bind: &Bind, unix: fn(&Path) -> io::Result<Door>, what: &str) -> Result<Door> {
-    let opened = match bind {
+/// Where a door is, and what is behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    bind: Bind,
+    kind: weir_admin::Door,
+}
+
+/// Doors that a configuration asks for beside those that are open already.
+pub(crate) struct Prepared(Vec<(Place, Door)>);
+
+impl Doors {
+    /// Opens every door of the first configuration. Those of a process that this one replaces pass over to it.
+    pub(crate) fn open(appliance: &Rc<RefCell<Appliance>>, config: &Config, replaces: bool) -> Result<()> {
+        let unix = if replaces { Door::replace } else { Door::unix };
+        let mut doors = Self { appliance: Rc::downgrade(appliance), standing: Vec::new() };
+        let prepared = doors.prepare_by(config, unix)?;
+        doors.take(config, prepared);
+        appliance.borrow_mut().doors = doors;
+        Ok(())
+    }
+
+    /// Opens what a new configuration asks for, without anybody answering there yet.
+    pub(crate) fn prepare(&self, config: &Config) -> Result<Prepared> {
+        self.prepare_by(config, Door::unix)
+    }
+
+    fn prepare_by(&self, config: &Config, unix: fn(&Path) -> io::Result<Door>) -> Result<Prepared> {
+        let is_new = |place: &Place| self.standing.iter().all(|(known, _)| known != place);
+        let open = |place: Place| Ok((place.clone(), door_at(&place, unix)?));
+        places(config).into_iter().filter(is_new).map(open).collect::<Result<_>>().map(Prepared)
+    }
+
+    /// Answers at the doors that were prepared, and closes those that the configuration does not name.
+    pub(crate) fn take(&mut self, config: &Config, prepared: Prepared) {
+        let wanted = places(config);
+        for (place, _) in self.standing.extract_if(.., |(place, _)| !wanted.contains(place)) {
+            tracing::info!("{place}: closed");
+            if let Bind::Unix(path) = &place.bind {
+                std::fs::remove_file(path).ok();
+            }
+        }
+        for (place, door) in prepared.0 {
+            let (appliance, kind) = (Weak::clone(&self.appliance), place.kind);
+            let answer = async move |asked: Asked| match appliance.upgrade() {
+                Some(appliance) => http(one(&appliance, &asked, kind).await),
+                None => weir_control::door::plain(503, "this process is about to end\n"),
+            };
+            self.standing.push((place, attend(door, answer)));
+        }
+    }
+}
+
+/// Every place where a configuration wants a door.
+fn places(config: &Config) -> Vec<Place> {
+    let mut places =
+        vec![Place { bind: Bind::Unix(config.admin.socket.value.0.clone()), kind: weir_admin::Door::Admin }];
+    // Tokens must not travel in the clear where TLS was asked for.
+    if let (Some(bind), None) = (&config.admin.bind, &config.admin.tls) {
+        places.push(Place { bind: bind.value.clone(), kind: weir_admin::Door::Admin });
+    }
+    if let Some(metrics) = &config.telemetry.metrics {
+        places.push(Place { bind: metrics.bind.value.clone(), kind: weir_admin::Door::Status });
+    }
+    places
+}
+
+fn door_at(place: &Place, unix: fn(&Path) -> io::Result<Door>) -> Result<Door> {
+    let opened = match &place.bind {
         Bind::Ip(address) => tcp(*address),
         Bind::Any(port) => tcp(SocketAddr::from((Ipv6Addr::UNSPECIFIED, *port))),
         Bind::Unix(path) => unix(Path::new(path)),
     };
-    let cannot = |error| failure(UNAVAILABLE, format!("cannot listen on {bind:?} for {what}: {error}"));
-    opened.map_err(cannot)
+    opened.map_err(|error| failure(UNAVAILABLE, format!("cannot open {place}: {error}")))
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = match (self.kind, &self.bind) {
+            (weir_admin::Door::Admin, Bind::Unix(_)) => "the admin socket",
+            (weir_admin::Door::Admin, _) => "the admin address",
+            (weir_admin::Door::Status, _) => "the address of the metrics",
+        };
+        match &self.bind {
+            Bind::Ip(address) => write!(f, "{what} {address}"),
+            Bind::Any(port) => write!(f, "{what} :{port}"),
+            Bind::Unix(path) => write!(f, "{what} {path}"),
+        }
+    }
 }
 
 /// A successor listens beside the process that it replaces.
@@ -51,13 +120,8 @@ fn tcp(address: SocketAddr) -> io::Result<Door> {
     Door::bound(weir_reactor::open(address, shared)?.into())
 }
 
-fn attend(appliance: &Rc<RefCell<Appliance>>, door: Door, kind: weir_admin::Door) {
-    let appliance = Rc::clone(appliance);
-    weir_control::spawn(serve(door, async move |asked: Asked| http(one(&appliance, &asked, kind))));
-}
-
 /// Answers one request. A change leaves a line that says who made it, and what came of it.
-fn one(appliance: &RefCell<Appliance>, asked: &Asked, kind: weir_admin::Door) -> Response {
+async fn one(appliance: &Rc<RefCell<Appliance>>, asked: &Asked, kind: weir_admin::Door) -> Response {
     let (method, uri) = (asked.head.method.as_str(), &asked.head.uri);
     let config = std::sync::Arc::clone(&appliance.borrow().current.config);
     let who = match admitted(&config.admin, asked, kind) {
@@ -67,16 +131,31 @@ fn one(appliance: &RefCell<Appliance>, asked: &Asked, kind: weir_admin::Door) ->
             return refusal;
         }
     };
-    let request =
-        Request { method, path: uri.path(), query: uri.query().unwrap_or_default(), body: &asked.body };
+    let request = Request {
+        method,
+        path: path(&config, uri.path(), kind),
+        query: uri.query().unwrap_or_default(),
+        body: &asked.body,
+    };
     let answer = match Call::parse(&request, kind) {
-        Ok(call) => appliance.borrow_mut().answer(call, field(asked, "accept")),
+        Ok(call) => answer_to(appliance, call, field(asked, "accept")).await,
         Err(refusal) => refusal,
     };
     if method != "GET" {
         tracing::info!(%who, method, path = uri.path(), status = answer.status, "admin: change");
     }
     answer
+}
+
+/// The path as [`Call`] knows it: the configuration names that of the metrics.
+fn path<'a>(config: &'a Config, path: &'a str, kind: weir_admin::Door) -> &'a str {
+    const METRICS: &str = "/metrics";
+    let metrics = config.telemetry.metrics.as_ref().filter(|_| kind == weir_admin::Door::Status);
+    match metrics.map(|metrics| metrics.path.value.as_str()) {
+        Some(named) if named == path => METRICS,
+        Some(_) if path == METRICS => "/",
+        _ => path,
+    }
 }
 
 /// Who asks, or why they may not.

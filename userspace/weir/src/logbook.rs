@@ -27,6 +27,8 @@ pub(crate) struct Logbook {
 pub(crate) struct Wish {
     target: Target,
     bytes_max: u64,
+    /// Each has a hose of its own.
+    workers: usize,
 }
 
 /// What a new configuration asks for, already open.
@@ -44,7 +46,7 @@ impl Logbook {
     /// are lost and counted until it can.
     pub(crate) fn open(config: &Config, crew: &Crew) -> Self {
         let mut book = Self::default();
-        match book.start(wish(config), crew.len(), false) {
+        match book.start(wish(config, crew.len()), false) {
             Ok(prepared) => book.take(prepared, crew),
             Err(error) => tracing::warn!("there is no access log: {error:#}"),
         }
@@ -54,15 +56,15 @@ impl Logbook {
     /// Opens what a new configuration asks for, without using it yet. Here a target that cannot be opened is an error,
     /// because somebody is there to mend it.
     pub(crate) fn prepare(&self, config: &Config, workers: usize) -> Result<Prepared> {
-        self.start(wish(config), workers, true)
+        self.start(wish(config, workers), true)
     }
 
-    fn start(&self, wish: Option<Wish>, workers: usize, must_open: bool) -> Result<Prepared> {
+    fn start(&self, wish: Option<Wish>, must_open: bool) -> Result<Prepared> {
         if wish.as_ref() == self.scribe.as_ref().map(|(wish, _)| wish) {
             return Ok(Prepared::Same);
         }
         let Some(wish) = wish else { return Ok(Prepared::Off) };
-        let started = Scribe::start(&wish.target, must_open, (workers, wish.bytes_max), &self.ledger);
+        let started = Scribe::start(&wish.target, must_open, (wish.workers, wish.bytes_max), &self.ledger);
         let (scribe, hoses) = started.map_err(|error| {
             let target = &wish.target;
             failure(
@@ -114,7 +116,7 @@ impl Logbook {
     }
 }
 
-fn wish(config: &Config) -> Option<Wish> {
+fn wish(config: &Config, workers: usize) -> Option<Wish> {
     let log = config.telemetry.access_log.as_ref()?;
     let target = match &log.to.value {
         LogTarget::Stdout => Target::Stdout,
@@ -122,5 +124,5 @@ fn wish(config: &Config) -> Option<Wish> {
         LogTarget::SyslogAt(address) => Target::SyslogAt(*address),
         LogTarget::File(path) => Target::File(PathBuf::from(&path.0)),
     };
-    Some(Wish { target, bytes_max: log.buffer.value.0 })
+    Some(Wish { target, bytes_max: log.buffer.value.0, workers })
 }

@@ -95,6 +95,10 @@ pub(crate) enum Verb {
 
 impl Verb {
     pub(crate) fn run(self) -> Result<ExitCode> {
+        // Those that serve must survive whoever reads what they say; the others print for a reader.
+        if !matches!(self, Self::Run(_) | Self::Demo(_) | Self::Respond(_)) {
+            weir_reactor::end_with_reader();
+        }
         match self {
             Self::Run(run) => run.run(),
             Self::Demo(demo) => demo.run(),

@@ -14,6 +14,8 @@ mod admin;
 mod bans;
 #[path = "program/generations.rs"]
 mod generations;
+#[path = "program/live.rs"]
+mod live;
 #[path = "program/log.rs"]
 mod log;
 #[path = "program/plans.rs"]
@@ -54,6 +56,7 @@ fn main() {
         log::trials(),
         plans::trials(),
         reload::trials(),
+        live::trials(),
         generations::trials(),
         unit::trials(),
         verbs::trials(),

@@ -22,7 +22,7 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--quick") {
         targets::run();
     }
-    rows::write(&rows);
+    rows::write("plan.json", &rows);
 }
 
 /// The shortest time of several rounds in nanoseconds, and what the last one made.

@@ -44,14 +44,16 @@ pub(crate) fn run() -> Vec<Row> {
     for (place, count) in COUNTS.iter().enumerate() {
         println!("{count:7} {:14.1} {:24.1} {:27.1}", compile_ms[place], many[place].ns(), one[place].ns());
     }
-    let growth = |what: &str, cases: &[Case]| Row {
+    let growth = |what: &str, cases: &[Case]| {
+        Row {
         what: format!("finding one of 100,000 routes, {what}"),
         unit: "ns",
         ours: cases[2].ns(),
         peer: Some((cases[0].ns(), "10 routes")),
         spread: cases[2].spread(),
         goal: Some(GROWTH_MAX),
-        note: "least of 41 rounds over 1,000 requests to routes far apart, taking turns with the other sizes, caches warmed by one pass",
+        note: "least of 41 rounds over 1,000 requests to routes far apart, taking turns with the other sizes, caches warmed by one pass".to_owned(),
+    }
     };
     let compile = Row {
         what: "compiling 100,000 routes".to_owned(),
@@ -60,7 +62,7 @@ pub(crate) fn run() -> Vec<Row> {
         peer: None,
         spread: 0.0,
         goal: Some(COMPILE_MS_MAX),
-        note: "least of 5, one core, without reading the YAML",
+        note: "least of 5, one core, without reading the YAML".to_owned(),
     };
     vec![compile, growth("20 to a host", &many), growth("all on one host", &one)]
 }

@@ -10,7 +10,7 @@ pub(crate) struct Row {
     pub(crate) spread: f64,
     /// What `ours`, or its ratio to the peer where there is one, may be at most.
     pub(crate) goal: Option<f64>,
-    pub(crate) note: &'static str,
+    pub(crate) note: String,
 }
 
 impl Row {
@@ -35,10 +35,10 @@ impl Row {
     }
 }
 
-/// Writes them for `cargo xtask bench`.
-pub(crate) fn write(rows: &[Row]) {
+/// Writes them into a file for `cargo xtask bench`.
+pub(crate) fn write(file: &str, rows: &[Row]) {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/bench");
     let text = rows.iter().map(Row::json).collect::<Vec<_>>().join(",\n");
     std::fs::create_dir_all(folder).expect("a directory for the rows");
-    std::fs::write(format!("{folder}/plan.json"), format!("[\n{text}\n]\n")).expect("room for the rows");
+    std::fs::write(format!("{folder}/{file}"), format!("[\n{text}\n]\n")).expect("room for the rows");
 }

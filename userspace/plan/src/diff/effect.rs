@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use weir_schema::consumer::Consumer;
 use weir_schema::policy::Policy;
 
-use super::{Fate, Part};
+use super::{Fate, Leaf, Part};
 use crate::Plan;
 use crate::balance::{Balance, State};
 use crate::hash::digest;
@@ -170,14 +170,24 @@ fn civil(days: u64) -> String {
     format!("{year}-{month:02}-{day:02}")
 }
 
-pub(super) fn one(part: Part) -> String {
+/// Of a part of which there is one, by the settings that differ.
+pub(super) fn one(part: Part, leaves: &[Leaf]) -> String {
     let words = match part {
         Part::Tls => "New handshakes obey it; open connections stay.",
         Part::Shield => "The kernel obeys it at once; lists and bans that stay are not interrupted.",
-        Part::Limits => "It holds at once for all; `workers` holds from the next start on.",
+        Part::Limits => "It holds at once for all.",
         Part::Telemetry => "What is reported changes; no connection is touched.",
         Part::Admin => "Commands and the web page obey it; no connection of a client is touched.",
         _ => "It holds for new connections.",
     };
-    words.to_owned()
+    let differs = |begin: &str| leaves.iter().any(|leaf| leaf.path.starts_with(begin));
+    let further = match part {
+        Part::Limits if differs("workers") => {
+            " Connections of a worker that is not needed any more end after the exchange they are in."
+        }
+        Part::Admin if differs("socket") => " Commands must name the new socket: `--socket` or WEIR_SOCKET.",
+        Part::Telemetry if differs("metrics") => " Scrapers must ask where the metrics are from then on.",
+        _ => "",
+    };
+    format!("{words}{further}")
 }

@@ -1,19 +1,23 @@
 //! Entries by the segments of their paths: one tree for each host, all in one array.
 //!
 //! With very many routes a look-up costs what it misses in the caches, so a step to a child reads one slot of a small index and
-//! one node, which fills a cache line together with the text that led there.
+//! one node, which fills a cache line together with the text that led there. Where the slot lies follows from the texts alone
+//! and not from the nodes on the way, so that the processor fetches the lines of all steps at the same time.
 
 use crate::hash::digest;
 
-/// A node of the tree, by its place.
+/// A node of the tree, by its place, and what the texts that led there come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Node(u32);
+pub(super) struct Node {
+    place: u32,
+    trail: u64,
+}
 
 /// The end of a list, and what is no node.
 const NONE: u32 = u32::MAX >> 1;
 
 /// The parent of the roots of exact hosts, which are found as if their names were segments.
-const HOSTS: Node = Node(NONE - 1);
+const HOSTS: Node = Node { place: NONE - 1, trail: 0 };
 
 /// This bit of an entry in a list says that nothing is to be tested beyond its host and segments.
 const PLAIN: u32 = 1 << 31;
@@ -105,7 +109,8 @@ impl Tree {
 
     /// A root for hosts that are no single name.
     pub(super) fn root(&mut self) -> Node {
-        self.add(NONE, Text { len: 0, bytes: [0; TEXT_MAX] })
+        let trail = mixed(self.nodes.len() as u64);
+        Node { place: self.add(NONE, Text { len: 0, bytes: [0; TEXT_MAX] }), trail }
     }
 
     /// The root of the host with this very name, made now if there is none yet.
@@ -118,8 +123,8 @@ impl Tree {
         self.find(HOSTS, name)
     }
 
-    fn add(&mut self, parent: u32, text: Text) -> Node {
-        let node = Node(number(self.nodes.len()));
+    fn add(&mut self, parent: u32, text: Text) -> u32 {
+        let node = number(self.nodes.len());
         let (one, end, rest, below, least) = (NONE, NONE, NONE, NONE, NONE);
         self.nodes.push(Branch { one, end, rest, below, least, parent, text });
         node
@@ -133,7 +138,7 @@ impl Tree {
             node = self.child(node, step);
             self.lower(node, entry);
         }
-        let Some(branch) = self.nodes.get_mut(node.0 as usize) else { return };
+        let Some(branch) = self.nodes.get_mut(node.place as usize) else { return };
         let head = match spot.kind {
             Kind::End => &mut branch.end,
             Kind::Rest => &mut branch.rest,
@@ -146,7 +151,7 @@ impl Tree {
     }
 
     fn lower(&mut self, node: Node, entry: u32) {
-        if let Some(branch) = self.nodes.get_mut(node.0 as usize) {
+        if let Some(branch) = self.nodes.get_mut(node.place as usize) {
             branch.least = branch.least.min(entry);
         }
     }
@@ -155,22 +160,22 @@ impl Tree {
         match step {
             Step::Text(text) => self.find(node, text).unwrap_or_else(|| self.add_child(node, text)),
             Step::One => {
-                let own = self.branch(node).map_or(NONE, |branch| branch.one);
+                let own = self.branch(node.place).map_or(NONE, |branch| branch.one);
                 if own != NONE {
-                    return Node(own);
+                    return node.one(own);
                 }
-                let child = self.root();
-                if let Some(branch) = self.nodes.get_mut(node.0 as usize) {
-                    branch.one = child.0;
+                let child = self.add(NONE, Text { len: 0, bytes: [0; TEXT_MAX] });
+                if let Some(branch) = self.nodes.get_mut(node.place as usize) {
+                    branch.one = child;
                 }
-                child
+                node.one(child)
             }
         }
     }
 
     fn add_child(&mut self, parent: Node, text: &str) -> Node {
         let text_bytes = self.text(text);
-        let child = self.add(parent.0, text_bytes);
+        let child = Node { place: self.add(parent.place, text_bytes), trail: parent.trail_to(text) };
         let full = self.nodes.len() * 4 >= self.slots.len() * 3;
         if full {
             let empty = Slot { hash: 0, node: NONE };
@@ -178,7 +183,7 @@ impl Tree {
             let slots = std::mem::replace(&mut self.slots, vec![empty; size]);
             slots.into_iter().filter(|slot| slot.node != NONE).for_each(|slot| self.put(slot));
         }
-        self.put(Slot { hash: hash(parent, text), node: child.0 });
+        self.put(Slot { hash: child.hash(), node: child.place });
         child
     }
 
@@ -207,21 +212,22 @@ impl Tree {
         }
     }
 
-    fn branch(&self, node: Node) -> Option<&Branch> {
-        self.nodes.get(node.0 as usize)
+    fn branch(&self, place: u32) -> Option<&Branch> {
+        self.nodes.get(place as usize)
     }
 
     /// The child of a node for this segment.
     fn find(&self, node: Node, segment: &str) -> Option<Node> {
         let mask = self.slots.len().wrapping_sub(1);
-        let hash = hash(node, segment);
+        let trail = node.trail_to(segment);
+        let hash = Node { place: NONE, trail }.hash();
         let mut place = hash as usize & mask;
         loop {
             let slot = self.slots.get(place).filter(|slot| slot.node != NONE)?;
             if slot.hash == hash {
-                let branch = self.branch(Node(slot.node))?;
-                if branch.parent == node.0 && self.is(&branch.text, segment) {
-                    return Some(Node(slot.node));
+                let branch = self.branch(slot.node)?;
+                if branch.parent == node.place && self.is(&branch.text, segment) {
+                    return Some(Node { place: slot.node, trail });
                 }
             }
             place = (place + 1) & mask;
@@ -245,7 +251,7 @@ impl Tree {
             Some(rest) => self.walk(root, Some(rest), &mut Search { best, holds }),
             // `OPTIONS *` asks about the host as a whole: only what is below everything holds it.
             None => {
-                if let Some(branch) = self.branch(root) {
+                if let Some(branch) = self.branch(root.place) {
                     self.scan(branch.below, &mut Search { best, holds });
                 }
             }
@@ -254,7 +260,9 @@ impl Tree {
 
     /// Looks at a node and goes on with what is left of the path; nothing is left behind the last segment.
     fn walk(&self, node: Node, rest: Option<&str>, search: &mut Search<'_>) {
-        let Some(branch) = self.branch(node).filter(|branch| branch.least < *search.best) else { return };
+        let Some(branch) = self.branch(node.place).filter(|branch| branch.least < *search.best) else {
+            return;
+        };
         let Some(rest) = rest else {
             self.scan(branch.end, search);
             self.scan(branch.below, search);
@@ -269,7 +277,7 @@ impl Tree {
             self.walk(child, tail, search);
         }
         if branch.one != NONE && !segment.is_empty() {
-            self.walk(Node(branch.one), tail, search);
+            self.walk(node.one(branch.one), tail, search);
         }
         if !rest.is_empty() {
             self.scan(branch.rest, search);
@@ -294,10 +302,25 @@ impl Tree {
     }
 }
 
-/// Where the child of a node for a segment is looked for. Short segments, which are most, are hashed in a few steps.
-fn hash(node: Node, segment: &str) -> u32 {
-    let mixed = (digest(segment.as_bytes()) ^ u64::from(node.0)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    u32::try_from(mixed >> 32).unwrap_or(NONE)
+impl Node {
+    /// The trail to the child for a segment. Short segments, which are most, are hashed in a few steps.
+    fn trail_to(self, segment: &str) -> u64 {
+        mixed(digest(segment.as_bytes()) ^ self.trail.rotate_left(32))
+    }
+
+    /// The child for any one segment, which is at this place.
+    const fn one(self, place: u32) -> Self {
+        Self { place, trail: mixed(self.trail) }
+    }
+
+    /// Where it is looked for among the slots.
+    fn hash(self) -> u32 {
+        u32::try_from(self.trail >> 32).unwrap_or(NONE)
+    }
+}
+
+const fn mixed(value: u64) -> u64 {
+    value.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 struct Search<'a> {

@@ -22,7 +22,8 @@ use weir_reactor::{Buf, nest};
 
 /// How long a client may go on sending after an answer that ends its connection, so that it can read the answer.
 const LINGER: Duration = Duration::from_secs(2);
-/// How long the first request of a connection is waited for once no more connections are wanted.
+/// How long a request is waited for once no more are wanted: a client that is asking just now would find its connection gone,
+/// and could not know whether it was heard.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 /// Bytes that are read away meanwhile.
 const LINGER_BYTES_MAX: usize = 256 * 1024;
@@ -167,9 +168,7 @@ async fn wait(line: &Line, inflow: &Inflow, idle: Duration) -> bool {
             return Poll::Ready(true);
         }
         if line.is_draining() {
-            // Who has connected just now is about to ask.
-            let last = if line.requests.get() == 0 { LAST_WAIT } else { Duration::ZERO };
-            return line.watch.poll_limit(&mut late, last, cx).map(|()| false);
+            return line.watch.poll_limit(&mut late, LAST_WAIT, cx).map(|()| false);
         }
         line.watch.poll_limit(&mut until, idle, cx).map(|()| false)
     })

@@ -85,7 +85,7 @@ impl Default for Board {
 }
 
 impl Board {
-    /// A board for this many workers.
+    /// A board for this many workers at most.
     pub fn new(workers: u32) -> Board {
         Board { epoch: Instant::now(), workers: workers.max(1), upstreams: Mutex::default() }
     }

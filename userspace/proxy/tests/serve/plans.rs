@@ -125,6 +125,7 @@ impl Draft {
             chains,
             library: None,
             tickets: None,
+            seats: std::sync::OnceLock::new(),
             written: None,
         }
     }

@@ -22,5 +22,8 @@ pub(crate) fn survive(text: &str) {
     drop(parse(&Sources::one("torn.yaml", text), &Fixed::default()));
     if let Ok(formatted) = fmt::format(text) {
         assert_eq!(fmt::format(&formatted).as_ref(), Ok(&formatted), "\n{text}\nonce\n{formatted}");
+        let [before, after] =
+            [text, &formatted].map(|text| parse(&Sources::one("torn.yaml", text), &Anything));
+        assert_eq!(before.config, after.config, "\n{text}\nmeans another thing as\n{formatted}");
     }
 }

@@ -1,17 +1,18 @@
-//! Taking configurations: from the file, from elsewhere, on trial, and going back.
+//! Taking a configuration that is compiled: for good, on trial, and going back.
 
 use super::Appliance;
+use crate::files;
 use crate::generations::Entry;
-use crate::load::{Loaded, hash, load};
-use crate::{change, files, lockout};
+use crate::load::{Loaded, hash};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use weir_admin::{File, Order};
+use weir_control::{aside, spawn};
 use weir_plan::Plan;
 use weir_plan::listener::Bind;
-use weir_schema::{Source, Sources};
+use weir_schema::Sources;
 
 /// A configuration in force until somebody confirms it, or its time is over.
 pub(crate) struct Trial {
@@ -20,38 +21,20 @@ pub(crate) struct Trial {
     number: u64,
 }
 
+/// An earlier configuration.
+pub(super) enum Earlier {
+    /// Nobody has let go of it yet.
+    Loaded(Box<Loaded>),
+    /// Its texts, to be compiled anew.
+    Kept(Sources),
+}
+
 /// How long until going back is tried again, should it fail.
 const AGAIN: Duration = Duration::from_secs(1);
 
 impl Appliance {
-    /// Says what would change with the files as they are now, or with others in their place.
-    pub(super) fn diff(&self, files: Option<Vec<File>>) -> Result<Value> {
-        let running = &self.current.plan;
-        let next = load(self.sources(files)?, Some(running))?;
-        let mut told = change::told(&weir_plan::diff::diff(running, &next.plan));
-        if let Some(fields) = told.as_object_mut() {
-            fields.insert(String::from("generation"), self.generation.into());
-            fields.insert(String::from("warnings"), next.warnings.into());
-        }
-        Ok(told)
-    }
-
-    fn sources(&self, files: Option<Vec<File>>) -> Result<Sources> {
-        let source = |file: File| Source::new(file.name, file.text);
-        match files {
-            Some(files) => Ok(Sources::new(files.into_iter().map(source).collect())),
-            None => files::sources(&self.file),
-        }
-    }
-
-    /// Takes a configuration: all of it or nothing.
-    pub(crate) fn reload(&mut self, order: &Order) -> Result<Value> {
-        let outcome = self.obey(order);
-        self.note(outcome)
-    }
-
     /// Counts how a wish for another configuration went.
-    fn note(&mut self, outcome: Result<Value>) -> Result<Value> {
+    pub(super) fn note(&mut self, outcome: Result<Value>) -> Result<Value> {
         self.reloads.last_taken = outcome.is_ok();
         match &outcome {
             Ok(_) => {
@@ -66,21 +49,25 @@ impl Appliance {
         outcome
     }
 
-    fn obey(&mut self, order: &Order) -> Result<Value> {
+    /// Whether another configuration may be taken now.
+    pub(super) fn may_take(&self) -> Result<()> {
+        ensure!(!self.draining, "this process is about to end");
         ensure!(
             self.trial.is_none(),
             "generation {} waits to be confirmed: `weir confirm` keeps it, `weir rollback` ends it",
             self.generation
         );
-        let loaded = load(self.sources(order.files.clone())?, Some(&self.current.plan))?;
-        if !order.force {
-            lockout::check(&loaded.plan, order.operator)?;
-        }
+        Ok(())
+    }
+
+    /// Takes a configuration that an order has brought; one on trial remembers what was in force before it.
+    pub(super) fn obey(&mut self, loaded: Loaded, confirm_s: Option<u64>) -> Result<Value> {
+        self.may_take()?;
         let (back, number) = (self.current.clone(), self.generation);
         let warnings = loaded.warnings.clone();
         self.take(loaded)?;
         self.store.forget_aside();
-        if let Some(seconds) = order.confirm_s {
+        if let Some(seconds) = confirm_s {
             self.store.set_aside(&self.current.hash, number);
             self.trial =
                 Some(Trial { deadline: Instant::now() + Duration::from_secs(seconds), back, number });
@@ -88,6 +75,7 @@ impl Appliance {
         Ok(json!({
             "generation": self.generation,
             "config": self.file,
+            "socket": self.current.config.admin.socket.value.0,
             "trial": self.trial_told(),
             "warnings": warnings,
         }))
@@ -96,14 +84,20 @@ impl Appliance {
     /// Opens, then swaps, then closes: a step that fails leaves everything as it was.
     fn take(&mut self, loaded: Loaded) -> Result<()> {
         let [before, after] = [&self.current.plan, &loaded.plan].map(|plan| addresses(plan));
-        let sockets = self.crew.open_beside(&loaded.plan, &before)?;
-        let log = self.logbook.prepare(&loaded.config, self.crew.len())?;
+        let recruits = self.crew.recruit(&self.shared, &loaded.plan)?;
+        let sockets = self.crew.open_beside(&loaded.plan, &before, &recruits)?;
+        let workers = self.crew.wanted(&loaded.plan);
+        let log = self.logbook.prepare(&loaded.config, workers)?;
+        let doors = self.doors.prepare(&loaded.config)?;
         self.guard.sync(&loaded.plan)?;
-        self.logbook.take(log, &self.crew);
+        self.doors.take(&loaded.config, doors);
         self.lookout.sync(&loaded.plan);
         self.shared.plans.store(Arc::clone(&loaded.plan));
         self.generation += 1;
+        self.crew.enlist(recruits);
+        self.logbook.take(log, &self.crew);
         self.crew.adopt(sockets, self.generation);
+        self.crew.dismiss(workers, self.generation);
         self.crew.release(&after);
         for bind in before.iter().filter(|bind| !after.contains(bind)) {
             tracing::info!(%bind, "no longer listened on");
@@ -125,10 +119,14 @@ impl Appliance {
         self.store.keep(&entry, &self.current.sources, most);
     }
 
-    /// Lets plans go that no worker holds any more: here, because taking a large one apart would hold a worker up.
+    /// Lets plans go that no worker holds any more. Taking a large one apart would hold a worker up, and this thread.
     pub(crate) fn bury(&mut self) {
         self.crew.remind(self.generation);
-        self.retired.retain(|plan| Arc::strong_count(plan) > 1);
+        self.crew.part();
+        let gone: Vec<_> = self.retired.extract_if(.., |plan| Arc::strong_count(plan) == 1).collect();
+        if !gone.is_empty() {
+            spawn(async move { drop(aside(move || drop(gone)).await) });
+        }
     }
 
     /// Keeps what is on trial.
@@ -139,9 +137,11 @@ impl Appliance {
         Ok(json!({ "generation": self.generation }))
     }
 
-    /// Goes back if the time of a trial is over.
+    /// Goes back if the time of a trial is over. Whoever is about to change the configuration is waited for.
     pub(crate) fn expire(&mut self) {
         let now = Instant::now();
+        let turns = Rc::clone(&self.turns);
+        let Some(_turn) = turns.try_take() else { return };
         let Some(trial) = self.trial.take_if(|trial| trial.deadline <= now) else { return };
         let (refused, number) = (self.generation, trial.number);
         match self.go_back(trial.back.clone()) {
@@ -165,25 +165,30 @@ impl Appliance {
         Ok(())
     }
 
-    /// Goes back to a generation; without a number, to the one before.
-    pub(super) fn rollback(&mut self, number: Option<u64>) -> Result<Value> {
-        let outcome = self.find_earlier(number).and_then(|(number, earlier)| {
-            let warnings = earlier.warnings.clone();
-            self.go_back(earlier)?;
-            self.trial = None;
-            Ok(json!({ "generation": self.generation, "back_to": number, "warnings": warnings }))
-        });
-        self.note(outcome)
+    /// Goes back to what was found.
+    pub(super) fn roll_back(&mut self, number: u64, earlier: Loaded) -> Result<Value> {
+        ensure!(!self.draining, "this process is about to end");
+        let warnings = earlier.warnings.clone();
+        self.go_back(earlier)?;
+        self.trial = None;
+        Ok(json!({
+            "generation": self.generation,
+            "back_to": number,
+            "socket": self.current.config.admin.socket.value.0,
+            "warnings": warnings,
+        }))
     }
 
-    fn find_earlier(&self, number: Option<u64>) -> Result<(u64, Loaded)> {
+    /// The generation that is meant by a number, or without one the one before, as it was when it was in force or as its
+    /// texts.
+    pub(super) fn find_earlier(&self, number: Option<u64>) -> Result<(u64, Earlier)> {
         if let (None, Some(trial)) = (number, &self.trial) {
-            return Ok((trial.number, trial.back.clone()));
+            return Ok((trial.number, Earlier::Loaded(Box::new(trial.back.clone()))));
         }
         let other = |entry: &&Entry| entry.hash != self.current.hash;
         let before = || self.store.entries().iter().rev().find(other).map(|entry| entry.number);
         let number = number.or_else(before).context("no earlier configuration is kept")?;
-        Ok((number, load(self.store.read(number)?, Some(&self.current.plan))?))
+        Ok((number, Earlier::Kept(self.store.read(number)?)))
     }
 
     /// What is kept, the newest first.

@@ -62,6 +62,12 @@ impl Validate {
         } else {
             println!("{}", report.write(&sources, format, style).trim_end());
         }
+        let outside = [Code::EnvUndefined, Code::FileUnreadable, Code::CredentialMissing];
+        if report.iter().any(|found| outside.contains(&found.code)) {
+            notes.push(String::from(
+                "what the configuration refers to was looked for on this machine; --offline leaves that alone",
+            ));
+        }
         notes.iter().for_each(|note| eprintln!("{note}"));
         Ok(ExitCode::from(u8::from(report.has_errors())))
     }

@@ -52,8 +52,13 @@ impl Apply {
     /// What the operator has to know to go on.
     fn advise(&self, outcome: &Value) {
         let trial = outcome.get("trial").and_then(|trial| trial.get("back_to")).and_then(Value::as_u64);
+        let socket = outcome.get("socket").and_then(Value::as_str).map(Path::new);
+        let moved = socket.filter(|socket| *socket != self.asking.socket);
         if let (Some(back), Some(time)) = (trial, self.confirm) {
-            println!("`weir confirm` keeps it; in {time:?} generation {back} is in force again otherwise");
+            let at = moved.map(|socket| format!(" --socket {}", socket.display())).unwrap_or_default();
+            println!(
+                "`weir confirm{at}` keeps it; in {time:?} generation {back} is in force again otherwise"
+            );
         }
         let own = outcome.get("config").and_then(Value::as_str).map(Path::new);
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());

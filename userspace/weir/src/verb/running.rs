@@ -5,6 +5,7 @@ use super::{Asking, Output};
 use crate::failure::{CONFIG, UNAVAILABLE, failure};
 use anyhow::{Result, ensure};
 use serde_json::Value;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use weir_admin::{Client, ClientError, Order};
@@ -64,20 +65,17 @@ impl Reload {
 impl Asking {
     /// Asks the running program; a refusal ends the verb with the words of the program.
     pub(crate) fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
-        let client = Client::new(&self.socket, Duration::from_secs(60));
-        client.ask_json(method, path, body).map_err(|error| match error {
-            ClientError::Refused { status: 422, .. } => failure(CONFIG, error.to_string()),
-            ClientError::Unreachable { .. } => failure(UNAVAILABLE, error.to_string()),
-            other => other.into(),
-        })
+        ask_at(&self.socket, method, path, body)
     }
 
     /// Waits until every worker serves by the generation that an answer names, or by a later one.
     pub(super) fn wait(&self, outcome: &Value) -> Result<()> {
         let number = |value: &Value, key: &str| value.get(key).and_then(Value::as_u64).unwrap_or_default();
         let wanted = number(outcome, "generation");
+        // The configuration may have moved the socket.
+        let socket = outcome.get("socket").and_then(Value::as_str).map_or(&*self.socket, Path::new);
         let deadline = Instant::now() + PATIENCE;
-        while number(&self.ask("GET", "/v1/status", None)?, "serving_generation") < wanted {
+        while number(&ask_at(socket, "GET", "/v1/status", None)?, "serving_generation") < wanted {
             ensure!(
                 Instant::now() < deadline,
                 "generation {wanted} is in force, but a worker has not taken it within {PATIENCE:?}"
@@ -94,6 +92,20 @@ impl Asking {
             Output::Text => print!("{}", lines(value, 0)),
         }
     }
+}
+
+/// How long a change may take: a configuration of very many routes is compiled meanwhile, and others may come first.
+const CHANGE_MAX: Duration = Duration::from_secs(330);
+/// How long an answer to a mere question may take.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
+
+fn ask_at(socket: &Path, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
+    let patience = if method == "POST" { CHANGE_MAX } else { ANSWER_MAX };
+    Client::new(socket, patience).ask_json(method, path, body).map_err(|error| match error {
+        ClientError::Refused { status: 422, .. } => failure(CONFIG, error.to_string()),
+        ClientError::Unreachable { .. } => failure(UNAVAILABLE, error.to_string()),
+        other => other.into(),
+    })
 }
 
 /// The version of the shapes that `-o json` prints. It rises when a field goes away or changes its meaning.

@@ -4,6 +4,7 @@ use super::CONFIG;
 use crate::failure::{CONFIG as EX_CONFIG, failure};
 use crate::files;
 use anyhow::{Context, Result};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use weir_schema::diagnostic::Style;
@@ -12,7 +13,7 @@ use weir_schema::{Format, Report, Sources, fmt, parse};
 
 #[derive(clap::Args)]
 pub(crate) struct Fmt {
-    /// The files.
+    /// The files; `-` is standard input, whose tidy text is printed.
     #[arg(default_value = CONFIG)]
     files: Vec<PathBuf>,
     /// Change nothing; fail if a file is not tidy.
@@ -31,18 +32,23 @@ impl Fmt {
         let mut untidy = false;
         for path in &self.files {
             let name = path.to_string_lossy();
-            let old =
-                files::read(path).map_err(|why| failure(EX_CONFIG, format!("cannot read {name}: {why}")))?;
+            let is_stdin = path.as_os_str() == "-";
+            let old = if is_stdin {
+                std::io::read_to_string(std::io::stdin()).map_err(|error| error.to_string())
+            } else {
+                files::read(path)
+            };
+            let old = old.map_err(|why| failure(EX_CONFIG, format!("cannot read {name}: {why}")))?;
             let new = fmt::format(&old)
                 .map_err(|report| refused(&report, &Sources::one(name.clone(), old.clone())))?;
             untidy |= new != old;
-            if self.write && new != old {
+            if self.write && !is_stdin && new != old {
                 std::fs::write(path, &new).with_context(|| format!("cannot write {name}"))?;
             } else if self.diff {
                 print!("{}", fmt::unified(&name, &old, &new));
             } else if self.check && new != old {
                 println!("{name} is not tidy; `weir fmt --write {name}` mends it");
-            } else if !self.check && !self.write {
+            } else if !self.check && (!self.write || is_stdin) {
                 print!("{new}");
             }
         }
@@ -93,8 +99,15 @@ impl Init {
             print!("{}", weir_schema::init());
             return Ok(ExitCode::SUCCESS);
         }
-        let file = std::fs::File::create_new(&self.file);
-        let mut file = file.with_context(|| format!("cannot make {}", self.file.display()))?;
+        let mut file = std::fs::File::create_new(&self.file).map_err(|error| {
+            let why = match error.kind() {
+                ErrorKind::AlreadyExists => String::from("it is there already, and is kept"),
+                _ => error.to_string(),
+            };
+            let words =
+                format!("cannot write {}: {why}; name another file, or `-` to print it", self.file.display());
+            failure(EX_CONFIG, words)
+        })?;
         std::io::Write::write_all(&mut file, weir_schema::init().as_bytes())?;
         println!(
             "{} is written: edit its names and addresses, then `weir validate -c` it",

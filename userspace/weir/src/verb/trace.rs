@@ -41,9 +41,9 @@ pub(crate) struct Trace {
 
 impl Trace {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        let plan = load(files::sources(&self.config)?, None)?.plan;
         let (scheme, authority, target) = split(&self.url)?;
         let request = self.request(scheme, authority, &target).map_err(|error| usage(&error))?;
+        let plan = load(files::sources(&self.config)?, None)?.plan;
         let listener = self.find(&plan, scheme, request.port())?;
         let client = match self.from {
             IpAddr::V4(address) => address.to_ipv6_mapped(),

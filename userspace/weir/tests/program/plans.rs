@@ -51,7 +51,8 @@ fn two_files() -> Result<(), Failed> {
         .replace("  - { name: old, bind: \":81\", redirect: https }\n", "")
         .replace(", 10.0.0.3:80", "")
         .replace("rate: 10/s", "rate: 20/s");
-    let after = written(room.path(), "after", &format!("{text}limits: {{ workers: 2 }}\n"))?;
+    let after =
+        written(room.path(), "after", &format!("{text}limits: {{ workers: 2, buffer_memory: 256MiB }}\n"))?;
     check(&["diff", "-c", &before, "--against", &before], 0, "Nothing differs.\n")?;
     check(&["diff", "-c", &after, "--against", &before], 1, include_str!("plans/diff.txt"))?;
     let broken = written(room.path(), "broken", "version: 1\nroutes: nonsense\n")?;

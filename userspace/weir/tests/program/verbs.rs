@@ -4,6 +4,7 @@ use crate::process::{Weir, free_port, weir};
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Output, Stdio};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -14,6 +15,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         Trial::test("verbs::tokens_are_looked_into", jwt),
         Trial::test("verbs::a_program_that_does_not_answer_is_waited_for", waiting),
         Trial::test("verbs::completions_and_manual_pages_name_every_verb", manual),
+        Trial::test("verbs::nobody_reads_and_the_verb_ends", unread),
+        Trial::test("verbs::what_is_wrong_with_the_wish_is_said_first", wishes),
     ]
 }
 
@@ -138,5 +141,34 @@ fn manual() -> Result<(), Failed> {
         assert!(words.contains(verb), "{verb}");
         assert!(room.path().join(format!("weir-{verb}.1")).exists(), "a page for {verb}");
     }
+    Ok(())
+}
+
+/// In a pipeline the reader may have enough: that is no error of the verb.
+fn unread() -> Result<(), Failed> {
+    let (reader, writer) = std::io::pipe()?;
+    drop(reader);
+    let output = weir().arg("explain").stdout(writer).spawn()?.wait_with_output()?;
+    assert_eq!(output.status.signal(), Some(13), "{output:?}");
+    Ok(())
+}
+
+fn wishes() -> Result<(), Failed> {
+    let room = tempfile::tempdir()?;
+    let file = room.path().join("weir.yaml");
+    let file = file.to_str().ok_or("a path")?;
+    let check = |arguments: &[&str], code: i32, says: &[&str]| {
+        let output = weir().args(arguments).output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {words}");
+        says.iter().for_each(|says| assert!(words.contains(says), "{says} is not in {words}"));
+    };
+    check(&["init", file], 0, &[]);
+    check(&["init", file], 78, &["it is there already, and is kept", "`-` to print it"]);
+    // The first file names a certificate that is not here.
+    check(&["validate", "-c", file], 1, &["--offline leaves that alone"]);
+    check(&["validate", "--offline", "-c", file], 0, &[]);
+    assert_eq!(printed(&fed(&["fmt", "-"], "version:   1\n")), "version: 1\n");
+    check(&["trace", "GET", "a.test/", "-c", file], 2, &["`a.test/` is no URL"]);
     Ok(())
 }

@@ -1,0 +1,85 @@
+//! The program under load.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use weir_admin::Client;
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running weir with a directory of its own. Dropping it ends it.
+pub(crate) struct Appliance {
+    room: tempfile::TempDir,
+    child: Child,
+    port: u16,
+    reloads: usize,
+}
+
+impl Appliance {
+    pub(crate) fn start() -> Self {
+        let room = tempfile::tempdir().expect("a directory");
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let port = free.expect("a free port").port();
+        write(&room, port, 0);
+        let child = Command::new(env!("CARGO_BIN_EXE_weir"))
+            .args(["run", "--config"])
+            .arg(room.path().join("weir.yaml"))
+            .env("STATE_DIRECTORY", room.path().join("state"))
+            .env("WEIR_LOG", "error")
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("weir starts");
+        let appliance = Self { room, child, port, reloads: 0 };
+        let deadline = Instant::now() + PATIENCE;
+        while appliance.client().ask("GET", "/v1/status", None).is_err() {
+            assert!(Instant::now() < deadline, "weir serves");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        appliance
+    }
+
+    fn client(&self) -> Client {
+        Client::new(&self.room.path().join("admin.sock"), PATIENCE)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Takes a configuration that differs from the one before.
+    pub(crate) fn reload(&mut self) {
+        self.reloads += 1;
+        write(&self.room, self.port, self.reloads);
+        self.client().ask("POST", "/v1/reload", None).expect("the reload is taken");
+    }
+
+    /// How much memory it holds.
+    pub(crate) fn memory_kib(&self) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+}
+
+impl Drop for Appliance {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A listener, a thousand routes, and one that changes each time.
+fn write(room: &tempfile::TempDir, port: u16, number: usize) {
+    let mut text = format!(
+        "version: 1\nshield: {{ mode: off }}\nadmin: {{ socket: \"{}/admin.sock\" }}\n\
+         listeners: [ {{ name: edge, bind: \"127.0.0.1:{port}\", limits: {{ requests_max: 4000000 }} }} ]\nroutes:\n  \
+         - {{ name: hello, match: /*, respond: {{ body: hello, headers: {{ X-Number: \"{number}\" }} }} }}\n",
+        room.path().display()
+    );
+    for route in 0..1_000 {
+        text.push_str(&format!("  - {{ match: /route/{route}/*, respond: {{ body: other }} }}\n"));
+    }
+    std::fs::write(room.path().join("weir.yaml"), text).expect("room for the configuration");
+}

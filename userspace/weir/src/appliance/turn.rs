@@ -1,0 +1,106 @@
+//! Whoever changes the configuration: one after the other. Reading and compiling is done aside, so that doors, checks, keys,
+//! bans and the watchdog do not wait for it.
+
+use super::Appliance;
+use super::take::Earlier;
+use crate::load::load;
+use crate::{change, files, lockout};
+use anyhow::{Context, Result};
+use serde_json::Value;
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::{Arc, PoisonError};
+use weir_admin::{File, Order};
+use weir_control::{aside, spawn};
+use weir_plan::Plan;
+use weir_schema::{Source, Sources};
+
+/// Takes a configuration: all of it or nothing.
+pub(super) async fn reload(appliance: &RefCell<Appliance>, order: Order) -> Result<Value> {
+    let turns = Rc::clone(&appliance.borrow().turns);
+    let _turn = turns.take().await;
+    appliance.borrow_mut().reloads.signalled = false;
+    let outcome = obey(appliance, order).await;
+    appliance.borrow_mut().note(outcome)
+}
+
+async fn obey(appliance: &RefCell<Appliance>, order: Order) -> Result<Value> {
+    appliance.borrow().may_take()?;
+    let Order { files, confirm_s, force, operator } = order;
+    let directory = Arc::clone(&appliance.borrow().shared.directory);
+    let loaded = compiled(appliance, move |file, before| {
+        let loaded = load(sources(file, files)?, Some(before))?;
+        loaded.plan.seat(&mut directory.lock().unwrap_or_else(PoisonError::into_inner));
+        if !force {
+            lockout::check(&loaded.plan, operator)?;
+        }
+        Ok(loaded)
+    });
+    let loaded = loaded.await?;
+    appliance.borrow_mut().obey(loaded, confirm_s)
+}
+
+/// The same for a signal, whose sender waits for nothing. Signals that come while one waits for its turn are that one.
+pub(crate) fn reload_by_signal(appliance: &Rc<RefCell<Appliance>>) {
+    if std::mem::replace(&mut appliance.borrow_mut().reloads.signalled, true) {
+        return;
+    }
+    let appliance = Rc::clone(appliance);
+    spawn(async move { drop(reload(&appliance, Order::default()).await) });
+}
+
+/// Says what would change with the files as they are now, or with others in their place.
+pub(super) async fn diff(appliance: &RefCell<Appliance>, files: Option<Vec<File>>) -> Result<Value> {
+    let turns = Rc::clone(&appliance.borrow().turns);
+    let _turn = turns.take().await;
+    let told = compiled(appliance, move |file, before| {
+        let next = load(sources(file, files)?, Some(before))?;
+        Ok((change::told(&weir_plan::diff::diff(before, &next.plan)), next.warnings))
+    });
+    let (mut told, warnings) = told.await?;
+    if let Some(fields) = told.as_object_mut() {
+        fields.insert(String::from("generation"), appliance.borrow().generation.into());
+        fields.insert(String::from("warnings"), warnings.into());
+    }
+    Ok(told)
+}
+
+/// Goes back to a generation; without a number, to the one before.
+pub(super) async fn rollback(appliance: &RefCell<Appliance>, number: Option<u64>) -> Result<Value> {
+    let turns = Rc::clone(&appliance.borrow().turns);
+    let _turn = turns.take().await;
+    let outcome = async {
+        let (number, earlier) = appliance.borrow().find_earlier(number)?;
+        let earlier = match earlier {
+            Earlier::Loaded(loaded) => *loaded,
+            Earlier::Kept(sources) => {
+                compiled(appliance, move |_, before| load(sources, Some(before))).await?
+            }
+        };
+        appliance.borrow_mut().roll_back(number, earlier)
+    };
+    let outcome: Result<Value> = outcome.await;
+    appliance.borrow_mut().note(outcome)
+}
+
+/// What comes of work that knows the file and the plan in force, done aside.
+async fn compiled<T: Send + 'static>(
+    appliance: &RefCell<Appliance>,
+    work: impl FnOnce(&Path, &Plan) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (file, before) = {
+        let appliance = appliance.borrow();
+        (appliance.file.clone(), Arc::clone(&appliance.current.plan))
+    };
+    let done = aside(move || work(&file, &before)).await;
+    done.context("the configuration could not be read and compiled")?
+}
+
+fn sources(file: &Path, files: Option<Vec<File>>) -> Result<Sources> {
+    let source = |file: File| Source::new(file.name, file.text);
+    match files {
+        Some(files) => Ok(Sources::new(files.into_iter().map(source).collect())),
+        None => files::sources(file),
+    }
+}
