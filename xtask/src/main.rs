@@ -4,6 +4,7 @@
 mod bench;
 mod component;
 mod ebpf;
+mod fuzz;
 mod lint;
 mod package;
 mod root;
@@ -29,6 +30,7 @@ enum Verb {
     Test(test::Arguments),
     Lint(lint::Arguments),
     BuildEbpf(ebpf::Arguments),
+    Fuzz(fuzz::Arguments),
     Package(package::Arguments),
 }
 
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Verb::Test(arguments) => test::run(&arguments),
         Verb::Lint(arguments) => lint::run(&arguments).map(|()| ExitCode::SUCCESS),
         Verb::Package(arguments) => package::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Verb::Fuzz(arguments) => fuzz::run(&arguments).map(|()| ExitCode::SUCCESS),
         Verb::BuildEbpf(arguments) => ebpf::run(&arguments).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
