@@ -14,6 +14,7 @@ use std::sync::{Arc, PoisonError};
 use weir_admin::{File, Order};
 use weir_control::{aside, spawn};
 use weir_plan::Plan;
+use weir_reactor::give_way;
 use weir_schema::{Source, Sources};
 
 /// Takes a configuration: all of it or nothing.
@@ -93,7 +94,11 @@ async fn compiled<T: Send + 'static>(
         let appliance = appliance.borrow();
         (appliance.file.clone(), Arc::clone(&appliance.current.plan))
     };
-    let done = aside(move || work(&file, &before)).await;
+    let done = aside(move || {
+        give_way();
+        work(&file, &before)
+    });
+    let done = done.await;
     done.context("the configuration could not be read and compiled")?
 }
 
