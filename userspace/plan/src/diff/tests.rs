@@ -1,9 +1,15 @@
 //! Differences in words, and that a plan does not differ from itself.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
+use rustls::pki_types::UnixTime;
+use weir_schema::Sources;
+use weir_schema::lookup::Fixed;
 
 use super::{Fate, Part, diff};
-use crate::compile::tests::plan;
+use crate::compile::tests::{Given, NOW, plan};
+use crate::compile::{Outside, compile};
 
 const BASE: &str = "listeners: [ { name: edge, bind: [ ':80', ':81' ] } ]
 upstreams:
@@ -79,6 +85,36 @@ fn another_order_of_routes_is_a_change() {
     let found = diff(&plan(BASE), &plan(&swapped));
     assert_eq!(found.changes.len(), 1);
     assert_eq!((found.changes[0].part, found.changes[0].fate), (Part::Route, Fate::Changed));
+}
+
+/// Of the sections of which there is one, each setting: what it is, what it becomes, and whether that takes a restart. The
+/// sections that are lists are part of the plan, which workers take as a whole.
+#[test]
+fn a_restart_is_asked_for_where_it_is_needed_and_nowhere_else() {
+    let plan = |section: &str, setting: &str| {
+        let text =
+            format!("version: 1\n{section}: {{ {setting} }}\nlisteners: [ {{ name: edge, bind: ':80' }} ]\n");
+        let config = weir_schema::parse(&Sources::one("weir.yaml", text.clone()), &Fixed::default());
+        let config = Arc::new(config.into_result().unwrap_or_else(|report| panic!("{text}\n{report:#?}")).0);
+        let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(NOW));
+        let outcome = compile(&config, &Outside { files: &Given::default(), now, before: None });
+        outcome.plan.unwrap_or_else(|| panic!("{text}\n{:#?}", outcome.report))
+    };
+    let check = |section: &str, before: &str, after: &str, restart: bool| {
+        let found = diff(&plan(section, before), &plan(section, after));
+        assert_eq!(found.changes.len(), 1, "{section} {before} {after}: {found}");
+        let summary = found.summary();
+        assert_eq!(summary.contains("must be restarted"), restart, "{section} {after}: {summary}");
+        let name = after.split(':').next().unwrap_or_default();
+        assert!(!restart || summary.contains(&format!("`{section}.{name}`")), "{summary}");
+    };
+    let table = include_str!("tests/settings.txt");
+    for line in table.lines().filter(|line| !line.starts_with('#')) {
+        let [section, before, after, when] = line.split(" | ").collect::<Vec<_>>()[..] else {
+            panic!("{line}: section, before, after, when");
+        };
+        check(section, before.trim(), after.trim(), when == "restart");
+    }
 }
 
 proptest! {
