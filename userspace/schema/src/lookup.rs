@@ -23,6 +23,11 @@ pub trait Lookup {
     /// # Errors
     /// Why there is none, in words.
     fn credential(&self, name: &str) -> Result<String, String>;
+
+    /// What it finds only stands in for the real value, which is not known here.
+    fn guesses(&self) -> bool {
+        false
+    }
 }
 
 /// A lookup over values known beforehand: tests use it, and checks that must not touch the machine.
@@ -71,5 +76,9 @@ impl Lookup for Anything {
 
     fn credential(&self, _name: &str) -> Result<String, String> {
         Ok(OFFLINE.to_owned())
+    }
+
+    fn guesses(&self) -> bool {
+        true
     }
 }

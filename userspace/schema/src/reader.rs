@@ -63,16 +63,18 @@ impl<'a> Reader<'a> {
                 filled: false,
                 secret: false,
                 open: None,
+                guessed: false,
             });
         }
         match reference::fill(scalar, node.span, self.lookup) {
-            Ok(Filled { text, secret, open }) => Some(Text {
+            Ok(Filled { text, secret, open, guessed }) => Some(Text {
                 text: Cow::Owned(text),
                 span: node.span,
                 inset: None,
                 filled: true,
                 secret,
                 open,
+                guessed,
             }),
             Err(found) => {
                 found.into_iter().for_each(|diagnostic| self.push(diagnostic));
@@ -85,6 +87,8 @@ impl<'a> Reader<'a> {
     pub fn leaf<T: Leaf>(&mut self, text: &Text<'_>, offset: usize, part: &str) -> Option<T> {
         match T::parse(part) {
             Ok(value) => Some(value),
+            // Whether the real value would do is not known.
+            Err(_) if text.guessed => None,
             Err(fault) => {
                 let (start, len) = fault.part.unwrap_or((0, part.len()));
                 let shown = if text.secret { "(secret)".to_owned() } else { format!("`{part}`") };
@@ -137,6 +141,8 @@ pub struct Text<'n> {
     pub filled: bool,
     /// Part of it came from a file or credential: it must not be printed.
     pub secret: bool,
+    /// Part of it only stands in for a value that is not known here.
+    pub guessed: bool,
     /// A file that part of it came from and that others may read.
     pub open: Option<String>,
 }

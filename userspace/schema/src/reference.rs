@@ -14,13 +14,15 @@ pub(crate) struct Filled {
     pub(crate) secret: bool,
     /// A file that some of it came from and that others may read.
     pub(crate) open: Option<String>,
+    /// Some of it only stands in for a value that is not known here.
+    pub(crate) guessed: bool,
 }
 
 /// Fills in every reference.
 pub(crate) fn fill(scalar: &Scalar, span: Span, lookup: &dyn Lookup) -> Result<Filled, Vec<Diagnostic>> {
     let text = scalar.text.as_str();
     let (mut filled, mut secret, mut faults) = (String::with_capacity(text.len()), false, Vec::new());
-    let mut open = None;
+    let (mut open, mut guessed) = (None, false);
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         if let Some(before) = before.strip_suffix('$') {
@@ -42,6 +44,8 @@ pub(crate) fn fill(scalar: &Scalar, span: Span, lookup: &dyn Lookup) -> Result<F
             Ok((value, from_outside)) => {
                 filled.push_str(&value);
                 secret |= from_outside;
+                // A default is a value as good as any.
+                guessed |= lookup.guesses() && !name.contains(":-");
                 open = open.or_else(|| {
                     name.strip_prefix("file:").filter(|path| lookup.is_open(path)).map(str::to_owned)
                 });
@@ -53,7 +57,7 @@ pub(crate) fn fill(scalar: &Scalar, span: Span, lookup: &dyn Lookup) -> Result<F
         }
     }
     filled.push_str(rest);
-    if faults.is_empty() { Ok(Filled { text: filled, secret, open }) } else { Err(faults) }
+    if faults.is_empty() { Ok(Filled { text: filled, secret, open, guessed }) } else { Err(faults) }
 }
 
 fn part(scalar: &Scalar, span: Span, offset: usize, len: usize) -> Span {
@@ -89,7 +93,8 @@ fn variable(name: &str, lookup: &dyn Lookup) -> Result<(String, bool), Fault> {
         let hint = "A reference is `${NAME}`, `${NAME:-default}`, `${file:PATH}` or `${cred:NAME}`.";
         return Err((Code::Reference, format!("`${{{name}}}` is not a reference"), hint.to_owned()));
     }
-    match lookup.env(variable).or_else(|| default.map(str::to_owned)) {
+    let known = if lookup.guesses() && default.is_some() { None } else { lookup.env(variable) };
+    match known.or_else(|| default.map(str::to_owned)) {
         Some(value) => Ok((value, false)),
         None => {
             let hint = format!("Set it for the service, or give a default: `${{{variable}:-…}}`.");
@@ -112,6 +117,19 @@ mod tests {
         fill(&scalar, span, &lookup)
             .map(|filled| (filled.text, filled.secret))
             .map_err(|found| found.into_iter().map(|d| (d.code, d.span.column)).collect())
+    }
+
+    #[test]
+    fn what_is_not_known_here_is_a_guess_unless_there_is_a_default() {
+        let check = |text: &str, expect: &str, guessed: bool| {
+            let scalar = Scalar { text: text.into(), inset: Some(0) };
+            let filled = fill(&scalar, Span::NOWHERE, &crate::lookup::Anything).unwrap();
+            assert_eq!((filled.text.as_str(), filled.guessed), (expect, guessed), "{text}");
+        };
+        check(":8080", ":8080", false);
+        check("${BIND:-:8080}", ":8080", false);
+        check("${BIND}", "env-BIND", true);
+        check("${cred:key}", crate::lookup::OFFLINE, true);
     }
 
     #[test]

@@ -155,7 +155,9 @@ fn variable(inner: &str, at: usize) -> Result<(Variable, usize), Fault> {
     let variable = Variable::parse(name).ok_or_else(|| {
         let near = hint::nearest(name, ALONE.iter().chain(PREFIXES).copied());
         let all = "There are `scheme`, `method`, `host`, `path`, `query`, `client.ip`, `request.id`, `route`, `consumer.name`, `header.…`, `claims.…` and `path.…`.";
-        let hint = near.map_or(all.to_owned(), |near| format!("Did you mean `{{{near}}}`?"));
+        let is_bare = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let all = if is_bare { format!("A capture of the path is `{{path.{name}}}`. {all}") } else { all.to_owned() };
+        let hint = near.map_or(all, |near| format!("Did you mean `{{{near}}}`?"));
         Fault::new(format!("there is no variable `{name}`")).part(at.saturating_add(1), name.len()).hint(hint)
     })?;
     Ok((variable, name.len().saturating_add(2)))
