@@ -14,6 +14,9 @@ impl Seat {
 /// Rows at most; further routes are counted together under [`Seat::OTHER`].
 pub(crate) const SEATS_MAX: usize = 4096;
 
+/// Names that are remembered, of routes with a row and of those without: reloads that rename routes must not add up.
+const NAMES_MAX: usize = 1 << 18;
+
 /// Gives every listener and route its row, and the same row again after a reload.
 #[derive(Debug)]
 pub struct Directory {
@@ -43,7 +46,9 @@ impl Directory {
             self.lost += 1;
             Seat::OTHER
         };
-        self.by_name.insert(key, seat);
+        if self.by_name.len() < NAMES_MAX {
+            self.by_name.insert(key, seat);
+        }
         seat
     }
 
