@@ -230,6 +230,12 @@ impl Block {
         self.refused.get(usize::from(reason)).map_or(0, |counter| counter.load(Relaxed))
     }
 
+    /// Finished exchanges of all rows whose status is of this class.
+    pub fn exchanges(&self, class: Class) -> u64 {
+        let rows = self.chunks.iter().filter_map(OnceLock::get).flat_map(|chunk| chunk.iter());
+        rows.flat_map(|row| Method::ALL.iter().map(move |(method, _)| row.requests(*method, class))).sum()
+    }
+
     pub(crate) fn row(&self, seat: Seat) -> Option<&Row> {
         self.chunks.get(seat.0 / ROWS_PER_CHUNK)?.get()?.get(seat.0 % ROWS_PER_CHUNK)
     }
@@ -270,6 +276,7 @@ mod tests {
         let row = block.row(Seat(70)).unwrap();
         assert_eq!(row.requests(Method::Post, Class::ServerError), 1);
         assert_eq!(row.requests(Method::Post, Class::Success), 0);
+        assert_eq!([Class::ServerError, Class::Success].map(|class| block.exchanges(class)), [1, 0]);
         assert!(block.row(Seat(1)).is_none(), "no chunk is made for rows that nobody uses");
     }
 }

@@ -83,6 +83,14 @@ impl Crowd {
         counted.then(|| Guest { crowd: Arc::clone(self), client })
     }
 
+    /// How many connections are counted now.
+    #[must_use]
+    pub fn connections(&self) -> u32 {
+        let of_part =
+            |part: &Mutex<Counts>| part.lock().unwrap_or_else(PoisonError::into_inner).values().sum::<u32>();
+        self.parts.iter().map(of_part).sum()
+    }
+
     fn leave(&self, client: Ipv6Addr) {
         self.with(client, |counts| {
             if let Some(count) = counts.get_mut(&client) {

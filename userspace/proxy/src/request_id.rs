@@ -18,6 +18,16 @@ impl Default for Ids {
 }
 
 impl Ids {
+    /// Those that follow from a seed, for worlds that have to be the same again.
+    pub(crate) fn of_seed(seed: u64) -> Ids {
+        let mut ids = Ids { state: [seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, seed] };
+        // The first numbers of a state with few ones have few ones, too.
+        for _ in 0..16 {
+            ids.random();
+        }
+        ids
+    }
+
     /// The next id.
     pub(crate) fn draw(&mut self) -> Id {
         let (high, low) = (self.random(), self.random());

@@ -6,6 +6,7 @@ use crate::{
     gate::Gate,
     offence::Sentence,
     outlet::{Outlet, Question},
+    request_id::Ids,
     socket::Socket,
     team::Place,
     upstream::Board,
@@ -14,15 +15,14 @@ use arc_swap::ArcSwap;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv6Addr};
-use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 use weir_meter::{Block, Count, Directory, log::Hose};
-use weir_plan::Plan;
-use weir_reactor::{Handle, Listener, Reactor, Stream, now, sleep, spawn};
+use weir_plan::{Plan, listener::Bind};
+use weir_reactor::{Handle, Listen, Listener, Reactor, Stream, now, sleep, spawn};
 use weir_wire::Reason;
 
 /// How often idle upstream connections are looked through.
@@ -155,18 +155,45 @@ impl Helm {
 impl Worker {
     /// Serves on this thread. `ready` is called once everything listens.
     pub fn run(
-        self,
+        mut self,
         config: weir_reactor::Config,
         ready: impl FnOnce(Helm),
     ) -> Result<(), weir_reactor::Error> {
         let reactor = Reactor::new(config)?;
+        let sockets = std::mem::take(&mut self.sockets);
+        let listen = |desk: &Rc<Desk>| sockets.into_iter().for_each(|socket| begin(desk, socket));
+        self.serve(&reactor, Ids::default(), listen, ready);
+        Ok(())
+    }
+
+    /// Serves in a simulated world, at the addresses of its plan, until `beside` has told it to drain. What is left to
+    /// chance is drawn from the seed, so that the same world comes to the same end.
+    pub fn simulate<F: Future<Output = ()> + 'static>(
+        self,
+        reactor: &Reactor,
+        seed: u64,
+        beside: impl FnOnce(Helm) -> F,
+    ) {
+        let binds: Vec<Bind> = self.plans.load().listeners.iter().flat_map(|one| one.binds.clone()).collect();
+        let listen = |desk: &Rc<Desk>| {
+            for bind in binds {
+                let Bind::Ip(address) = bind else { continue };
+                if let Ok(listener) = Listener::bind(address, Listen::default()) {
+                    spawn(accept(Rc::clone(desk), desk.open_gate(bind), listener));
+                }
+            }
+        };
+        self.serve(reactor, Ids::of_seed(seed), listen, |helm| spawn(beside(helm)));
+    }
+
+    fn serve(self, reactor: &Reactor, ids: Ids, listen: impl FnOnce(&Rc<Desk>), ready: impl FnOnce(Helm)) {
         let helm = Helm { handle: reactor.handle(), outlet: Arc::default() };
         let shared = (self.directory, self.board);
         let desk = Rc::new(Desk::new(self.plans, shared, self.block, (self.crowd, self.place), helm.clone()));
+        desk.ids.replace(ids);
         HERE.set(Some(Rc::clone(&desk)));
-        let sockets = self.sockets;
         reactor.run(async {
-            sockets.into_iter().for_each(|socket| begin(&desk, socket));
+            listen(&desk);
             spawn(sweep(Rc::clone(&desk)));
             spawn(flush_log(Rc::clone(&desk)));
             desk.place.join(helm.clone());
@@ -175,7 +202,6 @@ impl Worker {
             desk.flush_log();
         });
         HERE.set(None);
-        Ok(())
     }
 }
 
@@ -208,12 +234,13 @@ async fn until_drained(desk: &Rc<Desk>) {
 /// Gives a socket a task that accepts on it.
 fn begin(desk: &Rc<Desk>, socket: Socket) {
     let gate = desk.open_gate(socket.bind);
-    spawn(accept(Rc::clone(desk), gate, socket.fd));
+    if let Ok(listener) = Listener::from_fd(socket.fd) {
+        spawn(accept(Rc::clone(desk), gate, listener));
+    }
 }
 
 /// Accepts until draining begins or the address is given up. Who has connected by then is still served.
-async fn accept(desk: Rc<Desk>, gate: Rc<Gate>, fd: OwnedFd) {
-    let Ok(listener) = Listener::from_fd(fd) else { return };
+async fn accept(desk: Rc<Desk>, gate: Rc<Gate>, listener: Listener) {
     let mut number = None;
     let mut renewal = sleep(RENEWAL);
     let mut ending = false;

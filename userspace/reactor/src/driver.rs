@@ -1,6 +1,7 @@
 //! Where requests go and completions come from: the kernel's ring, or the simulator's network.
 
 use crate::counters::Tally;
+use crate::inbox::Inbox;
 use crate::listener::{Listen, open_at};
 use crate::request::Request;
 use crate::ring::{Completion, Ring};
@@ -45,6 +46,15 @@ impl Driver {
             Driver::Sim(kernel) => kernel.turn(want, timeout, into),
         }
         Ok(())
+    }
+
+    /// Lets a simulated kernel hear the bell, which is outside of its world; a real one hears by itself.
+    pub(crate) fn hear(&mut self, inbox: &Inbox) {
+        if let Driver::Sim(kernel) = self
+            && inbox.is_rung()
+        {
+            kernel.ring_bell();
+        }
     }
 
     /// Whether something was pushed that has not been taken yet.

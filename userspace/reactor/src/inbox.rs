@@ -60,6 +60,11 @@ impl Inbox {
         self.bell.as_raw_fd()
     }
 
+    /// Whether the bell was rung since everything was taken.
+    pub(crate) fn is_rung(&self) -> bool {
+        self.rung.load(Ordering::SeqCst)
+    }
+
     /// Takes everything. The bell may ring again from here on.
     pub(crate) fn take(&self) -> Post {
         self.rung.store(false, Ordering::SeqCst);

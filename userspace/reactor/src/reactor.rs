@@ -160,6 +160,7 @@ impl Reactor {
         add(&hub.tally.turns, 1);
         hub.inbox.turns.store(hub.tally.turns.get(), Ordering::Relaxed);
         hub.pool.refill();
+        hub.driver.borrow_mut().hear(&hub.inbox);
         let mut done = self.done.borrow_mut();
         let turned = hub.driver.borrow_mut().turn(want, timeout, &mut done, &hub.tally);
         if let Err(error) = turned {

@@ -86,6 +86,12 @@ impl Stream {
         self.recv.socket.poll_end(cx)
     }
 
+    /// Ready once the connection has failed. Takes nothing away from [`Stream::recv`] and does not take the end of the
+    /// peer's side for a failure.
+    pub fn poll_lost(&self, cx: &Context<'_>) -> Poll<()> {
+        self.recv.socket.poll_lost(cx)
+    }
+
     /// Ready once [`Stream::recv`] will not have to wait.
     pub fn poll_readable(&self, cx: &Context<'_>) -> Poll<()> {
         self.recv.socket.poll_readable(cx)

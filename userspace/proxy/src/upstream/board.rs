@@ -127,6 +127,13 @@ impl Board {
         UpstreamView { name: Arc::clone(&upstream.name), targets: targets.collect() }
     }
 
+    /// How much of each limit of its breaker workers hold for an upstream: connections, pending, requests. What they
+    /// hold they need not use at the moment.
+    #[must_use]
+    pub fn held(&self, upstream: &Upstream) -> [u32; 3] {
+        self.standing(&upstream.name).permits(upstream.breaker).each_ref().map(|permits| permits.out())
+    }
+
     /// Takes a target out of use, or back into it. What it serves now it may finish.
     ///
     /// # Errors

@@ -28,6 +28,11 @@ impl Permits {
         taken.map_or(0, |left| left.min(wanted))
     }
 
+    /// How many are out.
+    pub(crate) fn out(&self) -> u32 {
+        self.max - self.left.load(Relaxed)
+    }
+
     fn put(&self, count: u32) {
         self.left.fetch_add(count, Relaxed);
     }

@@ -108,6 +108,17 @@ impl Socket {
         Poll::Pending
     }
 
+    /// Ready once the connection has failed. That the peer has ended its side is no failure: it may still be reading.
+    pub(crate) fn poll_lost(self: &Rc<Self>, cx: &Context<'_>) -> Poll<()> {
+        let mut inflow = self.inflow.borrow_mut();
+        let failed = match inflow.end {
+            Some(End::Failed(_)) => true,
+            Some(End::Shut) => false,
+            None => inflow.queued == 0 && self.watch(&mut inflow, cx).is_err(),
+        };
+        if failed { Poll::Ready(()) } else { Poll::Pending }
+    }
+
     /// Ready once there is something to be received, or the end.
     pub(crate) fn poll_readable(self: &Rc<Self>, cx: &Context<'_>) -> Poll<()> {
         let mut inflow = self.inflow.borrow_mut();

@@ -95,8 +95,15 @@ impl Kernel {
             Request::Close { fd } => self.close(fd),
             Request::Cancel { target } => self.cancel(target),
             Request::Poll { .. } => self.done(user_data, -libc::EOPNOTSUPP, 0),
-            // The bell: other threads have no place in a simulation.
+            // The bell, which rings for jobs that this thread gives itself: others have no place in a simulation.
             Request::Read { .. } => self.bell = Some(user_data),
+        }
+    }
+
+    /// Completes the read on the bell, if there is one.
+    pub(crate) fn ring_bell(&mut self) {
+        if let Some(user_data) = self.bell.take() {
+            self.done(user_data, 8, 0);
         }
     }
 
