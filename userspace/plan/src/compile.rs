@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::{CertificateDer, UnixTime};
-use weir_schema::value::Name;
+use weir_schema::value::{FilePath, Name};
 use weir_schema::{At, Code, Config, Diagnostic, Report, Span};
 
 use crate::plan::Plan;
@@ -115,6 +115,18 @@ impl<'a> Build<'a> {
 
     fn error(&mut self, code: Code, span: Span, message: impl Into<String>) {
         self.report.push(Diagnostic::new(code, span, message));
+    }
+
+    /// What stands in a file that the configuration names.
+    fn file(&mut self, path: &At<FilePath>) -> Option<Vec<u8>> {
+        match self.outside.files.read(&path.value.0) {
+            Ok(bytes) => Some(bytes),
+            Err(reason) => {
+                let message = format!("`{}` cannot be read: {reason}", path.value.0);
+                self.error(Code::FileUnreadable, path.span, message);
+                None
+            }
+        }
     }
 
     /// The upstream of this name. That it exists the schema has checked.

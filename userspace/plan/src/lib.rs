@@ -13,6 +13,7 @@ pub mod limit;
 pub mod listener;
 pub mod log;
 pub mod offload;
+pub mod page;
 pub mod pattern;
 mod plan;
 pub mod route;

@@ -15,6 +15,8 @@ pub struct Limits {
     pub buffer_bytes_max: u64,
     /// How long connections may take to end when a listener goes or the program stops.
     pub drain_timeout: Duration,
+    /// How long the addresses of a named target are used before its name is looked up anew.
+    pub name_lifetime: Duration,
     /// How many earlier configurations are kept.
     pub generations_max: u32,
     /// The share of tasks in the queue of a worker above which new connections are refused, between 0 and 1.
@@ -70,6 +72,8 @@ pub struct Retry {
     pub on_status: Vec<(u16, u16)>,
     /// The most that retries may add to the requests of the last ten seconds, between 0 and 1.
     pub budget: f64,
+    /// Bytes of a request's body that are kept for another attempt; a longer body is sent once.
+    pub body_bytes_max: usize,
     /// The wait before the second attempt; it doubles, with full jitter.
     pub backoff: Duration,
     /// The longest wait.

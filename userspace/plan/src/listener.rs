@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use crate::host::HostMap;
 use crate::id::ListenerId;
 use crate::limit::ExchangeLimits;
+use crate::page::Pages;
 use crate::route::Redirect;
 use crate::tls::DownTls;
 use crate::upstream::Upstream;
@@ -32,6 +33,12 @@ pub struct Listener {
     pub trusted_proxies: Vec<IpNet>,
     /// Which headers tell the upstream where the request came from.
     pub forwarded: Forwarded,
+    /// A client that ends its side of the connection while it waits for an answer has given up on it.
+    pub aborts_on_half_close: bool,
+    /// Errors that weir answers itself say in `Proxy-Status` what went wrong (RFC 9209).
+    pub proxy_status: bool,
+    /// What the errors look like that weir answers itself.
+    pub pages: Pages,
     /// Limits for what arrives here.
     pub limits: ExchangeLimits,
     /// What is done with what arrives.

@@ -11,8 +11,8 @@ use crate::{
     snapshot::Snapshot,
 };
 use std::time::{Duration, Instant};
-use weir_message::{Framing, Head, Name, Request, Response, hop};
-use weir_meter::{Done, Method, Seat};
+use weir_message::{Framing, Head, Method, Name, Request, Response, hop};
+use weir_meter::{Done, Seat};
 use weir_plan::{
     listener::{Listener, Service},
     route::{Action, Route},
@@ -30,8 +30,11 @@ mod join;
 mod judge;
 mod onward;
 mod pump;
+mod replay;
 mod reply;
 mod upgrade;
+
+use replay::Replay;
 
 /// How a connection goes on after an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +74,8 @@ struct Exchange<'a, S, K> {
     route: &'a str,
     /// Another route may answer once a token is verified.
     wants_claims: bool,
+    /// The body as far as it was sent, if it may be sent again.
+    replay: Replay,
     record: Record,
 }
 
@@ -82,8 +87,6 @@ struct Record {
     upstream_ns: Option<u64>,
     /// The connection may serve another request.
     keep: bool,
-    /// Something of the request's body was taken from the client.
-    body_begun: bool,
     /// What went wrong, in a word.
     error: Option<&'static str>,
     /// What the access log tells beside.
@@ -106,7 +109,6 @@ pub(crate) async fn run<S: Source, K: Sink>(
         begun: now(),
         upstream_ns: None,
         keep,
-        body_begun: false,
         error: None,
         tally: Tally::default(),
     };
@@ -127,6 +129,7 @@ pub(crate) async fn run<S: Source, K: Sink>(
         chain: None,
         route: "",
         wants_claims: false,
+        replay: Replay::default(),
         record,
     };
     let served = match head {
@@ -148,7 +151,7 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
         self.resolve_client();
         hop::strip(&mut self.request.head);
         self.check_way()?;
-        if self.request.path() == "*" {
+        if self.request.path() == "*" || self.has_come_far_enough()? {
             return self.answer(204, None).await;
         }
         if let Service::Redirect(_, redirect) = &self.listener.service {
@@ -200,6 +203,18 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
         if passed >= PASSES_MAX { Err(Fault::Loop) } else { Ok(()) }
     }
 
+    /// RFC 9110, section 7.6.2: of OPTIONS a client says how many proxies it may pass, and the last of them answers.
+    fn has_come_far_enough(&mut self) -> Result<bool, Fault> {
+        if self.request.method != Method::Options {
+            return Ok(false);
+        }
+        let written = self.request.head.value("max-forwards").and_then(|value| str::from_utf8(value).ok());
+        let Some(left) = written.and_then(|value| value.parse::<u32>().ok()) else { return Ok(false) };
+        let Some(fewer) = left.checked_sub(1) else { return Ok(true) };
+        self.request.head.set("Max-Forwards", fewer.to_string().as_bytes()).map_err(Fault::Request)?;
+        Ok(false)
+    }
+
     /// RFC 9110, section 15.5.14. A chunked body is counted while it passes.
     fn limit_body(&self, max: Option<u64>) -> Result<(), Fault> {
         match (self.request.framing, max) {
@@ -236,7 +251,7 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
         let total_ns = nanoseconds(now().saturating_duration_since(self.record.begun));
         self.line.desk.block.done(&Done {
             seat: self.record.seat,
-            method: Method::of(self.request.method_text()),
+            method: weir_meter::Method::of(self.request.method_text()),
             status,
             total_ns,
             upstream_ns: self.record.upstream_ns,

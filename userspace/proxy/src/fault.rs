@@ -67,6 +67,9 @@ pub(crate) enum Fault {
     /// The answer is not one to this request: an unasked 101, or too many interim answers.
     #[error("unexpected answer")]
     AnswerUnexpected,
+    /// A WebSocket is asked for, and the target's HTTP/2 knows of none (RFC 8441, section 3).
+    #[error("the upstream carries no WebSocket over HTTP/2")]
+    NoTunnel,
     /// The answer did not begin or go on in time.
     #[error("the upstream is too slow")]
     UpstreamSlow,
@@ -142,7 +145,11 @@ impl Fault {
             Fault::Loop => 508,
             Fault::NoTarget | Fault::UpstreamFull | Fault::UpstreamRefused | Fault::Overloaded => 503,
             Fault::AnswerRefused(status) => *status,
-            Fault::Connect(_) | Fault::UpstreamGone | Fault::Answer(_) | Fault::AnswerUnexpected => 502,
+            Fault::Connect(_)
+            | Fault::UpstreamGone
+            | Fault::Answer(_)
+            | Fault::AnswerUnexpected
+            | Fault::NoTunnel => 502,
             Fault::ConnectSlow | Fault::UpstreamSlow => 504,
             Fault::Internal(_) => 500,
         }
@@ -192,6 +199,7 @@ impl Fault {
             Fault::UpstreamGone => "upstream_gone",
             Fault::Answer(_) => "bad_answer",
             Fault::AnswerUnexpected => "unexpected_answer",
+            Fault::NoTunnel => "no_tunnel",
             Fault::UpstreamSlow => "upstream_slow",
             Fault::UpstreamFull => "upstream_full",
             Fault::UpstreamRefused => "upstream_refused",
@@ -229,6 +237,7 @@ impl Fault {
                 "No server is available for this request."
             }
             Fault::Connect(_) => "The upstream server could not be reached.",
+            Fault::NoTunnel => "The upstream server does not carry WebSockets.",
             Fault::UpstreamGone | Fault::Answer(_) | Fault::AnswerRefused(_) | Fault::AnswerUnexpected => {
                 "The upstream server gave no valid answer."
             }
@@ -309,6 +318,7 @@ mod tests {
         check(&Fault::NoTarget, 503, None);
         check(&Fault::UpstreamRefused, 503, None);
         check(&Fault::Connect(io::ErrorKind::ConnectionRefused.into()), 502, None);
+        check(&Fault::NoTunnel, 502, None);
         check(&Fault::UpstreamSlow, 504, None);
         check(&Fault::ClientGone, 499, None);
     }

@@ -97,6 +97,9 @@ mod tests {
             binds: Vec::new(),
             proxy_protocol: None,
             tls: None,
+            aborts_on_half_close: false,
+            proxy_status: false,
+            pages: weir_plan::page::Pages::default(),
             trusted_proxies: trusted.iter().map(|net| net.parse().unwrap()).collect(),
             forwarded,
             limits: ExchangeLimits {

@@ -7,6 +7,7 @@ use crate::{
     pipe::Pipe,
     snapshot::Snapshot,
     stream::Stream,
+    websocket,
 };
 use bytes::Bytes;
 use h2::server::{Builder, Connection, SendResponse};
@@ -196,20 +197,9 @@ fn websocket_key(line: &Line, request: &mut Request) -> Result<(), Fault> {
         return Ok(());
     }
     let draw = || line.desk.ids.borrow_mut().random();
-    // Sixteen bytes in base64: 21 digits, one with two bits of the last byte, and the padding.
-    let (mut bits, mut key) = ((u128::from(draw()) << 64) | u128::from(draw()), [b'='; 24]);
-    for (at, place) in key.iter_mut().take(22).enumerate() {
-        let digit = if at == 21 { bits & 0b11_0000 } else { bits & 0b11_1111 };
-        *place = u8::try_from(digit)
-            .ok()
-            .and_then(|digit| BASE64.get(usize::from(digit)).copied())
-            .unwrap_or(b'A');
-        bits >>= 6;
-    }
+    let key = websocket::key([draw(), draw()]);
     request.head.set("Sec-WebSocket-Key", &key).map_err(Fault::Request)
 }
-
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Whether a connection begins as HTTP/2 does. Nothing is decided before enough bytes are there.
 pub(crate) fn is_preface(start: &[u8]) -> Poll<bool> {

@@ -4,6 +4,7 @@
 //! on its own thread until it is told to drain.
 #![forbid(unsafe_code)]
 
+mod accept;
 mod client;
 mod connection;
 mod crowd;
@@ -26,6 +27,7 @@ mod outlet;
 mod pipe;
 mod problem;
 mod proxy_protocol;
+mod proxy_status;
 mod request_id;
 mod snapshot;
 mod socket;
@@ -37,6 +39,7 @@ mod tunnel;
 mod upstream;
 mod watch;
 mod way;
+mod websocket;
 mod worker;
 
 pub use crowd::{Barred, Crowd};

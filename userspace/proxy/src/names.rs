@@ -14,8 +14,8 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 use weir_reactor::now;
 
-/// How long an answer is used before it is asked for anew.
-const FRESH: Duration = Duration::from_secs(30);
+/// How long after a failure a name is asked for anew, if it is not to be asked sooner anyway.
+const AGAIN: Duration = Duration::from_secs(2);
 /// Questions that may wait for a thread.
 const QUESTIONS_MAX: usize = 1024;
 /// Threads that ask: one slow name must not hold up the others.
@@ -36,6 +36,8 @@ struct Entry {
     /// Whose turn it is.
     next: usize,
     asked: Option<Instant>,
+    /// The last answer was none.
+    failed: bool,
     /// The question is on its way.
     asking: bool,
     waiting: Vec<Waker>,
@@ -47,14 +49,20 @@ struct Question {
 }
 
 impl Names {
-    /// An address of the name, each in its turn.
-    pub(crate) async fn find(&self, name: &Arc<str>, port: u16, helm: &Helm) -> io::Result<SocketAddr> {
+    /// An address of the name, each in its turn. An answer is used for `lifetime`, then asked for anew; until the next one
+    /// comes, whatever that takes, it is used on.
+    pub(crate) async fn find(
+        &self,
+        (name, port): (&Arc<str>, u16),
+        lifetime: Duration,
+        helm: &Helm,
+    ) -> io::Result<SocketAddr> {
         let key = (Arc::clone(name), port);
         let mut asked = false;
         poll_fn(|cx| {
             let mut known = self.known.borrow_mut();
             let entry = known.entry(key.clone()).or_default();
-            let fresh = entry.asked.is_some_and(|at| now().saturating_duration_since(at) < FRESH);
+            let fresh = entry.is_fresh(lifetime);
             if !fresh && !entry.asking && !asked {
                 (entry.asking, asked) = (ask(Question { key: key.clone(), helm: helm.clone() }), true);
             }
@@ -74,17 +82,22 @@ impl Names {
     fn answer(&self, key: Key, found: io::Result<Vec<SocketAddr>>) {
         let mut known = self.known.borrow_mut();
         let entry = known.entry(key).or_default();
-        (entry.asking, entry.asked) = (false, Some(now()));
+        (entry.asking, entry.asked, entry.failed) = (false, Some(now()), true);
         if let Ok(addresses) = found
             && !addresses.is_empty()
         {
-            entry.addresses = addresses;
+            (entry.addresses, entry.failed) = (addresses, false);
         }
         entry.waiting.drain(..).for_each(Waker::wake);
     }
 }
 
 impl Entry {
+    fn is_fresh(&self, lifetime: Duration) -> bool {
+        let lifetime = if self.failed { lifetime.min(AGAIN) } else { lifetime };
+        self.asked.is_some_and(|at| now().saturating_duration_since(at) < lifetime)
+    }
+
     fn turn(&mut self) -> Option<SocketAddr> {
         self.next = self.next.wrapping_add(1);
         self.addresses.get(self.next.checked_rem(self.addresses.len())?).copied()

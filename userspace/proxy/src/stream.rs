@@ -23,11 +23,13 @@ impl Stream {
         }
     }
 
-    /// Ready when the peer has gone away, while nobody receives. What it sends meanwhile stays to be received.
-    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when the peer has gone away, while nobody receives. What it sends meanwhile stays to be received. Who has
+    /// said in good order that nothing more will come may still be reading, and is gone only if `end_counts`.
+    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>, end_counts: bool) -> Poll<()> {
         match self {
-            Stream::Plain(stream) => stream.poll_end(cx),
-            Stream::Tls(tls) => tls.poll_gone(cx),
+            Stream::Plain(stream) if end_counts => stream.poll_end(cx),
+            Stream::Plain(stream) => stream.poll_lost(cx),
+            Stream::Tls(tls) => tls.poll_gone(cx, end_counts),
         }
     }
 

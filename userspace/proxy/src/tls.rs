@@ -30,8 +30,10 @@ thread_local! {
 pub(crate) enum News {
     /// Plaintext.
     Data,
-    /// The end, in good order or not.
+    /// The farewell of the peer.
     End,
+    /// The end without one, or a failure.
+    Lost,
 }
 
 /// A TLS session on a stream.
@@ -189,11 +191,12 @@ impl Tls {
         }
     }
 
-    /// Ready when the peer has gone away. Only while nobody receives.
-    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when the peer has gone away; its farewell is that only if `end_counts`. Only while nobody receives.
+    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>, end_counts: bool) -> Poll<()> {
         match self.poll_news(cx) {
-            Poll::Ready(News::End) => Poll::Ready(()),
-            Poll::Ready(News::Data) | Poll::Pending => Poll::Pending,
+            Poll::Ready(News::Lost) => Poll::Ready(()),
+            Poll::Ready(News::End) if end_counts => Poll::Ready(()),
+            Poll::Ready(News::Data | News::End) | Poll::Pending => Poll::Pending,
         }
     }
 
@@ -204,18 +207,19 @@ impl Tls {
             match self.session.borrow_mut().reader().fill_buf() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Ok(plain) if !plain.is_empty() => return Poll::Ready(News::Data),
-                Ok(_) | Err(_) => return Poll::Ready(News::End),
+                Ok(_) => return Poll::Ready(News::End),
+                Err(_) => return Poll::Ready(News::Lost),
             }
             let mut news = match self.cipher_in.take() {
                 Some(news) => news,
                 None => match pin!(self.stream.recv()).poll(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Ok(Some(news))) => news,
-                    Poll::Ready(Ok(None) | Err(_)) => return Poll::Ready(News::End),
+                    Poll::Ready(Ok(None) | Err(_)) => return Poll::Ready(News::Lost),
                 },
             };
             if self.process(&mut news).is_err() {
-                return Poll::Ready(News::End);
+                return Poll::Ready(News::Lost);
             }
             if !news.is_empty() {
                 self.cipher_in.set(Some(news));

@@ -376,8 +376,9 @@ const ADDRESSES_MAX: usize = 4;
 /// Connects to a name: an address that refuses is followed by the next, as a name often has one of each family.
 async fn connect_named(name: &Arc<str>, port: u16, line: &Line) -> io::Result<weir_reactor::Stream> {
     let mut tried: Vec<SocketAddr> = Vec::new();
+    let lifetime = line.desk.snapshot().plan.limits.name_lifetime;
     loop {
-        let address = line.desk.names.find(name, port, &line.desk.helm).await?;
+        let address = line.desk.names.find((name, port), lifetime, &line.desk.helm).await?;
         match weir_reactor::Stream::connect(address).await {
             Err(error) if tried.contains(&address) || tried.len() + 1 == ADDRESSES_MAX => return Err(error),
             Err(_) => tried.push(address),

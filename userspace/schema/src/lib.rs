@@ -10,6 +10,7 @@ pub mod config;
 pub mod consumer;
 pub mod diagnostic;
 pub mod document;
+pub mod error_page;
 mod explain;
 pub mod fmt;
 pub mod hint;

@@ -21,6 +21,9 @@ section! {
         pub buffer_memory: At<Size> = Size::mib(512),
         /// How long connections may take to end when a listener goes or the program stops.
         pub drain_timeout: At<Duration> = Duration::from_secs(30),
+        /// How long the addresses of a named target are used before its name is looked up anew. While that fails or lasts, the
+        /// last ones are used on.
+        pub name_lifetime: At<Duration> = Duration::from_secs(30),
         /// How many earlier configurations are kept for going back.
         pub generations: At<u32> = 10,
         /// The share of tasks in the queue of a worker above which new connections are refused.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
+use crate::error_page::ErrorPage;
 use crate::limits::ExchangeLimits;
 use crate::policy::PolicyUse;
 use crate::reader::Reader;
@@ -29,10 +30,16 @@ section! {
         pub trusted_proxies: Vec<At<Cidr>>,
         /// Which headers tell the upstream where the request came from.
         pub forwarded: At<Forwarded> = Forwarded::XForwarded,
+        /// What becomes of a request whose client ends its side of an HTTP/1 connection while it waits.
+        pub half_close: At<HalfClose> = HalfClose::Serve,
         /// Speak TLS.
         pub tls: Option<At<Box<ListenerTls>>>,
         /// Policies for everything that arrives here, before those of the route.
         pub policies: Vec<At<PolicyUse>>,
+        /// Errors that weir answers itself say in `Proxy-Status` what went wrong (RFC 9209).
+        pub proxy_status: At<bool> = false,
+        /// What the errors look like that weir answers itself.
+        pub error_pages: Vec<At<ErrorPage>>,
         /// Limits for what arrives here.
         pub limits: At<ExchangeLimits>,
         /// Answer every request with a redirect instead of looking for a route.
@@ -93,6 +100,16 @@ words! {
         Both = "both",
         /// None.
         Off = "off",
+    }
+}
+
+words! {
+    /// What becomes of a request whose client has ended its side of the connection.
+    pub enum HalfClose "a way to treat a half-closed connection" {
+        /// It is answered: the client may still be reading.
+        Serve = "serve",
+        /// It ends, and its upstream with it. Most clients that close have stopped reading.
+        Abort = "abort",
     }
 }
 

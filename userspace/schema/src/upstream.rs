@@ -13,7 +13,9 @@ use crate::reader::Reader;
 use crate::section::{section, words};
 use crate::shape::Shape;
 use crate::span::{At, Span};
-use crate::value::{Address, Checked, Fault, FilePath, Leaf, Material, Share, Short, StatusRange, Value};
+use crate::value::{
+    Address, Checked, Fault, FilePath, Leaf, Material, Share, Short, Size, StatusRange, Value,
+};
 
 pub use balance::{Balance, Hash, LeastRequest, Maglev, RoundRobin};
 pub use health::{Active, Health, HttpCheck, Passive, Probe};
@@ -148,6 +150,8 @@ section! {
         pub on: Vec<At<RetryOn>> = RetryOn::Connect,
         /// The most that retries may add to the requests of the last ten seconds.
         pub budget: At<Share> = Share::percent(20),
+        /// Bytes of a body that are kept for another attempt, in memory; a longer one is sent once.
+        pub body_max: At<Size> = Size::kib(64),
         /// The wait before the second attempt; it doubles, with jitter.
         pub backoff: At<Duration> = Duration::from_millis(25),
         /// The longest wait.

@@ -12,6 +12,8 @@
 mod admin;
 #[path = "program/bans.rs"]
 mod bans;
+#[path = "program/clients.rs"]
+mod clients;
 #[path = "program/generations.rs"]
 mod generations;
 #[path = "program/live.rs"]
@@ -53,6 +55,7 @@ fn main() {
         admin::trials(),
         service::trials(),
         bans::trials(),
+        clients::trials(),
         log::trials(),
         plans::trials(),
         reload::trials(),

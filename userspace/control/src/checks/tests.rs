@@ -39,6 +39,7 @@ fn upstream(target: SocketAddr, probe: Probe) -> Upstream {
             on_timeout: false,
             on_status: Vec::new(),
             budget: 0.0,
+            body_bytes_max: 0,
             backoff: second,
             backoff_max: second,
         },

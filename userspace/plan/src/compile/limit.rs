@@ -16,6 +16,7 @@ pub(super) fn limits(limits: &limits::Limits) -> Limits {
         connections_per_ip_max: limits.connections_per_ip.value,
         buffer_bytes_max: limits.buffer_memory.value.0,
         drain_timeout: limits.drain_timeout.value,
+        name_lifetime: limits.name_lifetime.value,
         generations_max: limits.generations.value,
         overload: limits.overload.value.ratio(),
     }
@@ -61,6 +62,7 @@ pub(super) fn retry(retry: &written::Retry) -> Retry {
         on_timeout: on(written::RetryOn::Timeout),
         on_status: statuses.collect(),
         budget: retry.budget.value.ratio(),
+        body_bytes_max: usize::try_from(retry.body_max.value.0).unwrap_or(usize::MAX),
         backoff: retry.backoff.value,
         backoff_max: retry.backoff_max.value,
     }

@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use weir_schema::error_page::ErrorPage;
 use weir_schema::listener as written;
 use weir_schema::redirect as written_redirect;
-use weir_schema::value::{self, Cidr, Leaf};
+use weir_schema::value::{self, Cidr, FilePath, Leaf};
 use weir_schema::{At, Code};
 
 use super::{Build, limit, tls};
 use crate::host::HostMap;
 use crate::id::ListenerId;
 use crate::listener::{Bind, Forwarded, Listener, Protocols, ProxyProtocol, Service, Tunnel};
+use crate::page::{Form, Page, Pages};
 use crate::route::Redirect;
 
 /// Every listener in the order written.
@@ -40,6 +42,9 @@ fn one(id: ListenerId, written: &At<written::Listener>, build: &mut Build<'_>) -
         tls: written.tls.as_ref().and_then(|tls| tls::down(tls, http.then_some(protocols), build)),
         trusted_proxies: networks(&written.trusted_proxies),
         forwarded: forwarded(written.forwarded.value),
+        aborts_on_half_close: written.half_close.value == written::HalfClose::Abort,
+        proxy_status: written.proxy_status.value,
+        pages: pages(&written.error_pages, build),
         limits: limit::exchange(&written.limits),
         service,
     }
@@ -84,6 +89,29 @@ pub(super) fn networks(written: &[At<Cidr>]) -> Vec<ipnet::IpNet> {
 
 pub(super) fn redirect(written: &written_redirect::Redirect) -> Redirect {
     Redirect { to: written.to.value.clone(), status: written.status.value.0 }
+}
+
+/// Bytes of one error page.
+const PAGE_BYTES_MAX: usize = 256 * 1024;
+
+fn pages(written: &[At<ErrorPage>], build: &mut Build<'_>) -> Pages {
+    let mut form = |file: &Option<At<FilePath>>| {
+        let file = file.as_ref()?;
+        let bytes = build.file(file)?;
+        if bytes.len() > PAGE_BYTES_MAX {
+            let message =
+                format!("`{}` has {} bytes, and a page may have {PAGE_BYTES_MAX}", file.0, bytes.len());
+            build.error(Code::FileUnreadable, file.span, message);
+        }
+        Some(Form::parse(&bytes))
+    };
+    let page = |page: &At<ErrorPage>| Page {
+        statuses: page.status.iter().map(|range| (range.first, range.last)).collect(),
+        html: form(&page.html),
+        text: form(&page.text),
+        json: form(&page.json),
+    };
+    Pages(written.iter().map(page).collect())
 }
 
 fn tunnel(written: &At<written::Tcp>, build: &mut Build<'_>) -> Tunnel {

@@ -168,14 +168,7 @@ fn action(written: &written::Route, build: &mut Build<'_>) -> Option<Action> {
 fn respond(written: &written_redirect::Respond, build: &mut Build<'_>) -> Option<Respond> {
     let body = match (&written.body, &written.file) {
         (Some(text), _) => text.value.clone().into_bytes(),
-        (None, Some(file)) => match build.outside.files.read(&file.value.0) {
-            Ok(bytes) => bytes,
-            Err(reason) => {
-                let message = format!("`{}` cannot be read: {reason}", file.value.0);
-                build.error(Code::FileUnreadable, file.span, message);
-                return None;
-            }
-        },
+        (None, Some(file)) => build.file(file)?,
         (None, None) => Vec::new(),
     };
     Some(Respond {

@@ -183,3 +183,24 @@ routes: [ { match: /a, policies: [ fair, { ip_list: { allow: 10.0.0.0/8 } } ], r
     let chain = plan.chains.of_route(crate::id::ListenerId(0), crate::id::RouteId(0)).unwrap();
     assert_eq!(chain.steps().iter().filter(|step| &*step.rule == "fair").count(), 1);
 }
+
+#[test]
+fn b60_error_pages_are_read_and_bounded() {
+    let text = "listeners: [ { bind: \":80\", error_pages: [ { status: [ 404, 5xx ], html: /p.html, json: /gone.json } ] } ]
+routes: [ { match: /*, respond: { body: hello } } ]
+";
+    let mut files = Given::default();
+    files.files.insert("/p.html".to_owned(), b"<p>{status}".to_vec());
+    let missing = compiled(text, &files);
+    assert_eq!(told(&missing.report), ["E0302 1:89 `/gone.json` cannot be read: there is no such file"]);
+    files.files.insert("/gone.json".to_owned(), vec![b'x'; 256 * 1024 + 1]);
+    let large = compiled(text, &files);
+    assert_eq!(told(&large.report), ["E0302 1:89 `/gone.json` has 262145 bytes, and a page may have 262144"]);
+    files.files.insert("/gone.json".to_owned(), b"{}".to_vec());
+    let plan = compiled(text, &files).plan.unwrap();
+    let pages = &plan.listeners[0].pages;
+    assert!(
+        pages.find(404).is_some_and(|page| page.html.is_some() && page.json.is_some() && page.text.is_none())
+    );
+    assert!(pages.find(503).is_some() && pages.find(403).is_none());
+}

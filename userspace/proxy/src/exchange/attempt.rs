@@ -1,5 +1,11 @@
 //! One upstream asked: a target is chosen, a connection taken, the request sent and the answer passed on.
-use super::{Exchange, join, onward::Onward, pump, upgrade};
+use super::{
+    Exchange, join,
+    onward::{Change, Onward},
+    pump,
+    replay::Replay,
+    upgrade,
+};
 use crate::{
     fault::{Broken, Fault},
     forward, grpc,
@@ -10,7 +16,7 @@ use crate::{
 };
 use std::rc::Rc;
 use std::time::Duration;
-use weir_message::h1::write_request;
+use weir_message::{Framing, h1::write_request};
 use weir_meter::Count;
 use weir_plan::{
     limit::{Retry, Timeouts},
@@ -26,6 +32,8 @@ struct Terms<'a> {
     timeouts: &'a Timeouts,
     route: &'a Route,
     wants_upgrade: bool,
+    /// The change of protocol is asked for as HTTP/2 does it: by a request that does not end.
+    connects: bool,
     /// An answer with a status of `retry.on` is thrown away, and another target asked.
     again: bool,
 }
@@ -64,7 +72,9 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         if upgrade::must_tunnel(self.request) && !wants_upgrade {
             return Err(Fault::Request(weir_message::Error::MethodRefused));
         }
-        let terms = Terms { timeouts: route.timeouts(upstream), route, wants_upgrade, again: false };
+        let terms =
+            Terms { timeouts: route.timeouts(upstream), route, wants_upgrade, connects: false, again: false };
+        self.replay = self.replay_for(route.retry(upstream));
         let deadline =
             if grpc::is_grpc(&self.request.head) { grpc::timeout(&self.request.head) } else { None };
         self.line.watch.bound(deadline.into_iter().chain(terms.timeouts.total).min());
@@ -74,6 +84,19 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         let waited = now().saturating_duration_since(begun);
         self.record.upstream_ns = Some(u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX));
         result
+    }
+
+    /// B46: a body may be sent again if it is short, and if being asked twice does no harm.
+    fn replay_for(&self, retry: &Retry) -> Replay {
+        let fits = match self.request.framing {
+            Framing::Length(length) => length <= retry.body_bytes_max as u64,
+            framing => !framing.is_empty(),
+        };
+        if fits && self.request.method.is_idempotent() {
+            Replay::new(retry.body_bytes_max)
+        } else {
+            Replay::default()
+        }
     }
 
     /// Tries targets until one answers or no further attempt is safe.
@@ -186,12 +209,12 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
 
     /// B46: nothing has been said to the client, nothing of the body is gone, and asking twice does no harm.
     fn may_repeat(&self) -> bool {
-        !self.sink.has_begun() && self.request.framing.is_empty() && self.request.method.is_idempotent()
+        !self.sink.has_begun() && self.replay.is_whole() && self.request.method.is_idempotent()
     }
 
     /// RFC 9113, section 8.7: what was not acted on may be sent again, whatever its method.
     fn is_untouched(&self) -> bool {
-        !self.sink.has_begun() && !self.record.body_begun
+        !self.sink.has_begun() && self.replay.is_whole()
     }
 
     /// One exchange with one target.
@@ -205,13 +228,17 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         match way {
             Way::Link(link) => self.over_link(pool, target, link, (course, terms)).await?,
             Way::Call(call) => {
-                let (mut answer, mut upload) = call.begin(self.request)?;
+                let terms = Terms { connects: terms.wants_upgrade, ..terms };
+                let (mut answer, mut upload) = call.begin(self.request, terms.connects)?;
                 let done = self.transfer((&mut answer, &mut upload), course, terms).await;
                 if matches!(done, Err(Fault::UpstreamSlow)) {
                     answer.doubt();
                 }
                 done?;
                 self.record.status = self.response.status;
+                if self.response.status == 101 {
+                    return self.join_call((&mut answer, &mut upload), terms).await;
+                }
                 pool.answered(target, self.response.status);
             }
         }
@@ -274,10 +301,19 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
             again: terms.again.then_some(course.retry),
             sticky: course.sticky,
         };
+        let upgrade = match (terms.wants_upgrade, terms.connects) {
+            (false, _) => Change::None,
+            (true, false) => Change::By101,
+            (true, true) => Change::By2xx,
+        };
         if request.framing.is_empty() {
-            let sent = watch.limit(timeouts.idle, outflow.end(None)).await;
+            let sent = if terms.connects {
+                watch.limit(timeouts.idle, outflow.flush()).await
+            } else {
+                watch.limit(timeouts.idle, outflow.end(None)).await
+            };
             sent.unwrap_or(Err(Broken::Slow)).map_err(Broken::of_upstream)?;
-            return onward.run(inflow, timeouts, terms.wants_upgrade, &progress).await;
+            return onward.run(inflow, timeouts, upgrade, &progress).await;
         }
         let bounds = pump::Bounds {
             body_max,
@@ -291,11 +327,30 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
             may_wait: request.expects_continue,
         };
         let out = (outflow, &mut *self.trailers_up);
-        let upload = pump::upload(&mut *self.source, out, watch, bounds, &progress);
-        let answer = onward.run(inflow, timeouts, terms.wants_upgrade, &progress);
-        let done = pump::both(upload, answer).await;
-        self.record.body_begun |= progress.begun.get();
-        done
+        let body = (&mut *self.source, &mut self.replay);
+        let upload = pump::upload(body, out, watch, bounds, &progress);
+        let answer = onward.run(inflow, timeouts, upgrade, &progress);
+        pump::both(upload, answer).await
+    }
+
+    /// After a success the client and a stream of the target are one.
+    async fn join_call<I: Source, O: Asking>(
+        &mut self,
+        (answer, upload): (&mut I, &mut O),
+        terms: Terms<'_>,
+    ) -> Result<(), Fault> {
+        self.record.keep = false;
+        self.line.watch.bound(None);
+        let early = self.source.take_rest();
+        let stream = self.sink.stream();
+        let down = match &stream {
+            Some(stream) => join::Down::Line(stream, early),
+            None => join::Down::Halves(&mut *self.source, &mut *self.sink),
+        };
+        let pace = (&self.line.watch, terms.timeouts.idle);
+        let (carried, ended) = join::with_call(down, (answer, upload), pace).await;
+        self.record.tally.carried(carried);
+        ended.map_err(Broken::of_upstream)
     }
 
     /// After a 101 the two connections are one.

@@ -1,7 +1,7 @@
 //! A WebSocket between a stream of a client and a connection to a target (RFC 8441): bytes both ways until both end.
 use crate::{
     fault::Broken,
-    half::{Sink, Source},
+    half::{Asking, Sink, Source},
     stream::Stream,
     tunnel::{Carried, both},
     watch::Watch,
@@ -38,6 +38,65 @@ pub(super) async fn run<S: Source, K: Sink>(
             sent_down.set(sent_down.get() + data.len() as u64);
             moved.set(now());
             sink.chunk(data, false).await?;
+        }
+    };
+    let result = both(upward, downward, watch, idle, &moved).await;
+    (Carried { up: sent_up.get(), down: sent_down.get() }, result)
+}
+
+/// The client's side of a tunnel.
+pub(super) enum Down<'a, S, K> {
+    /// A connection of its own, and what came on it already.
+    Line(&'a Stream, Option<Buf>),
+    /// A stream of one.
+    Halves(&'a mut S, &'a mut K),
+}
+
+/// Joins a client and a stream of a target (RFC 8441), as [`run`] does.
+pub(super) async fn with_call<S: Source, K: Sink, I: Source, O: Asking>(
+    down: Down<'_, S, K>,
+    (answer, upload): (&mut I, &mut O),
+    (watch, idle): (&Watch, Duration),
+) -> (Carried, Result<(), Broken>) {
+    let (sent_up, sent_down, moved) = (Cell::new(0), Cell::new(0), Cell::new(now()));
+    let count = |sent: &Cell<u64>, bytes: usize| {
+        sent.set(sent.get() + bytes as u64);
+        moved.set(now());
+    };
+    let (line, mut halves, mut early) = match down {
+        Down::Line(line, early) => (Some(line), None, early),
+        Down::Halves(source, sink) => (None, Some((source, sink)), None),
+    };
+    let (mut source, mut sink) = match &mut halves {
+        Some((source, sink)) => (Some(source), Some(sink)),
+        None => (None, None),
+    };
+    let upward = async {
+        loop {
+            let data = match (early.take(), line, &mut source) {
+                (Some(early), ..) => Some(early),
+                (None, Some(line), _) => line.recv().await?,
+                (None, None, Some(source)) => source.chunk().await?,
+                (None, None, None) => None,
+            };
+            let Some(data) = data else { return upload.end(None).await };
+            count(&sent_up, data.len());
+            upload.chunk(data, false).await?;
+        }
+    };
+    let downward = async {
+        while let Some(data) = answer.chunk().await? {
+            count(&sent_down, data.len());
+            match (line, &mut sink) {
+                (Some(line), _) => line.send(data).await.0?,
+                (None, Some(sink)) => sink.chunk(data, false).await?,
+                (None, None) => {}
+            }
+        }
+        match (line, &mut sink) {
+            (Some(line), _) => Ok(line.shutdown().await?),
+            (None, Some(sink)) => sink.end(None).await,
+            (None, None) => Ok(()),
         }
     };
     let result = both(upward, downward, watch, idle, &moved).await;

@@ -6,6 +6,7 @@ use crate::{
     half::{Answering, Sink},
     line::Line,
     target::Sticky,
+    websocket,
 };
 use std::pin::pin;
 use std::time::Duration;
@@ -34,13 +35,24 @@ pub(super) struct Onward<'a, K> {
     pub(super) sticky: Option<Sticky<'a>>,
 }
 
+/// How a target agrees to another protocol, if it was asked to change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It was not.
+    None,
+    /// HTTP/1: RFC 9110, section 7.8.
+    By101,
+    /// HTTP/2: RFC 8441, section 5.
+    By2xx,
+}
+
 impl<K: Sink> Onward<'_, K> {
     /// Reads the answer and passes it on.
     pub(super) async fn run<I: Answering>(
         &mut self,
         inflow: &mut I,
         timeouts: &Timeouts,
-        wants_upgrade: bool,
+        change: Change,
         progress: &pump::Progress<'_>,
     ) -> Result<(), Fault> {
         let mut interims = 0;
@@ -64,14 +76,22 @@ impl<K: Sink> Onward<'_, K> {
             }
         }
         progress.tally.answered();
+        if change == Change::By2xx && (200..300).contains(&self.response.status) {
+            self.agree()?;
+            return self.switch(timeouts.idle).await;
+        }
         if self.response.status == 101 {
-            return self.switch(wants_upgrade, timeouts.idle).await;
+            // RFC 9110, section 15.2.2: a 101 is an answer only to a request that asked for it.
+            if change != Change::By101 || self.response.upgrade.is_none() {
+                return Err(Fault::AnswerUnexpected);
+            }
+            return self.switch(timeouts.idle).await;
         }
         let status = self.response.status;
         if upgrade::must_tunnel(self.request) && (200..300).contains(&status) {
             return Err(Fault::AnswerUnexpected);
         }
-        if self.again.is_some_and(|retry| retry.is_on_status(status)) {
+        if !progress.spent.get() && self.again.is_some_and(|retry| retry.is_on_status(status)) {
             return Err(Fault::AnswerRefused(status));
         }
         hop::strip(&mut self.response.head);
@@ -113,11 +133,18 @@ impl<K: Sink> Onward<'_, K> {
         }
     }
 
-    /// RFC 9110, section 15.2.2: a 101 is an answer only to a request that asked for it.
-    async fn switch(&mut self, wants_upgrade: bool, idle: Duration) -> Result<(), Fault> {
-        if !wants_upgrade || self.response.upgrade.is_none() {
-            return Err(Fault::AnswerUnexpected);
+    /// Puts the agreement of HTTP/2 as HTTP/1 does: with the proof that the key was read (RFC 6455, section 4.2.2).
+    fn agree(&mut self) -> Result<(), Fault> {
+        self.response.set_status(101);
+        if let Some(key) = self.request.head.value("sec-websocket-key") {
+            let accept = websocket::accept(key);
+            self.response.head.set("Sec-WebSocket-Accept", &accept).map_err(Fault::Answer)?;
         }
+        Ok(())
+    }
+
+    /// The client is told that from here on another protocol is spoken.
+    async fn switch(&mut self, idle: Duration) -> Result<(), Fault> {
         hop::strip(&mut self.response.head);
         hop::announce_websocket(&mut self.response.head).map_err(Fault::Answer)?;
         self.leave();

@@ -1,4 +1,5 @@
 //! Bodies on their way through, piece by piece: one buffer is in hand at a time, so a slow reader slows the writer.
+use super::replay::Replay;
 use crate::{
     fault::{Broken, Fault},
     h1::splice,
@@ -55,8 +56,8 @@ impl Pace {
 
 /// How far the bodies have come, for those who wait for the other one.
 pub(super) struct Progress<'a> {
-    /// Something of the body was taken from the client: the request cannot be sent again.
-    pub(super) begun: Cell<bool>,
+    /// Something of the body was taken from the client and not kept: the request cannot be sent again.
+    pub(super) spent: Cell<bool>,
     /// All of the body was sent.
     pub(super) done: Cell<bool>,
     /// When a piece of either was last sent.
@@ -67,7 +68,7 @@ pub(super) struct Progress<'a> {
 
 impl Progress<'_> {
     pub(super) fn new(done: bool, tally: &Tally) -> Progress<'_> {
-        Progress { begun: Cell::new(false), done: Cell::new(done), moved: Cell::new(now()), tally }
+        Progress { spent: Cell::new(false), done: Cell::new(done), moved: Cell::new(now()), tally }
     }
 }
 
@@ -75,13 +76,16 @@ impl Progress<'_> {
 ///
 /// A failure of the upstream's connection ends it without an error: the answer may be on its way nevertheless.
 pub(super) async fn upload<S: Source, O: Asking>(
-    source: &mut S,
+    (source, replay): (&mut S, &mut Replay),
     (out, trailers): (&mut O, &mut Head),
     watch: &Watch,
     bounds: Bounds,
     progress: &Progress<'_>,
 ) -> Result<(), Fault> {
-    let mut left = bounds.body_max.unwrap_or(u64::MAX);
+    if !replay.send(out, (watch, bounds.idle)).await? {
+        return Ok(());
+    }
+    let mut left = bounds.body_max.unwrap_or(u64::MAX).saturating_sub(replay.len() as u64);
     let mut pace = Pace::new(bounds.per_second_min);
     let mut may_wait = bounds.may_wait;
     if !source.is_ready() && out.flush().await.is_err() {
@@ -93,7 +97,8 @@ pub(super) async fn upload<S: Source, O: Asking>(
         let piece = while_moving((watch, patience), progress, async || source.chunk().await).await;
         let piece = piece.unwrap_or(Err(Broken::Slow));
         let Some(data) = piece.map_err(Broken::of_client)? else { break };
-        progress.begun.set(true);
+        replay.keep(&data);
+        progress.spent.set(!replay.is_whole());
         if !std::mem::take(&mut may_wait) {
             pace.received(data.len(), now().saturating_duration_since(begun));
         }
@@ -105,11 +110,11 @@ pub(super) async fn upload<S: Source, O: Asking>(
         }
         progress.moved.set(now());
     }
-    watch
-        .limit(bounds.idle, source.trailers(trailers))
-        .await
-        .unwrap_or(Err(Broken::Slow))
-        .map_err(Broken::of_client)?;
+    if !replay.is_ended() {
+        let reading = watch.limit(bounds.idle, source.trailers(trailers)).await;
+        reading.unwrap_or(Err(Broken::Slow)).map_err(Broken::of_client)?;
+        replay.end();
+    }
     let trailers = Some(&*trailers).filter(|trailers| !trailers.is_empty());
     if out.end(trailers).await.is_ok() {
         progress.done.set(true);

@@ -6,6 +6,7 @@ use crate::{
     grpc,
     half::{Sink, Source},
     problem::{self, Problem},
+    proxy_status,
 };
 use weir_message::{Error, Framing, Method, Name, Version, h1::Delivery};
 use weir_policy::{Leave, Reply};
@@ -32,7 +33,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
                 self.send_own(Some(body)).await
             }
             None if reply.status < 400 => self.answer(reply.status, None).await,
-            _ => self.problem(reply.status, reply.detail, None).await,
+            _ => self.problem(reply.status, reply.detail, [None, None]).await,
         }
     }
 
@@ -54,14 +55,21 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
             _ => {}
         }
         self.record.keep &= fault.keeps_connection() && !self.request.expects_continue;
-        match self.problem(fault.status(), fault.detail(), fault.field()).await {
+        let told = if self.listener.proxy_status { proxy_status::of(fault) } else { None };
+        let fields = [fault.field(), told.map(|told| (proxy_status::NAME, told))];
+        match self.problem(fault.status(), fault.detail(), fields).await {
             Ok(()) if self.record.keep && self.drain_body().await => Ends::Keep,
             Ok(()) | Err(_) => Ends::Close,
         }
     }
 
     /// A body in the form the client prefers. A client of gRPC gets no body; what is counted is the status of HTTP.
-    async fn problem(&mut self, status: u16, detail: &str, field: Option<(&str, &str)>) -> Result<(), Fault> {
+    async fn problem(
+        &mut self,
+        status: u16,
+        detail: &str,
+        fields: [Option<(&str, &str)>; 2],
+    ) -> Result<(), Fault> {
         if grpc::is_grpc(&self.request.head) {
             grpc::write(status, detail, self.response);
             let sent = self.send_head_alone().await;
@@ -74,8 +82,9 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         }
         let request_id = std::str::from_utf8(self.pass.request_id()).unwrap_or_default();
         let accept = self.request.head.known(Name::Accept);
-        problem::write(Problem { status, detail, request_id }, accept, self.response, self.body);
-        if let Some((name, value)) = field {
+        let page = self.listener.pages.find(status);
+        problem::write(Problem { status, detail, request_id }, (accept, page), self.response, self.body);
+        for (name, value) in fields.into_iter().flatten() {
             self.field(name.as_bytes(), value.as_bytes())?;
         }
         self.send_own(None).await

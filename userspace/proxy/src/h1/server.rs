@@ -79,6 +79,8 @@ struct Answer {
     outflow: Outflow,
     stream: Rc<Stream>,
     begun: bool,
+    /// A client that ends its side has given up on its answer.
+    end_counts: bool,
 }
 
 impl Sink for Answer {
@@ -123,7 +125,7 @@ impl Sink for Answer {
 
     /// Whoever receives a request learns by that whether its sender is gone.
     fn poll_gone(&mut self, cx: &mut Context<'_>, unread: bool) -> Poll<()> {
-        if unread { Poll::Pending } else { self.stream.poll_gone(cx) }
+        if unread { Poll::Pending } else { self.stream.poll_gone(cx, self.end_counts) }
     }
 }
 
@@ -134,7 +136,8 @@ pub(crate) async fn run(Opened { line, mut snapshot, stream, early }: Opened) {
     let Some(listener) = snapshot.listener(&line.gate.bind) else { return };
     let mut inflow = Inflow::new(Rc::clone(&stream), snapshot.rules(listener).limits);
     inflow.begin_with(early);
-    let mut answer = Answer { outflow: Outflow::new(Rc::clone(&stream)), stream, begun: false };
+    let mut answer =
+        Answer { outflow: Outflow::new(Rc::clone(&stream)), stream, begun: false, end_counts: false };
     loop {
         let idle = snapshot
             .listener(&line.gate.bind)
@@ -187,7 +190,7 @@ async fn one(
         return None;
     }
     let mut scratch = line.desk.borrow_scratch();
-    answer.begun = false;
+    (answer.begun, answer.end_counts) = (false, listener.aborts_on_half_close);
     answer.outflow.lend(std::mem::take(&mut scratch.out));
     line.requests.set(line.requests.get().saturating_add(1));
     let rules = snapshot.rules(listener);

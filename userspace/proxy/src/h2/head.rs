@@ -78,6 +78,15 @@ pub(super) fn write(response: &Response) -> Option<http::Response<()>> {
     Some(answer)
 }
 
+/// The head of a request for a target that is to become a WebSocket (RFC 8441, section 5).
+pub(super) fn connect(request: &Request) -> Result<http::Request<()>, Error> {
+    let mut asked = ask(request)?;
+    *asked.method_mut() = http::Method::CONNECT;
+    asked.extensions_mut().insert(h2::ext::Protocol::from_static("websocket"));
+    asked.headers_mut().remove(http::header::SEC_WEBSOCKET_KEY);
+    Ok(asked)
+}
+
 /// The head of a request for a target.
 pub(super) fn ask(request: &Request) -> Result<http::Request<()>, Error> {
     let mut asked = http::Request::new(());
@@ -147,3 +156,6 @@ pub(super) fn trailers(map: &HeaderMap, grpc: bool, head: &mut Head) -> Result<(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

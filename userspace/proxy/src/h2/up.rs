@@ -34,11 +34,14 @@ impl Call {
         Call { requests, lease }
     }
 
-    /// Sends the head.
-    pub(crate) fn begin(self, request: &Request) -> Result<(Answer, Upload), Fault> {
+    /// Sends the head. What is to become a tunnel stays open behind it, if the target knows of such.
+    pub(crate) fn begin(self, request: &Request, tunnel: bool) -> Result<(Answer, Upload), Fault> {
         let Call { mut requests, lease } = self;
-        let asked = head::ask(request).map_err(Fault::Request)?;
-        let ended = request.framing.is_empty();
+        if tunnel && !requests.is_extended_connect_protocol_enabled() {
+            return Err(Fault::NoTunnel);
+        }
+        let asked = if tunnel { head::connect(request) } else { head::ask(request) };
+        let (asked, ended) = (asked.map_err(Fault::Request)?, request.framing.is_empty() && !tunnel);
         // What cannot be sent was not acted on: the connection has ended, or its target has said goodbye.
         let (coming, stream) = requests.send_request(asked, ended).map_err(|_| Fault::UpstreamRefused)?;
         Ok((Answer { coming, body: None, lease }, Upload { writer: Writer::new(stream, ended) }))

@@ -24,6 +24,9 @@ pub const TESTS: &[Test] = &[
     ("b47_an_idle_connection_makes_room_for_another_target", makes_room),
     ("b46_a_status_may_be_a_reason_to_ask_another", asks_another),
     ("b46_without_another_target_the_answer_counts", nobody_else),
+    ("b46_a_short_body_is_sent_again_to_another_target", body_again),
+    ("b46_a_long_body_is_sent_once", body_once),
+    ("b46_a_body_meets_a_stale_connection_and_is_sent_again", stale_body),
     ("b46_retries_end_with_the_budget", budget),
     ("b50_a_new_target_warms_up", warms_up),
     ("b51_the_same_key_meets_the_same_target", hashed),
@@ -197,6 +200,68 @@ fn nobody_else() {
     let rig = rig(&[&busy], |upstream| upstream.retry.on_status = vec![(502, 504)]);
     assert_eq!(get(&mut Client::new(rig.address), ""), (503, String::from("busy")));
     assert_eq!(busy.seen().len(), 1);
+}
+
+const PUT: &str = "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+/// The first attempt is refused or breaks with all of the body sent; the other target gets the same body, trailers too.
+fn body_again() {
+    let breaks: Script = |_, _| Act::Last(Vec::new());
+    for bad in [BUSY, breaks] {
+        let (first, second) = (Origin::new(bad), Origin::new(A));
+        let rig = rig(&[&first, &second], |upstream| {
+            upstream.retry.on_status = vec![(503, 503)];
+            upstream.retry.attempts_max = 1;
+        });
+        let mut client = Client::new(rig.address);
+        for _ in 0..4 {
+            client.send(PUT);
+            client.send("5\r\nhello\r\n6\r\n world\r\n0\r\nGrpc-Status: 0\r\n\r\n");
+            let answer = client.answer();
+            assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with('a'), "{answer}");
+        }
+        assert!(rig.count(Count::Retried) >= 1);
+        for seen in first.seen().iter().chain(&second.seen()) {
+            let (_, body) = seen.split_once("\r\n\r\n").unwrap();
+            let plain: String = body.split("\r\n").filter(|line| line.len() != 1).collect();
+            assert_eq!(plain.replace("b", ""), "hello worldGrpc-Status: 0", "{seen}");
+        }
+    }
+}
+
+fn body_once() {
+    let (first, second) = (Origin::new(BUSY), Origin::new(A));
+    let rig = rig(&[&first, &second], |upstream| {
+        upstream.retry.on_status = vec![(503, 503)];
+        upstream.retry.body_bytes_max = 10;
+    });
+    let mut client = Client::new(rig.address);
+    let mut busy = 0;
+    for _ in 0..4 {
+        client.send(format!("{PUT}b\r\nhello world\r\n0\r\n\r\n"));
+        busy += usize::from(client.answer().starts_with("HTTP/1.1 503 "));
+    }
+    assert_eq!((busy, rig.count(Count::Retried)), (2, 0), "what was not kept cannot be sent again");
+    // Nor is a method that is not idempotent.
+    for _ in 0..2 {
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
+        client.answer();
+    }
+    assert_eq!(rig.count(Count::Retried), 0);
+}
+
+fn stale_body() {
+    let origin = Origin::new(|number, _| match number {
+        1 => Act::Last(Vec::new()),
+        _ => Act::Send(ok("a")),
+    });
+    let rig = rig(&[&origin], |upstream| upstream.retry.attempts_max = 0);
+    let mut client = Client::new(rig.address);
+    assert_eq!(get(&mut client, "").0, 200);
+    client.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
+    assert!(client.answer().starts_with("HTTP/1.1 200 "));
+    assert_eq!((origin.connections(), origin.seen().len()), (2, 3));
+    assert!(origin.seen().iter().skip(1).all(|seen| seen.ends_with("hi")), "{:?}", origin.seen());
 }
 
 fn budget() {

@@ -60,6 +60,12 @@ impl Client {
         (String::from_utf8_lossy(&all).into_owned(), ended.is_ok())
     }
 
+    /// Leaves by a reset, as one whose process or machine dies with data unread.
+    pub fn vanish(self) {
+        let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+        nix::sys::socket::setsockopt(&self.stream, nix::sys::socket::sockopt::Linger, &linger).unwrap();
+    }
+
     pub fn finish_sending(&self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
     }

@@ -90,7 +90,11 @@ fn chunks() {
     for (name, body) in [
         ("A7", "FFFFFFFFFFFFFFFF\r\nhello\r\n"),
         ("A7", "10000000000000005\r\nhello\r\n"),
+        ("A7", &format!("{}5\r\nhello\r\n", "0".repeat(64))),
         ("A8", "+5\r\nhello\r\n"),
+        ("A8", "-5\r\nhello\r\n"),
+        ("A8", "5_0\r\nhello\r\n"),
+        ("A8", "5\t\r\nhello\r\n"),
         ("A8", "0x5\r\nhello\r\n"),
         ("A8", "5 \r\nhello\r\n"),
         ("A8", " 5\r\nhello\r\n"),
@@ -99,6 +103,7 @@ fn chunks() {
         ("A9", "5;a=\"x\r\ny\"\r\nhello\r\n"),
         ("A9", "5;\0a\r\nhello\r\n"),
         ("A9", "5;a\nhello\r\n"),
+        ("A9", &format!("5;a={}\r\nhello\r\n", "b".repeat(64 * 1024))),
         ("A10", "5\r\nhello\n"),
         ("A10", "5\nhello\r\n"),
     ] {

@@ -261,6 +261,24 @@ fn websocket() {
     assert!(key.len() == 24 && key.ends_with("=="), "{key}");
 }
 
+/// A client of HTTP/2 says something to a target that says something first and then echoes.
+pub fn websocket_to(rig: Rig, first: &str) {
+    block_on(async {
+        let requests = connect(rig.address).await;
+        assert_eq!(fetch(&requests, get("/")).await.0, 200);
+        let (mut answer, mut upload) = connect_protocol(&requests, "websocket").await;
+        assert_eq!(answer.status(), 200);
+        upload.send_data(Bytes::from_static(b"hello"), false).unwrap();
+        let mut got = Vec::new();
+        while got.len() < first.len() + 5 {
+            got.extend(answer.body_mut().data().await.unwrap().unwrap());
+        }
+        assert_eq!(String::from_utf8(got).unwrap(), format!("{first}hello"));
+        upload.send_data(Bytes::new(), true).unwrap();
+        assert_eq!(body(&mut answer).await, b"");
+    });
+}
+
 fn no_tunnel() {
     // The target does not change protocols: what would be a success must not look like a tunnel.
     let origin = Origin::new(|at, _| match at {

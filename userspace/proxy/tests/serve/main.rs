@@ -9,14 +9,17 @@
     clippy::print_stderr,
     clippy::indexing_slicing,
     clippy::let_underscore_must_use,
+    dead_code,
     unreachable_pub,
     missing_docs,
     reason = "a test may fail by panicking, and its crate has no users"
 )]
 
+mod attacks;
 mod balance;
 mod bodies;
 mod client;
+mod frames;
 mod framing;
 mod http2;
 mod origin;
@@ -29,6 +32,8 @@ mod safety;
 mod team;
 mod tls;
 mod upstream2;
+#[path = "../floods/wire.rs"]
+mod wire;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -42,6 +47,8 @@ fn main() {
         .iter()
         .chain(bodies::TESTS)
         .chain(framing::TESTS)
+        .chain(attacks::TESTS)
+        .chain(frames::TESTS)
         .chain(tls::TESTS)
         .chain(http2::TESTS)
         .chain(upstream2::TESTS)

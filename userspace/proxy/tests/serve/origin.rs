@@ -11,6 +11,8 @@ pub type Script = fn(usize, &[u8]) -> Act;
 pub enum Act {
     /// Send this and go on.
     Send(Vec<u8>),
+    /// Send this after so long and go on.
+    Late(Vec<u8>, Duration),
     /// Send this and close.
     Last(Vec<u8>),
     /// Read and keep silent until the peer is gone.
@@ -28,7 +30,15 @@ pub struct Origin {
 
 impl Origin {
     pub fn new(script: Script) -> Origin {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Origin::listening(TcpListener::bind("127.0.0.1:0").unwrap(), script)
+    }
+
+    /// One at this address that answers everything alike.
+    pub fn at(address: &str) -> Origin {
+        Origin::listening(TcpListener::bind(address).unwrap(), |_, _| Act::Send(ok("hello")))
+    }
+
+    fn listening(listener: TcpListener, script: Script) -> Origin {
         let address = listener.local_addr().unwrap();
         let (seen, connections) = (Arc::default(), Arc::default());
         let origin = Origin { address, seen: Arc::clone(&seen), connections: Arc::clone(&connections) };
@@ -76,6 +86,12 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Vec<u8>>>, script: Script) {
         };
         match script(number, &message) {
             Act::Send(answer) => {
+                if stream.write_all(&answer).is_err() {
+                    return;
+                }
+            }
+            Act::Late(answer, after) => {
+                std::thread::park_timeout(after);
                 if stream.write_all(&answer).is_err() {
                     return;
                 }

@@ -7,6 +7,7 @@ use weir_plan::hash::{Cycle, Place};
 use weir_plan::id::{ListenerId, RouteId, UpstreamId};
 use weir_plan::limit::{ExchangeLimits, Limits, Retry, Timeouts};
 use weir_plan::listener::{Bind, Forwarded, Listener, Protocols, Service};
+use weir_plan::page::Pages;
 use weir_plan::route::{Action, Redirect, Respond, Rewrite, Route};
 use weir_plan::router::{Conditions, Router, Rule};
 use weir_plan::shield::Shield;
@@ -36,6 +37,9 @@ impl Default for Draft {
             tls: None,
             trusted_proxies: Vec::new(),
             forwarded: Forwarded { x_forwarded: false, rfc7239: false },
+            aborts_on_half_close: false,
+            proxy_status: false,
+            pages: Pages::default(),
             limits: ExchangeLimits {
                 header_bytes_max: 16 * 1024,
                 headers_max: 100,
@@ -115,6 +119,7 @@ impl Draft {
                 connections_per_ip_max: 1000,
                 buffer_bytes_max: 1 << 30,
                 drain_timeout: Duration::from_secs(2),
+                name_lifetime: Duration::from_millis(50),
                 generations_max: 1,
                 overload: 1.0,
             },
@@ -178,6 +183,7 @@ fn upstream(id: UpstreamId, targets: &[SocketAddr]) -> Upstream {
             on_timeout: false,
             on_status: Vec::new(),
             budget: 1.0,
+            body_bytes_max: 1000,
             backoff: Duration::from_millis(1),
             backoff_max: Duration::from_millis(1),
         },

@@ -107,7 +107,8 @@ fn ban() {
 /// Bans on the second thing that is wrong.
 fn strict() -> Link {
     let weights = Weights {
-        points: vec![(Reason::Denied, 10), (Reason::BadFraming, 10)],
+        // A little of the first is forgotten before the second.
+        points: vec![(Reason::Denied, 11), (Reason::BadFraming, 11)],
         ban_at: 20,
         half_life_ns: 60_000_000_000,
         credit: 0,

@@ -6,6 +6,7 @@ use crate::plans::{Draft, redirect, respond};
 use crate::rig::Rig;
 use weir_meter::Count;
 use weir_plan::listener::Forwarded;
+use weir_plan::page::{Form, Page, Pages};
 use weir_plan::route::Action;
 
 pub const TESTS: &[Test] = &[
@@ -16,6 +17,7 @@ pub const TESTS: &[Test] = &[
     ("b35_no_route_is_404", no_route),
     ("b35_refused_connection_is_502", refused),
     ("b60_problems_name_the_request", problems),
+    ("b60_errors_look_as_the_listener_says", pages),
     ("targets_take_turns", turns),
     ("a_failing_target_is_passed_over", passed_over),
     ("f4_a_stale_connection_is_replaced_once", stale),
@@ -115,13 +117,44 @@ fn problems() {
     client.send(get("/"));
     let answer = client.answer();
     assert!(answer.contains("Content-Type: application/problem+json\r\n"));
-    assert!(
-        answer.contains(
-            r#""status":404,"detail":"Nothing is served under this host and path.","request_id":""#
-        )
-    );
+    assert!(answer.contains(
+        r#""status":404,"detail":"Nothing is served under this host and path.","instance":"urn:uuid:"#
+    ));
     client.send("GET / HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\n\r\n");
+    let answer = client.answer();
+    assert!(
+        answer.contains("Content-Type: text/html; charset=utf-8\r\n")
+            && answer.contains("<h1>Not Found</h1>"),
+        "{answer}"
+    );
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nAccept: text/plain\r\n\r\n");
     assert!(client.answer().ends_with("Not Found\nNothing is served under this host and path.\n"));
+}
+
+fn pages() {
+    let form = |text: &str| Some(Form::parse(text.as_bytes()));
+    let mut draft = Draft::default();
+    draft.listener.pages = Pages(vec![
+        Page {
+            statuses: vec![(404, 404)],
+            html: form("<p>{status} {title}: {detail} ({request_id})"),
+            ..Page::default()
+        },
+        Page { statuses: vec![(400, 599)], json: form(r#"{"error":{status}}"#), ..Page::default() },
+    ]);
+    let rig = Rig::new(draft.finish());
+    let mut client = Client::new(rig.address);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\n\r\n");
+    let page = client.answer();
+    assert!(
+        page.contains("\r\n\r\n<p>404 Not Found: Nothing is served under this host and path. ("),
+        "{page}"
+    );
+    client.send(get("/"));
+    assert!(client.answer().contains("application/problem+json"), "the page of the status has no JSON");
+    client.send("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let answer = client.answer();
+    assert!(answer.contains("application/json\r\n") && answer.ends_with(r#"{"error":405}"#), "{answer}");
 }
 
 fn turns() {

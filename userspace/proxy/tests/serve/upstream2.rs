@@ -26,6 +26,8 @@ pub const TESTS: &[Test] = &[
     ("h2_upstream_stalled_client_does_not_hold_up_others", stalled),
     ("h2_upstream_silence_is_a_timeout_and_the_stream_is_cancelled", silent),
     ("f5_h2_upstream_that_is_frozen_gets_no_second_request_on_the_same_connection", frozen),
+    ("b33_websocket_to_an_h2_upstream", websocket),
+    ("b33_an_h2_upstream_without_websockets_is_502", no_websocket),
     ("h2_upstream_is_chosen_by_alpn", alpn),
 ];
 
@@ -213,6 +215,55 @@ fn frozen() {
         assert!(client.answer().starts_with("HTTP/1.1 504"));
     }
     assert_eq!(rig.count(Count::UpstreamOpened), 2);
+}
+
+const UPGRADE: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+/// What the origin says first: the protocol that it was asked for, and whether it has got a key.
+const FIRST: &str = "Some(\"websocket\") false ";
+
+/// RFC 8441 towards the target, RFC 6455 towards one client and RFC 8441 towards the other.
+fn websocket() {
+    let origin = Origin2::new(Manner { connect_protocol: true, ..Manner::default() });
+    let rig = to(origin.address, |_| {});
+    let mut client = Client::new(rig.address);
+    client.send(UPGRADE);
+    client.send("early");
+    let want = "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+        Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    assert_eq!(String::from_utf8(client.bytes(want.len())).unwrap(), want);
+    let said = format!("{FIRST}early");
+    assert_eq!(String::from_utf8(client.bytes(said.len())).unwrap(), said);
+    let much = "y".repeat(300_000);
+    let writer = client.stream.try_clone().unwrap();
+    let sent = much.clone();
+    let thread = std::thread::spawn(move || (&writer).write_all(sent.as_bytes()).unwrap());
+    assert!(client.bytes(much.len()) == much.as_bytes());
+    thread.join().unwrap();
+    client.finish_sending();
+    assert_eq!(client.rest(), (String::new(), true), "the end goes through and comes back");
+    assert_eq!(origin.seen(|seen| seen.requests.clone()), ["CONNECT http://a/chat"]);
+    crate::http2::websocket_to(rig_with_h2(origin.address), FIRST);
+}
+
+fn rig_with_h2(origin: SocketAddr) -> Rig {
+    let mut draft = Draft::default();
+    draft.listener.service =
+        weir_plan::listener::Service::Http(weir_plan::listener::Protocols { http1: true, http2: true });
+    drop(draft.upstream(&[origin]));
+    Arc::get_mut(&mut draft.upstreams[0]).unwrap().protocol = UpProtocol::H2;
+    draft.route("/*", |draft| weir_plan::route::Action::Upstream(Arc::clone(&draft.upstreams[0])));
+    Rig::new(draft.finish())
+}
+
+fn no_websocket() {
+    let origin = Origin2::new(Manner::default());
+    let rig = to(origin.address, |_| {});
+    let mut client = Client::new(rig.address);
+    client.send(UPGRADE);
+    let answer = client.answer();
+    assert!(answer.starts_with("HTTP/1.1 502 ") && answer.contains("does not carry WebSockets"), "{answer}");
+    assert!(origin.seen(|seen| seen.requests.is_empty()));
 }
 
 fn alpn() {
