@@ -30,11 +30,17 @@ use weir_wire::{
     table,
 };
 
+#[path = "xdp/defence.rs"]
+mod defence;
 #[path = "xdp/draw.rs"]
 mod draw;
 #[path = "../tests/fixtures/frames.rs"]
 #[allow(dead_code, reason = "shared with the fixtures, which use all of it")]
 mod frames;
+#[path = "xdp/goodput.rs"]
+mod goodput;
+#[path = "xdp/ramp.rs"]
+mod ramp;
 #[path = "../tests/fixtures/rig.rs"]
 #[allow(dead_code, reason = "shared with the fixtures, which use all of it")]
 mod rig;
