@@ -76,6 +76,14 @@ pub const FLAG_COOKIES_FORCED: u32 = 8;
 pub const FLAG_CHECK_ACKS: u32 = 16;
 /// The filter before the table of bans is kept true: a source whose bit is clear is not banned.
 pub const FLAG_BAN_FILTER: u32 = 32;
+/// Limits per source only observe, whatever the stage does.
+pub const FLAG_OBSERVE_SOURCE: u32 = 64;
+/// Limits per prefix only observe, whatever the stage does.
+pub const FLAG_OBSERVE_PREFIX: u32 = 128;
+/// Totals per port only observe, whatever the stage does.
+pub const FLAG_OBSERVE_PORT: u32 = 256;
+/// Later fragments are counted as what would be refused.
+pub const FLAG_OBSERVE_LATE_FRAGMENTS: u32 = 512;
 
 /// The place of a stage among the modes, to be read or written. A pattern instead of an index leaves no bound to check.
 macro_rules! place {
@@ -100,6 +108,16 @@ impl Config {
     #[inline(always)]
     pub const fn mode(&self, stage: Stage) -> Mode {
         Mode::from_number(place!(self.modes, stage))
+    }
+
+    /// The mode of a part of a stage that a `FLAG_OBSERVE_` bit may soften.
+    #[must_use]
+    #[inline(always)]
+    pub const fn mode_of_part(&self, stage: Stage, flag: u32) -> Mode {
+        match self.mode(stage) {
+            Mode::Enforce if self.has(flag) => Mode::Observe,
+            mode => mode,
+        }
     }
 
     /// Sets the mode of a stage.

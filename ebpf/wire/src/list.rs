@@ -1,7 +1,7 @@
 //! Allow and deny lists as one immutable table: the same few memory reads for ten prefixes or a million.
 //!
-//! User space resolves the longest prefix beforehand, so an address has exactly one [`Mark`]. For IPv4 a bit per /20 says
-//! whether any prefix is near at all; if so, a code of two bits per /24 answers, or says that the /24 is divided. Its
+//! User space resolves the longest prefix beforehand, so an address has exactly one [`Mark`]. For IPv4 a bit per /20, or
+//! per /22 of long lists, says whether any prefix is near at all; if so, a code of two bits per /24 answers, or says that the /24 is divided. Its
 //! number among the divided ones is where its digest stands: a few single hosts, or where its 256 codes are. For IPv6
 //! two bits per hashed /32 say whether any prefix is near; if so, the ranges of that neighbourhood are searched.
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -37,8 +37,9 @@ impl Mark {
 
 /// The code of a divided /24.
 const DIVIDED: u64 = 3;
-/// Words of the filter over IPv4 /20s: small enough to stay in a near cache.
-pub const V4_NEAR_WORDS: usize = 1 << 14;
+/// Words of the filter over IPv4 /22s. Over /20s a quarter of them are in use, which stay in a near cache; but with a
+/// million entries most /20s have one, and nearly every packet would go on to the codes, which lie far away.
+pub const V4_NEAR_WORDS: usize = 1 << 16;
 /// Codes in a word; above them stands how many /24s are divided between the beginning of the stretch and the word.
 const CODES: u64 = 24;
 /// Words of two-bit codes, one for each /24.
@@ -68,7 +69,11 @@ pub struct Front {
     pub v6_wide: u32,
     /// How many /24s are divided before each stretch.
     pub v4_stretches: [u32; V4_STRETCHES],
-    /// A bit for every /20 that any prefix touches.
+    /// How many bits of an address do not count for the filter: 12 or 10.
+    pub v4_near_shift: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// A bit for every network of so many addresses that any prefix touches.
     pub v4_near: [u64; V4_NEAR_WORDS],
     /// The code of every /24.
     pub v4_codes: [u64; V4_WORDS],
@@ -102,8 +107,9 @@ pub fn find(front: &Front, lines: &impl Lines, address: Address) -> Mark {
 
 #[inline(always)]
 fn find_v4(front: &Front, lines: &impl Lines, low: u64) -> Mark {
-    let near = front.v4_near.get(((low >> 18) & 0x3fff) as usize);
-    if near.is_some_and(|near| (near >> ((low >> 12) & 63)) & 1 == 0) {
+    let (word_index, place) = near_v4_place(low, front.v4_near_shift);
+    let near = front.v4_near.get(word_index);
+    if near.is_some_and(|near| (near >> place) & 1 == 0) {
         return Mark::None;
     }
     let (word_index, place) = code_place((low >> 8) & 0xff_ffff);
@@ -115,6 +121,13 @@ fn find_v4(front: &Front, lines: &impl Lines, low: u64) -> Mark {
     let Some(before) = front.v4_stretches.get(word_index >> STRETCH_BITS) else { return Mark::None };
     let within = ones(divided(*word) & ((1 << place) - 1));
     find_divided(lines, before.wrapping_add((word >> (2 * CODES)) as u32).wrapping_add(within), low)
+}
+
+/// The word and the place in it where the bit of an IPv4 network stands.
+#[inline(always)]
+const fn near_v4_place(low: u64, shift: u32) -> (usize, u64) {
+    let network = (low & 0xffff_ffff) >> (shift & 31);
+    ((network >> 6) as usize & (V4_NEAR_WORDS - 1), network & 63)
 }
 
 /// The word and the place in it where the code of a /24 stands. The division is a multiplication.

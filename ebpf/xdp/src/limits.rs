@@ -1,12 +1,17 @@
 //! Rate limits per source, per prefix and per port.
 use weir_wire::{
     Config, Extra, Flow, Limit, Mode, Reason, Rules, Stage,
+    config::{FLAG_OBSERVE_PORT, FLAG_OBSERVE_PREFIX, FLAG_OBSERVE_SOURCE},
     limit::{self, CLASSES, Cell, Class},
     port::{PortState, STATE_BYTES, STATE_CONNECTIONS, STATE_PACKETS},
     table,
 };
 
-use crate::{atomic, report, tables};
+use crate::{
+    atomic,
+    report::{self, Gate},
+    tables,
+};
 
 /// How often a limit competes for its word before it lets the packet pass.
 const TRIES_MAX: u32 = 4;
@@ -33,16 +38,17 @@ fn prefetch_one(limit: &Limit, class: Class, number: u32) {
     }
 }
 
-/// Charges the packet to its source, its prefix and its port.
+/// Charges the packet to its source, its prefix and its port. What only observes is charged like the others.
 #[inline(always)]
-pub fn check(flow: &Flow, rules: &Rules, rule: u8, now_ns: u64) -> Result<(), Reason> {
-    let config = &rules.config;
+pub fn check(gate: &Gate, rules: &Rules, rule: u8, now_ns: u64) -> Result<(), Reason> {
+    let Gate { flow, config, .. } = gate;
     if matches!(config.mode(Stage::Limit), Mode::Off) {
         return Ok(());
     }
-    source(flow, config, now_ns)?;
-    prefix(flow, config, now_ns)?;
-    port(flow, rules, rule, now_ns)
+    let mode = |flag| config.mode_of_part(Stage::Limit, flag);
+    gate.check(mode(FLAG_OBSERVE_SOURCE), source(flow, config, now_ns))?;
+    gate.check(mode(FLAG_OBSERVE_PREFIX), prefix(flow, config, now_ns))?;
+    gate.check(mode(FLAG_OBSERVE_PORT), port(flow, rules, rule, now_ns))
 }
 
 #[inline(always)]

@@ -5,7 +5,9 @@
 #![feature(asm_experimental_arch, core_intrinsics)]
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
-use weir_wire::{Extra, Flow, Pass, Reason, Rules, anomaly, flow, parse, table::Trace};
+use weir_wire::{
+    Config, Extra, Flow, Mode, Pass, Reason, Rules, Stage, anomaly, config, flow, parse, table::Trace,
+};
 
 mod atomic;
 mod cookie;
@@ -104,7 +106,7 @@ fn judge(frame: &Frame, flow: &mut Flow, rules: Option<&Rules>) -> Result<Verdic
     match parsed {
         Ok(true) => judge_flow(&gate, rules),
         Ok(false) => Ok(Verdict::Pass(Pass::NotIp)),
-        Err(reason) => gate.refuse(reason).map(|()| Verdict::Pass(Pass::Tolerated)),
+        Err(reason) => gate.refuse(rules.config.mode(Stage::Malformed), reason).map(|()| Verdict::Pass(Pass::Tolerated)),
     }
 }
 
@@ -112,9 +114,9 @@ fn judge(frame: &Frame, flow: &mut Flow, rules: Option<&Rules>) -> Result<Verdic
 #[inline(always)]
 fn judge_flow(gate: &Gate, rules: &Rules) -> Result<Verdict, Reason> {
     let Gate { flow, config, .. } = gate;
-    gate.check(anomaly::check(flow))?;
-    if flow.is_later_fragment() && config.has(weir_wire::config::FLAG_DROP_LATE_FRAGMENTS) {
-        gate.refuse(Reason::FragmentLate)?;
+    gate.check(config.mode(Stage::Malformed), anomaly::check(flow))?;
+    if flow.is_later_fragment() {
+        gate.refuse(late_fragments(config), Reason::FragmentLate)?;
     }
     if flow.is_neighbor_discovery() {
         return Ok(Verdict::Pass(Pass::Neighbor));
@@ -128,19 +130,31 @@ fn judge_flow(gate: &Gate, rules: &Rules) -> Result<Verdict, Reason> {
     if lists::is_allowed(mark, config) {
         return Ok(Verdict::Pass(Pass::Allowed));
     }
-    gate.check(lists::ban(flow, config))?;
-    gate.check(lists::deny(mark))?;
+    gate.check(config.mode(Stage::Ban), lists::ban(flow, config))?;
+    gate.check(config.mode(Stage::Deny), lists::deny(mark))?;
     let Some(policy) = policy else {
         return Ok(Verdict::Pass(Pass::Unprotected));
     };
-    gate.check(lists::closed(policy))?;
+    gate.check(config.mode(Stage::Port), lists::closed(policy))?;
     if !is_protected {
         return Ok(Verdict::Pass(Pass::Unprotected));
     }
     let now_ns = tables::now_ns();
     let is_guarded = guard::wants_cookie(flow, config, policy.rule, now_ns);
-    gate.check(limits::check(flow, rules, policy.rule, now_ns))?;
+    limits::check(gate, rules, policy.rule, now_ns)?;
     Ok(if is_guarded { Verdict::Cookie } else { Verdict::Pass(Pass::Clean) })
+}
+
+/// What becomes of fragments whose first part is not here.
+#[inline(always)]
+fn late_fragments(config: &Config) -> Mode {
+    if config.has(config::FLAG_DROP_LATE_FRAGMENTS) {
+        Mode::Enforce
+    } else if config.has(config::FLAG_OBSERVE_LATE_FRAGMENTS) {
+        Mode::Observe
+    } else {
+        Mode::Off
+    }
 }
 
 /// Whether the flow is one that a cookie program can rebuild: no options, no pieces.

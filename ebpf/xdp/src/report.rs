@@ -17,19 +17,20 @@ pub struct Gate<'a> {
 }
 
 impl Gate<'_> {
-    /// Lets a refusal stand if its stage enforces; counts it if the stage observes.
+    /// Lets a stage's refusal stand in this mode of the stage; counts it if the stage observes. The mode comes from the
+    /// caller, who knows the stage: to look it up by the reason would cost a call.
     #[inline(always)]
-    pub fn check(&self, result: Result<(), Reason>) -> Result<(), Reason> {
+    pub fn check(&self, mode: Mode, result: Result<(), Reason>) -> Result<(), Reason> {
         match result {
             Ok(()) => Ok(()),
-            Err(reason) => self.refuse(reason),
+            Err(reason) => self.refuse(mode, reason),
         }
     }
 
-    /// Refuses if the reason's stage enforces; counts if it observes.
+    /// Refuses if the stage enforces; counts if it observes.
     #[inline(always)]
-    pub fn refuse(&self, reason: Reason) -> Result<(), Reason> {
-        match self.config.mode(reason.stage()) {
+    pub fn refuse(&self, mode: Mode, reason: Reason) -> Result<(), Reason> {
+        match mode {
             Mode::Off => Ok(()),
             Mode::Observe => {
                 observed(self.frame, self.flow, reason, self.config);

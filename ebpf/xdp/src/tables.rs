@@ -55,6 +55,8 @@ static TRACE: Array<table::Trace, 1> = Array::new();
 pub struct Scratch {
     /// The packet being judged.
     pub flow: Flow,
+    /// The time at which it is judged; zero until somebody asks.
+    pub now_ns: u64,
     /// When the present budget of events began.
     pub window_ns: u64,
     /// Events reported out of it.
@@ -160,6 +162,8 @@ pub fn flow() -> Option<&'static mut Flow> {
 pub fn new_flow() -> Option<&'static mut Flow> {
     const WORDS: usize = size_of::<Flow>() / 8;
     let flow = flow()?;
+    // SAFETY: the pad belongs to this CPU, and this word is used by `now_ns` only.
+    unsafe { (*scratch()?).now_ns = 0 };
     let words = core::ptr::from_mut(flow).cast::<u64>();
     for at in 0..WORDS {
         // SAFETY: a flow is plain numbers without padding and aligned to words. Volatile, lest the stores be merged into
@@ -196,9 +200,16 @@ pub fn call_cookie(ctx: &XdpContext) {
     unsafe { TAILS.tail_call(ctx, table::TAIL_COOKIE) };
 }
 
-/// The monotonic clock at the kernel's last tick: a few nanoseconds to ask, up to ten milliseconds late.
+/// The monotonic clock at the kernel's last tick, up to ten milliseconds late. Asked once for each packet, also for both
+/// programs together.
 #[inline(always)]
 pub fn now_ns() -> u64 {
-    // SAFETY: the helper has no preconditions.
-    unsafe { bpf_ktime_get_coarse_ns() }
+    let Some(scratch) = scratch() else { return 0 };
+    // SAFETY: the pad belongs to this CPU, and this word is used here and by `new_flow` only.
+    let now_ns = unsafe { &mut (*scratch).now_ns };
+    if *now_ns == 0 {
+        // SAFETY: the helper has no preconditions.
+        *now_ns = unsafe { bpf_ktime_get_coarse_ns() };
+    }
+    *now_ns
 }

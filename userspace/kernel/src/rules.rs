@@ -2,10 +2,11 @@
 
 use std::num::NonZeroU64;
 
-use weir_plan::shield::{self, PortAction, Rate, Rates, Shield, SynWhen, Transport};
+use weir_plan::shield::{self, PortAction, Rate, Rates, Scope, Shield, SynWhen, Transport};
 use weir_wire::config::{
     FLAG_BAN_FILTER, FLAG_CHECK_ACKS, FLAG_COOKIE_TIMESTAMPS, FLAG_COOKIES_FORCED, FLAG_DROP_LATE_FRAGMENTS,
-    FLAG_GUARD_ALWAYS,
+    FLAG_GUARD_ALWAYS, FLAG_OBSERVE_LATE_FRAGMENTS, FLAG_OBSERVE_PORT, FLAG_OBSERVE_PREFIX,
+    FLAG_OBSERVE_SOURCE,
 };
 use weir_wire::limit::{CLASSES, Class};
 use weir_wire::port::{Action, PORT_RULES, PortPolicy, PortRule, PortWord};
@@ -38,8 +39,8 @@ fn config(shield: &Shield, cookies: Cookies, salt: [u64; 2]) -> Config {
         prefix_mask_v6: high_bits(network.v6_bits),
         prefix_mask_v4: v4_mask(network.v4_bits),
         salt,
-        source: limits(&source.rates),
-        prefix: limits(&network.rates),
+        source: limits(&source),
+        prefix: limits(&network),
         syn_above: Limit::new(above, SECOND_NS, above.get() / 10),
         syn_below: Limit::new(below, SECOND_NS, below.get() / 10),
         syn_quiet_ns: u64::try_from(shield.syn_guard.quiet.as_nanos()).unwrap_or(u64::MAX),
@@ -74,8 +75,12 @@ fn flags(shield: &Shield, cookies: Cookies) -> u32 {
         (shield.late_fragments == shield::Fragments::Drop, FLAG_DROP_LATE_FRAGMENTS),
         (shield.syn_guard.when == SynWhen::Always, FLAG_GUARD_ALWAYS),
         (cookies.carry_timestamps, FLAG_COOKIE_TIMESTAMPS),
+        (shield.late_fragments == shield::Fragments::Observe, FLAG_OBSERVE_LATE_FRAGMENTS),
         (cookies.forced, FLAG_COOKIES_FORCED),
         (shield.syn_guard.drop_bad_acks, FLAG_CHECK_ACKS),
+        (shield.limits.source.mode == shield::Mode::Observe, FLAG_OBSERVE_SOURCE),
+        (shield.limits.network.mode == shield::Mode::Observe, FLAG_OBSERVE_PREFIX),
+        (shield.limits.port_mode == shield::Mode::Observe, FLAG_OBSERVE_PORT),
     ];
     // Bans keep their filter true from before the first rules on.
     choices.into_iter().filter(|&(chosen, _)| chosen).fold(FLAG_BAN_FILTER, |flags, (_, flag)| flags | flag)
@@ -89,8 +94,12 @@ const fn mode(mode: shield::Mode) -> Mode {
     }
 }
 
-fn limits(rates: &Rates) -> [Limit; CLASSES] {
+fn limits(scope: &Scope) -> [Limit; CLASSES] {
     let mut limits = [Limit::OFF; CLASSES];
+    if scope.mode == shield::Mode::Off {
+        return limits;
+    }
+    let rates = scope.rates;
     let by_class = [
         (Class::Packets, rates.packets),
         (Class::Bytes, rates.bytes),
@@ -113,7 +122,8 @@ fn limit(rate: Option<Rate>) -> Limit {
 
 /// Every protected rule draws on a budget of its own; the ports of one rule share it.
 fn write_ports(shield: &Shield, rules: &mut Rules) -> Result<(), Error> {
-    let total = &shield.limits.port;
+    let none = Rates::default();
+    let total = if shield.limits.port_mode == shield::Mode::Off { &none } else { &shield.limits.port };
     let mut budget = 0_u8;
     for rule in &shield.ports {
         let mut policy = PortPolicy { action: action(rule.action), rule: 0 };
@@ -259,6 +269,35 @@ mod tests {
         });
         let expect = FLAG_BAN_FILTER | FLAG_COOKIE_TIMESTAMPS | FLAG_GUARD_ALWAYS | FLAG_DROP_LATE_FRAGMENTS;
         assert_eq!((other.config.flags, other.config.cookie_window_scale), (expect, 3));
+    }
+
+    #[test]
+    fn each_scope_of_limits_has_its_own_mode() {
+        let with = |source, network, port| {
+            compiled(move |shield| {
+                let rate = Some(Rate { per_second: 1000, burst: 100 });
+                shield.ports = vec![tcp(443..=443, PortAction::Protect)];
+                let limits = &mut shield.limits;
+                (limits.source.rates.packets, limits.network.rates.bytes) = (rate, rate);
+                limits.port.packets = rate;
+                (limits.source.mode, limits.network.mode, limits.port_mode) = (source, network, port);
+            })
+        };
+        let on = |rules: &Rules| {
+            [
+                rules.config.source[0].is_on(),
+                rules.config.prefix[1].is_on(),
+                rules.port_rules[1].packets.is_on(),
+            ]
+        };
+        use shield::Mode::{Enforce, Observe, Off};
+        let rules = with(Off, Observe, Enforce);
+        assert_eq!(on(&rules), [false, true, true]);
+        let mode = |flag| rules.config.mode_of_part(Stage::Limit, flag);
+        assert_eq!((mode(FLAG_OBSERVE_PREFIX), mode(FLAG_OBSERVE_PORT)), (Mode::Observe, Mode::Enforce));
+        let rules = with(Observe, Enforce, Off);
+        assert_eq!(on(&rules), [true, true, false]);
+        assert_eq!(rules.config.mode_of_part(Stage::Limit, FLAG_OBSERVE_SOURCE), Mode::Observe);
     }
 
     #[test]

@@ -93,8 +93,8 @@ pub enum Sysctls {
     Set,
 }
 
-/// How earnestly a stage acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// How earnestly a stage acts, from not at all to fully.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Mode {
     /// The stage is skipped.
     Off,
@@ -136,6 +136,8 @@ pub enum Fragments {
     /// They pass, subject to the limits per source.
     #[default]
     Pass,
+    /// They pass, and are counted as what would be dropped.
+    Observe,
     /// They are dropped.
     Drop,
 }
@@ -170,6 +172,22 @@ pub struct PortRule {
     pub ports: RangeInclusive<u16>,
     /// The rule for them.
     pub action: PortAction,
+}
+
+/// As it is written: `tcp/443`, or `tcp/8000-8010`.
+impl core::fmt::Display for PortRule {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let transport = match self.transport {
+            Transport::Tcp => "tcp",
+            Transport::Udp => "udp",
+        };
+        let (first, last) = (self.ports.start(), self.ports.end());
+        if first == last {
+            write!(out, "{transport}/{first}")
+        } else {
+            write!(out, "{transport}/{first}-{last}")
+        }
+    }
 }
 
 /// A transport with ports.
@@ -210,6 +228,8 @@ pub struct Limits {
     pub network: Scope,
     /// Per protected rule of ports, over all sources; only packets, bytes and new connections count here.
     pub port: Rates,
+    /// How earnestly the totals per port act, where the stage does.
+    pub port_mode: Mode,
 }
 
 /// Limits that hold for one group of sources.
@@ -221,6 +241,8 @@ pub struct Scope {
     pub v6_bits: u8,
     /// The rates.
     pub rates: Rates,
+    /// How earnestly they act, where the stage does.
+    pub mode: Mode,
 }
 
 /// The rates of one scope.
@@ -241,9 +263,10 @@ pub struct Rates {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            source: Scope { v4_bits: 32, v6_bits: 64, rates: Rates::default() },
-            network: Scope { v4_bits: 24, v6_bits: 48, rates: Rates::default() },
+            source: Scope { v4_bits: 32, v6_bits: 64, rates: Rates::default(), mode: Mode::Enforce },
+            network: Scope { v4_bits: 24, v6_bits: 48, rates: Rates::default(), mode: Mode::Enforce },
             port: Rates::default(),
+            port_mode: Mode::Enforce,
         }
     }
 }

@@ -5,7 +5,7 @@ use zerocopy::FromZeros;
 
 use super::{
     CODES, Front, Line, Lines, Mark, Root, STRETCH_BITS, V6_ROOTS, code_place, divided, find, near_place,
-    root_index,
+    near_v4_place, root_index,
 };
 use crate::address::Address;
 
@@ -67,6 +67,9 @@ struct Range {
     mark: Mark,
 }
 
+/// With more stretches of IPv4 the filter distinguishes smaller networks.
+const NEAR_FINE_FROM: usize = 1 << 17;
+
 /// The compiled lists.
 pub struct Image {
     /// The part of fixed size.
@@ -99,6 +102,7 @@ impl Image {
         const FIRST: u128 = 0xffff_0000_0000;
         const END: u128 = FIRST + (1 << 32);
         let mut digests = Digests::default();
+        self.front.v4_near_shift = if ranges.len() > NEAR_FINE_FROM { 10 } else { 12 };
         for (index, range) in ranges.iter().enumerate() {
             let end = ranges.get(index + 1).map_or(END, |next| next.first.min(END));
             let (first, end) = (range.first.max(FIRST), end);
@@ -160,8 +164,9 @@ impl Front {
         if let Some(word) = self.v4_codes.get_mut(word) {
             *word = (*word & !(3 << place)) | (code << place);
         }
-        if let Some(word) = usize::try_from(block >> 10).ok().and_then(|at| self.v4_near.get_mut(at)) {
-            *word |= 1 << (block >> 4 & 63);
+        let (word, place) = near_v4_place(block << 8, self.v4_near_shift);
+        if let Some(word) = self.v4_near.get_mut(word) {
+            *word |= 1 << place;
         }
     }
 

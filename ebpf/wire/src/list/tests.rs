@@ -50,6 +50,25 @@ fn longest_prefix_wins_within_and_across_lists() {
     );
 }
 
+/// Long lists have a filter over smaller networks, which is seen by nobody but the clock.
+#[test]
+fn a_long_list_finds_every_entry_and_no_neighbour() {
+    // An odd factor permutes the addresses, so all are different and lie anywhere.
+    let hosts: alloc::collections::BTreeSet<u32> =
+        (0..100_000_u32).map(|n| n.wrapping_mul(0x9e37_79b1)).collect();
+    let denied = |host: &u32| Entry::new(core::net::Ipv4Addr::from_bits(*host).into(), 32, List::Deny);
+    let image = Image::compile(hosts.iter().filter_map(denied).collect(), Tie::Deny).unwrap();
+    assert_eq!(image.front.v4_near_shift, 10);
+    for host in hosts.iter().step_by(7) {
+        assert_eq!(image.find(Address::v4(*host)), Mark::Deny, "{host:#x}");
+        for bit in [0, 7, 8, 9, 10, 11, 12, 31] {
+            let neighbour = host ^ (1 << bit);
+            let expect = if hosts.contains(&neighbour) { Mark::Deny } else { Mark::None };
+            assert_eq!(image.find(Address::v4(neighbour)), expect, "{neighbour:#x}");
+        }
+    }
+}
+
 #[test]
 fn a_tie_goes_where_the_configuration_says() {
     let both = [("192.0.2.0/24", List::Allow), ("192.0.2.0/24", List::Deny)];

@@ -25,8 +25,6 @@ pub struct Segment {
     is_copied: bool,
 }
 
-/// A header with nothing but the MSS.
-const SHORT: usize = 24;
 /// The header that Linux sends.
 const LINUX: usize = 40;
 
@@ -37,7 +35,8 @@ impl Segment {
         self.start.cast()
     }
 
-    /// The two most frequent headers are read where they are; any other is copied to where its length may vary.
+    /// The most frequent headers are read where they are: that of Linux, and those that are too short for a timestamp, as
+    /// floods have them. Any other is copied to where its length may vary.
     #[inline(always)]
     pub fn read(ctx: &XdpContext, frame: &Frame, flow: &Flow, config: &Config) -> Option<Segment> {
         let transport = place(flow.transport);
@@ -51,21 +50,31 @@ impl Segment {
             options: options::NOTHING,
             is_copied: false,
         };
-        if length == SHORT as u64 {
-            let bytes: &[u8; SHORT] = frame.at(transport)?;
-            segment.start = bytes.as_ptr().cast_mut().cast();
-            segment.length = SHORT as u32;
+        let is_in_place = match length {
+            20 => segment.point::<20>(frame, transport),
+            24 => segment.point::<24>(frame, transport),
+            28 => segment.point::<28>(frame, transport),
+            _ => false,
+        };
+        if is_in_place {
             return Some(segment);
         }
         if length == LINUX as u64 {
             let bytes: &[u8; LINUX] = frame.at(transport)?;
-            if segment.options.usual(bytes, config) {
-                segment.start = bytes.as_ptr().cast_mut().cast();
-                segment.length = LINUX as u32;
+            if segment.options.usual(bytes, config) && segment.point::<LINUX>(frame, transport) {
                 return Some(segment);
             }
         }
         segment.copy(ctx, transport, length).then_some(segment)
+    }
+
+    /// Points at a header of this length in the frame; false if it is not wholly there.
+    #[inline(always)]
+    fn point<const BYTES: usize>(&mut self, frame: &Frame, transport: usize) -> bool {
+        let Some(bytes) = frame.at::<[u8; BYTES]>(transport) else { return false };
+        self.start = bytes.as_ptr().cast_mut().cast();
+        self.length = BYTES as u32;
+        true
     }
 
     /// The options that the client offers.

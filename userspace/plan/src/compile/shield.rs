@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use weir_schema::shield as written;
-use weir_schema::value::{Bind, Port, Rate};
+use weir_schema::value::{Bind, ByteRate, Port, Rate};
 use weir_schema::{At, Code, Diagnostic};
 
 use super::{Build, limit, listener};
@@ -40,10 +40,11 @@ pub(super) fn shield(build: &mut Build<'_>) -> (Shield, bool) {
         stages: stages(written),
         late_fragments: match mode(written.late_fragments.mode.as_ref(), written) {
             Mode::Enforce => Fragments::Drop,
-            Mode::Off | Mode::Observe => Fragments::Pass,
+            Mode::Observe => Fragments::Observe,
+            Mode::Off => Fragments::Pass,
         },
         trusted: listener::networks(&written.trusted),
-        allow: list(written.allow.as_ref()),
+        allow: list(written.allow.as_ref().filter(|list| mode(list.mode.as_ref(), written) != Mode::Off)),
         deny: list(written.deny.as_ref()),
         allow_wins_ties: written.allow_wins_ties.value,
         ports: ports(build),
@@ -90,8 +91,15 @@ fn stages(shield: &written::Shield) -> Stages {
             (Mode::Observe, _) | (_, written::CookieMode::Observe) => Mode::Observe,
             (Mode::Enforce, _) => Mode::Enforce,
         },
-        limits: mode(shield.per_source.mode.as_ref(), shield),
+        limits: scopes(shield).into_iter().max().unwrap_or(Mode::Off),
     }
+}
+
+/// The modes of the limits per source, per network and per port. One that is not written does not act.
+fn scopes(shield: &written::Shield) -> [Mode; 3] {
+    let network = shield.per_prefix.as_ref().map(|written| mode(written.mode.as_ref(), shield));
+    let port = shield.per_port.as_ref().map(|written| mode(written.mode.as_ref(), shield));
+    [mode(shield.per_source.mode.as_ref(), shield), network.unwrap_or(Mode::Off), port.unwrap_or(Mode::Off)]
 }
 
 fn list(written: Option<&At<written::AddressList>>) -> PrefixList {
@@ -145,9 +153,8 @@ fn limits(build: &mut Build<'_>) -> Limits {
         let found = Diagnostic::new(Code::Tier, source.ipv6_prefix.span, message);
         build.report.push(found.hint("A network of 64 bits is one site; who has it has all its addresses."));
     }
-    let off = Mode::Off;
-    let network = shield.per_prefix.as_ref().filter(|it| mode(it.mode.as_ref(), shield) != off);
-    let port = shield.per_port.as_ref().filter(|it| mode(it.mode.as_ref(), shield) != off);
+    let (network, port) = (shield.per_prefix.as_ref(), shield.per_port.as_ref());
+    let [source_mode, network_mode, port_mode] = scopes(shield);
     let mut rate = |written: Option<&At<Rate>>| written.map(|rate| self::rate(rate, build));
     let defaults = Limits::default();
     Limits {
@@ -156,30 +163,38 @@ fn limits(build: &mut Build<'_>) -> Limits {
             v6_bits: bits.min(64),
             rates: Rates {
                 packets: rate(Some(&source.packets)),
-                bytes: source.bytes.as_ref().map(|bytes| {
-                    let per_second = limit::per_second(bytes.value).max(1);
-                    crate::shield::Rate { per_second, burst: per_second }
-                }),
+                bytes: source.bytes.as_ref().map(byte_rate),
                 new_connections: rate(Some(&source.new_connections)),
                 udp: rate(source.udp.as_ref()),
                 icmp: rate(Some(&source.icmp)),
             },
+            mode: source_mode,
         },
         network: Scope {
             v4_bits: network.map_or(defaults.network.v4_bits, |it| it.ipv4_prefix.value),
             v6_bits: network.map_or(defaults.network.v6_bits, |it| it.ipv6_prefix.value.min(64)),
             rates: Rates {
                 packets: rate(network.and_then(|it| it.packets.as_ref())),
+                bytes: network.and_then(|it| it.bytes.as_ref()).map(byte_rate),
                 new_connections: rate(network.and_then(|it| it.new_connections.as_ref())),
-                ..Rates::default()
+                udp: rate(network.and_then(|it| it.udp.as_ref())),
+                icmp: rate(network.and_then(|it| it.icmp.as_ref())),
             },
+            mode: network_mode,
         },
         port: Rates {
             packets: rate(port.and_then(|it| it.packets.as_ref())),
+            bytes: port.and_then(|it| it.bytes.as_ref()).map(byte_rate),
             new_connections: rate(port.and_then(|it| it.new_connections.as_ref())),
             ..Rates::default()
         },
+        port_mode,
     }
+}
+
+fn byte_rate(written: &At<ByteRate>) -> crate::shield::Rate {
+    let per_second = limit::per_second(written.value).max(1);
+    crate::shield::Rate { per_second, burst: per_second }
 }
 
 /// The kernel counts whole units a second, so a slower rate becomes one a second, and one that does not divide is rounded up.

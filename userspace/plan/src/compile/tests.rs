@@ -173,6 +173,26 @@ routes: [ { match: /*, respond: { body: hi } } ]
 }
 
 #[test]
+fn each_scope_of_the_shields_limits_keeps_its_mode() {
+    let plan = plan(
+        "shield: { mode: enforce, per_source: { mode: off }, per_prefix: { bytes: 8KiB/s, icmp: 5/s, mode: observe }, \
+         late_fragments: observe, allow: { cidrs: 192.0.2.0/24, mode: off } }
+listeners: [ { bind: ':80' } ]
+routes: [ { match: /*, respond: {} } ]
+",
+    );
+    let (limits, stages) = (plan.shield.limits, plan.shield.stages);
+    assert_eq!(
+        (limits.source.mode, limits.network.mode, limits.port_mode),
+        (Mode::Off, Mode::Observe, Mode::Off)
+    );
+    assert_eq!((limits.network.rates.bytes.unwrap().per_second, stages.limits), (8192, Mode::Observe));
+    assert_eq!(limits.network.rates.icmp.unwrap().per_second, 5);
+    assert_eq!(plan.shield.late_fragments, crate::shield::Fragments::Observe);
+    assert!(plan.shield.allow.networks.is_empty(), "a list that is off allows nobody");
+}
+
+#[test]
 fn a_policy_judges_once() {
     let text = "listeners: [ { bind: ':80', policies: fair } ]
 policies: { fair: { rate_limit: { rate: 10/s } } }

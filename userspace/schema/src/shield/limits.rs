@@ -45,8 +45,14 @@ section! {
         pub ipv6_prefix: At<u8> = 48,
         /// Packets of any kind.
         pub packets: Option<At<Rate>>,
+        /// Bytes of any kind.
+        pub bytes: Option<At<ByteRate>>,
         /// Attempts to open a TCP connection.
         pub new_connections: Option<At<Rate>>,
+        /// UDP packets.
+        pub udp: Option<At<Rate>>,
+        /// ICMP packets.
+        pub icmp: Option<At<Rate>>,
         /// Whether it acts; left out, the mode of the shield.
         pub mode: Option<At<Mode>>,
     }
@@ -74,6 +80,8 @@ section! {
     pub struct PerPort "per_port" {
         /// Packets of any kind.
         pub packets: Option<At<Rate>>,
+        /// Bytes of any kind.
+        pub bytes: Option<At<ByteRate>>,
         /// Attempts to open a TCP connection.
         pub new_connections: Option<At<Rate>>,
         /// Whether it acts; left out, the mode of the shield.
