@@ -13,12 +13,14 @@ mod checks;
 mod dial;
 mod fetch;
 mod keyring;
+mod names;
 mod signals;
 mod turn;
 
 pub use checks::{Checks, Report};
 pub use fetch::{Fetcher, Unfetched};
 pub use keyring::{IssuerView, Keyring, Pace};
+pub use names::Names;
 pub use signals::{Signal, Signals};
 pub use turn::{Turn, Turns, WORK_MAX, aside};
 

@@ -127,6 +127,18 @@ impl Bans {
         })
     }
 
+    /// Learns what another program, which kept the same journal and the same table, has banned and lifted meanwhile.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn learn_again(&mut self) -> Result<(), Error> {
+        // Without a journal only the kernel's table is left to learn from.
+        if let Some(Ok(written)) = self.journal.as_mut().map(Journal::reopen) {
+            self.ledger.replace(written);
+        }
+        self.reconcile()
+    }
+
     /// Makes ledger, kernel and filter agree.
     fn reconcile(&mut self) -> Result<(), Error> {
         let now_s = clock::wall_s();

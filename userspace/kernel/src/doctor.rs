@@ -53,12 +53,20 @@ pub fn examine(shield: &Shield, host: &Host) -> Vec<Finding> {
     let mut report = vec![kernel(host), bpf_switch(host), btf(host), capabilities(host), bpffs(shield, host)];
     report.push(memlock(host));
     report.push(program(host));
+    report.push(tables());
     report.push(io_uring(host));
     report.extend(sysctls(shield, host));
     for name in &shield.interfaces {
         report.extend(interface(name, shield));
     }
     report
+}
+
+/// What the tables take at their defaults, with empty lists.
+fn tables() -> Finding {
+    let cpus = aya::util::nr_cpus().unwrap_or(1);
+    let (bytes, most) = (weir_wire::table::memory_bytes(cpus), weir_wire::table::MEMORY_MAX_BYTES);
+    Finding::ok("tables", format!("{} MiB of kernel memory, {} at most", bytes >> 20, most >> 20))
 }
 
 /// The worst of a report.

@@ -3,10 +3,13 @@
 use std::net::IpAddr;
 
 use serde::Serialize;
+use weir_plan::shield::Limits;
 use weir_wire::{Config, Mark, Mode, Reason, Stage};
 
 use crate::bans::Shown;
 use crate::lists::Origin;
+
+mod rates;
 
 /// What one stage says of a source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -54,6 +57,8 @@ pub(crate) struct Findings<'a> {
     /// The ban that the kernel holds now, and the line of the ledger about it.
     pub(crate) ban: Option<Shown>,
     pub(crate) origins: Vec<Origin>,
+    /// What the source, its network and the ports may send and receive.
+    pub(crate) limits: &'a Limits,
 }
 
 impl Explanation {
@@ -72,11 +77,12 @@ impl Explanation {
         told.refuse(Stage::Ban, mode(Stage::Ban), Reason::Banned, found.ban.as_ref().map(banned));
         let denied = (found.mark == Mark::Deny).then(|| format!("denied{}", written(&found.origins)));
         told.refuse(Stage::Deny, mode(Stage::Deny), Reason::DenyList, denied);
+        let rates = rates::describe(found.limits, source.is_ipv6());
         for stage in [Stage::Port, Stage::SynGuard, Stage::Limit] {
             let words = match stage {
                 Stage::Port => "depends on the port",
                 Stage::SynGuard => "depends on the pressure on the port",
-                _ => "depends on the rate",
+                _ => &*rates,
             };
             told.tell(stage, mode(stage), words.to_owned(), None);
         }
@@ -146,8 +152,13 @@ mod tests {
                      outcome: Outcome,
                      reason: Option<&str>,
                      steps: usize| {
-            let found =
-                Findings { config: &config(mode), mark, ban: is_banned.then(ban), origins: Vec::new() };
+            let found = Findings {
+                config: &config(mode),
+                mark,
+                ban: is_banned.then(ban),
+                origins: Vec::new(),
+                limits: &Limits::default(),
+            };
             let told = Explanation::new([192, 0, 2, 1].into(), &found);
             assert_eq!((told.outcome, told.reason, told.steps.len()), (outcome, reason, steps), "{told:?}");
         };
@@ -164,8 +175,13 @@ mod tests {
     fn the_place_of_the_entry_is_told() {
         let origin =
             Origin { network: "192.0.2.0/24".parse().unwrap(), list: "deny", file: Some("/a/b.txt".into()) };
-        let found =
-            Findings { config: &config(Mode::Enforce), mark: Mark::Deny, ban: None, origins: vec![origin] };
+        let found = Findings {
+            config: &config(Mode::Enforce),
+            mark: Mark::Deny,
+            ban: None,
+            origins: vec![origin],
+            limits: &Limits::default(),
+        };
         let told = Explanation::new([192, 0, 2, 1].into(), &found);
         assert_eq!(told.steps[3].finds, "denied by 192.0.2.0/24 on the list `deny` in /a/b.txt");
     }

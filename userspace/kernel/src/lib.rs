@@ -6,6 +6,7 @@
 mod attach;
 pub mod bans;
 mod bpf;
+mod claim;
 mod clock;
 pub mod counters;
 pub mod doctor;
@@ -28,6 +29,7 @@ mod tables;
 
 pub use attach::{Attached, Placement};
 pub use bans::{Bans, Cause};
+pub use claim::Claim;
 pub use counters::Counters;
 pub use error::{Complaint, Error};
 pub use events::{Event, Events};

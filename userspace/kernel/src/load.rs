@@ -12,11 +12,15 @@ use crate::bpf::{self, Shape, Table};
 use crate::host::Host;
 use crate::object;
 use crate::pins::{self, Pins};
+use crate::tables;
 use crate::{Complaint, Error};
 
 /// The oldest kernel with everything the program uses: batches and links of 5.9, the coarse clock and atomics of 5.12,
 /// cookies without a listener of 6.0.
 pub(crate) const KERNEL_MIN: (u32, u32) = (6, 0);
+
+/// `BPF_MAP_TYPE_ARRAY_OF_MAPS`.
+const ARRAY_OF_MAPS: u32 = 12;
 
 /// How many of the verifier's last lines an error carries.
 const VERIFIER_LINES_MAX: usize = 12;
@@ -62,9 +66,14 @@ pub(crate) fn probe(host: &Host) -> Result<(), Error> {
 /// Loads the object with its tables in `pins`; tables that are already there are taken over with what they hold. If
 /// this very object is pinned there, it is taken over too: the verifier may take seconds, a restart must not.
 pub(crate) fn load(pins: &Pins) -> Result<Loaded, Error> {
-    let tables = object::tables()?;
+    let declared = object::tables()?;
+    let is_own = pins.program().exists();
+    // Of tables in a table the kernel does not tell the shape, and it may be that of another build. They are filled anew
+    // before the program that reads them is attached.
+    let is_fit =
+        |name: &str, shape: &Shape| is_there(pins, name, shape) && (is_own || shape.kind != ARRAY_OF_MAPS);
     let unfit: Vec<&String> =
-        tables.iter().filter(|(name, shape)| !is_there(pins, name, shape)).map(|(name, _)| name).collect();
+        declared.iter().filter(|(name, shape)| !is_fit(name, shape)).map(|(name, _)| name).collect();
     if unfit.is_empty()
         && let Ok(main) = bpf::open(&pins.program())
     {
@@ -73,9 +82,10 @@ pub(crate) fn load(pins: &Pins) -> Result<Loaded, Error> {
     for name in unfit {
         // The program that runs now keeps its own table; only the name is freed for the new one.
         pins::remove(&pins.path(name))?;
+        pins::remove(&pins.path(&tables::now(name)))?;
     }
     let mut loader = EbpfLoader::new();
-    for name in tables.keys() {
+    for name in declared.keys() {
         loader.map_pin_path(name, pins.path(name));
     }
     run(&mut loader)

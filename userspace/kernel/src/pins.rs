@@ -1,13 +1,10 @@
 //! The directory on a bpffs that holds what outlives weir: maps, the program, and one link for each interface.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use nix::mount::{MsFlags, mount};
 
 use crate::Error;
@@ -19,9 +16,6 @@ use crate::object;
 const LINK: &str = "link-";
 /// What the name of the pinned program begins with; the hash of its object follows.
 const PROGRAM: &str = "program-";
-
-/// How long a process that has the directory is waited for.
-const CLAIM_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The pin directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,27 +73,6 @@ impl Pins {
     /// The directory as it is, whether or not there is anything in it.
     pub(crate) fn at(directory: &Path) -> Self {
         Self { directory: directory.to_owned() }
-    }
-
-    /// Claims the directory for this process, until what is returned is dropped or the process ends in any way. One that
-    /// is about to end, as in an upgrade, is waited for a moment.
-    pub(crate) fn claim(&self) -> Result<Flock<File>, Error> {
-        let what = || format!("claim {}", self.directory.display());
-        let deadline = Instant::now() + CLAIM_PATIENCE;
-        loop {
-            let directory = File::open(&self.directory).map_err(|error| Error::os(what(), &error))?;
-            match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
-                Ok(claimed) => return Ok(claimed),
-                Err((_, Errno::EWOULDBLOCK)) if Instant::now() < deadline => {
-                    std::thread::park_timeout(CLAIM_PATIENCE / 50);
-                }
-                Err((_, Errno::EWOULDBLOCK)) => {
-                    let mend = "stop it first, or give this one a `shield.pin_directory` of its own";
-                    return Err(Error::unavailable(what(), "another weir keeps its shield there", mend));
-                }
-                Err((_, errno)) => return Err(Error::os(what(), &errno.into())),
-            }
-        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

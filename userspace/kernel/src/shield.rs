@@ -1,18 +1,17 @@
 //! The shield as the rest of weir holds it: opened once, kept in step with the plan, watched, and closed.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
-use nix::fcntl::Flock;
-use weir_plan::shield::{OnExit, Shield as Plan};
+use weir_plan::shield::{OnExit, PortAction, Shield as Plan};
 use weir_wire::Config;
 
 use crate::attach::{Attached, Attacher, Placement};
 use crate::bans::{self, Bans, protected};
+use crate::claim::Claim;
 use crate::counters::Counters;
 use crate::events::Events;
 use crate::explain::{Explanation, Findings};
@@ -22,9 +21,12 @@ use crate::load::{self, Loaded};
 use crate::netlink::Interface;
 use crate::pins::Pins;
 use crate::rules;
+use crate::status::{self, StageMode};
 use crate::sysctl::{self, Changes, Cookies};
 use crate::tables::Tables;
-use crate::{Complaint, Error, bpf};
+use crate::{Complaint, Error, bpf, clock};
+
+mod succession;
 
 /// How often the machine is asked anew whom it depends on.
 const PROTECTED_EVERY: Duration = Duration::from_secs(10);
@@ -36,8 +38,12 @@ pub struct Shield {
     plan: Plan,
     host: Host,
     pins: Pins,
-    /// No other process keeps its shield there.
-    _claim: Flock<File>,
+    /// No other process keeps its shield there, but one that shares the claim.
+    claim: Claim,
+    /// The program that this one replaces may yet go on: nothing is put back or taken away.
+    on_probation: bool,
+    /// That of the rules which were in force before.
+    salt: Option<[u64; 2]>,
     loaded: Loaded,
     tables: Tables,
     bans: Bans,
@@ -57,6 +63,10 @@ impl Shield {
     /// # Errors
     /// What is missing on this machine, or wrong in the plan or its files. Nothing is attached then that was not before.
     pub fn open(plan: &Plan, host: &Host) -> Result<Self, Error> {
+        Self::raise(plan, host, None)
+    }
+
+    fn raise(plan: &Plan, host: &Host, shared: Option<Claim>) -> Result<Self, Error> {
         load::probe(host)?;
         let pins = Pins::make(&plan.pin_directory, plan.mount_bpffs, host)?;
         let protected = protected::of_plan(plan, host, &[]);
@@ -64,7 +74,11 @@ impl Shield {
         let gathered = Gathered::read(plan, protected.iter().map(|(network, _)| network))?;
         rules::compile(plan, Cookies::of_machine(host), [0, 0])?;
 
-        let claim = pins.claim()?;
+        let shared = shared.filter(|claim| claim.holds(&pins.directory));
+        let on_probation = shared.is_some();
+        let claim = shared.map_or_else(|| Claim::take(&pins.directory), Ok)?;
+        let salt = Tables::open(&pins.directory).ok().and_then(|before| before.rules().ok()?);
+        let salt = salt.map(|rules| rules.config.salt);
         let loaded = load::load(&pins)?;
         let tables = Tables::open(&pins.directory)?;
         let (bans, mut complaints) = Bans::open(bans::Terms {
@@ -74,7 +88,8 @@ impl Shield {
             protected,
             mask_v6: rules::high_bits(plan.limits.source.v6_bits),
         })?;
-        let (changes, said) = sysctl::apply(host, plan.sysctls, plan.syn_guard.when);
+        let (mut changes, said) = sysctl::apply(host, plan.sysctls, plan.syn_guard.when);
+        changes.keep_on_drop(on_probation);
         complaints.extend(said);
         complaints.extend(gathered.complaints.iter().cloned());
         let entries = gathered.len();
@@ -82,7 +97,9 @@ impl Shield {
             plan: plan.clone(),
             host: host.clone(),
             pins,
-            _claim: claim,
+            claim,
+            on_probation,
+            salt,
             loaded,
             tables,
             bans,
@@ -170,11 +187,15 @@ impl Shield {
         Ok(changed)
     }
 
-    /// Ends in order: sysctls are put back, and the program stays or goes as the plan says.
+    /// Ends in order: sysctls are put back, and the program stays or goes as the plan says. A successor that has not taken
+    /// over yet leaves everything to the program it was to replace.
     ///
     /// # Errors
     /// What the kernel refused.
     pub fn close(mut self) -> Result<(), Error> {
+        if self.on_probation {
+            return Ok(());
+        }
         self.changes.restore()?;
         match self.plan.on_exit {
             OnExit::Keep => Ok(()),
@@ -213,6 +234,26 @@ impl Shield {
         Counters::read(&self.tables)
     }
 
+    /// The ports whose SYN guard answers at this moment.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn guarded(&self) -> Result<Vec<String>, Error> {
+        let protected = self.plan.ports.iter().filter(|rule| rule.action == PortAction::Protect);
+        let active = status::guarded(&self.tables.port_states()?, clock::monotonic_ns());
+        // Rules are numbered from 1; rule 0 belongs to no port.
+        let named = (1..).zip(protected).filter(|(number, _)| active.contains(number));
+        Ok(named.map(|(_, rule)| rule.to_string()).collect())
+    }
+
+    /// The mode of every stage.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn stages(&self) -> Result<Vec<StageMode>, Error> {
+        Ok(self.tables.rules()?.map(|rules| status::stages(&rules)).unwrap_or_default())
+    }
+
     /// What the shield would do with a source, and why.
     ///
     /// # Errors
@@ -228,7 +269,10 @@ impl Shield {
         }
         let mark = self.tables.mark(source.into())?;
         let ban = self.bans.find(source)?;
-        Ok(Explanation::new(source, &Findings { config: &config, mark, ban, origins }))
+        Ok(Explanation::new(
+            source,
+            &Findings { config: &config, mark, ban, origins, limits: &self.plan.limits },
+        ))
     }
 
     /// Runs the program once over a frame, as if it had come in, and returns the kernel's verdict.
@@ -250,10 +294,8 @@ impl Shield {
 
     /// Puts rules and lists in force. The salt stays for as long as the tables do, so that a reload forgives nobody.
     fn write(&self, gathered: Gathered) -> Result<(), Error> {
-        let salt = match self.tables.rules()? {
-            Some(rules) => rules.config.salt,
-            None => random()?,
-        };
+        let now = self.tables.rules()?.map(|rules| rules.config.salt).or(self.salt);
+        let salt = now.map_or_else(random, Ok)?;
         self.tables.set_lists(&mut gathered.compile()?)?;
         self.tables.set_rules(&*rules::compile(&self.plan, Cookies::of_machine(&self.host), salt)?)
     }

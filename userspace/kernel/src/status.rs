@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use weir_wire::port::{PortState, STATE_ACTIVE_UNTIL};
-use weir_wire::{Ban, Stage, table};
+use weir_wire::{Ban, Rules, Stage, table};
 
 use crate::attach::{Attached, Placement};
 use crate::counters::{Amount, Counters};
@@ -55,12 +55,7 @@ impl Status {
         let tables = Tables::open(pin_directory)?;
         let counters = Counters::read(&tables)?;
         let program = pins.pinned_program();
-        let stages = tables.rules()?.map(|rules| {
-            let kernel_stages = Stage::ALL.into_iter().filter(|stage| *stage != Stage::Request);
-            kernel_stages
-                .map(|stage| StageMode { stage: stage.as_str(), mode: rules.config.mode(stage).as_str() })
-                .collect()
-        });
+        let stages = tables.rules()?.map(|rules| stages(&rules));
         Ok(Self {
             program: program.and_then(|program| bpf::program_id(program.as_fd()).ok()),
             object: object::ORIGIN,
@@ -74,13 +69,20 @@ impl Status {
     }
 }
 
+/// The mode of every stage of the kernel.
+pub(crate) fn stages(rules: &Rules) -> Vec<StageMode> {
+    let own = Stage::ALL.into_iter().filter(|stage| *stage != Stage::Request);
+    own.map(|stage| StageMode { stage: stage.as_str(), mode: rules.config.mode(stage).as_str() }).collect()
+}
+
 fn bans_in_force(pins: &Path) -> Result<usize, Error> {
     let now_ns = clock::monotonic_ns();
     let bans: Map<u64, Ban> = Map::open(pins, table::BANS)?;
     Ok(bans.read_all()?.into_iter().filter(|(_, ban)| ban.holds(now_ns)).count())
 }
 
-fn guarded(states: &[PortState], now_ns: u64) -> Vec<usize> {
+/// The numbers of the rules whose SYN guard answers.
+pub(crate) fn guarded(states: &[PortState], now_ns: u64) -> Vec<usize> {
     let active = |state: &PortState| state.get(STATE_ACTIVE_UNTIL).is_some_and(|&until_ns| now_ns < until_ns);
     states.iter().enumerate().filter(|(_, state)| active(state)).map(|(rule, _)| rule).collect()
 }

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
 
 use weir_plan::shield::{SynWhen, Sysctls};
 
 use crate::host::Host;
-use crate::{Complaint, Error};
+
+mod changes;
+use crate::Complaint;
+pub(crate) use changes::Changes;
 
 /// How this machine's stack makes and takes SYN cookies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,19 +23,6 @@ pub(crate) struct Cookies {
     /// The TTL of packets that the machine sends.
     pub(crate) hop_limit: u8,
 }
-
-/// A sysctl that weir changed, and what it was.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Changed {
-    path: PathBuf,
-    before: String,
-    set: String,
-}
-
-/// The sysctls changed by this process. They are put back by [`Changes::restore`] or on drop, unless someone else
-/// has changed them since.
-#[derive(Debug, Default)]
-pub(crate) struct Changes(Vec<Changed>);
 
 impl Cookies {
     pub(crate) fn of_machine(host: &Host) -> Self {
@@ -89,8 +78,12 @@ const fn wishes(when: SynWhen) -> [Wish; 2] {
 
 /// Checks the sysctls; sets them if told to. Returns what was changed, and a complaint for each that is still amiss.
 pub(crate) fn apply(host: &Host, may: Sysctls, when: SynWhen) -> (Changes, Vec<Complaint>) {
-    let mut changes = Changes::default();
+    let mut changes = Changes::found(host);
     let mut complaints = Vec::new();
+    if may == Sysctls::Check {
+        // Left by a weir that was allowed to, and was killed.
+        complaints.extend(changes.restore().err().map(|error| error.complaint().clone()));
+    }
     for wish in wishes(when) {
         let now = read(host, wish.name).unwrap_or_default();
         let wanted = wish.fit.first().copied().unwrap_or_default();
@@ -102,7 +95,7 @@ pub(crate) fn apply(host: &Host, may: Sysctls, when: SynWhen) -> (Changes, Vec<C
             let path = host.proc.join("sys").join(wish.name);
             match fs::write(&path, wanted) {
                 Ok(()) => {
-                    changes.0.push(Changed { path, before: now, set: wanted.to_owned() });
+                    complaints.extend(changes.add(path, now, wanted));
                     continue;
                 }
                 Err(error) => complaints.push(Complaint::new(
@@ -123,31 +116,6 @@ pub(crate) fn apply(host: &Host, may: Sysctls, when: SynWhen) -> (Changes, Vec<C
     (changes, complaints)
 }
 
-impl Changes {
-    /// Puts back what was changed and is still as it was set.
-    pub(crate) fn restore(&mut self) -> Result<(), Error> {
-        let mut first_error = Ok(());
-        for change in self.0.drain(..).rev() {
-            let now = fs::read_to_string(&change.path).unwrap_or_default();
-            if now.trim() != change.set {
-                continue;
-            }
-            if let Err(error) = fs::write(&change.path, &change.before) {
-                first_error =
-                    first_error.and(Err(Error::os(format!("restore {}", change.path.display()), &error)));
-            }
-        }
-        first_error
-    }
-}
-
-impl Drop for Changes {
-    fn drop(&mut self) {
-        // On this path nobody is left to tell; the orderly one calls `restore` itself.
-        drop(self.restore());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,10 +125,16 @@ mod tests {
         let net = directory.path().join("sys/net/ipv4");
         fs::create_dir_all(&net).unwrap();
         fs::create_dir_all(directory.path().join("sys/net/core")).unwrap();
+        fs::create_dir_all(directory.path().join("sys/kernel/random")).unwrap();
+        fs::write(directory.path().join("sys/kernel/random/boot_id"), "one\n").unwrap();
         fs::write(net.join("tcp_syncookies"), syncookies).unwrap();
         fs::write(net.join("tcp_timestamps"), timestamps).unwrap();
         fs::write(net.join("tcp_rmem"), "4096\t131072\t33554432\n").unwrap();
-        let host = Host { proc: directory.path().to_owned(), ..Host::default() };
+        let host = Host {
+            proc: directory.path().to_owned(),
+            state: directory.path().join("state"),
+            ..Host::default()
+        };
         (directory, host)
     }
 
@@ -188,7 +162,7 @@ mod tests {
             let (_directory, host) = machine(syncookies, timestamps);
             let (changes, said) = apply(&host, Sysctls::Check, when);
             assert_eq!(said.len(), complaints, "{syncookies} {timestamps} {when:?}: {said:?}");
-            assert!(changes.0.is_empty());
+            assert!(changes.is_empty());
             assert_eq!(state(&host), [syncookies, timestamps]);
         };
         check("1", "2", SynWhen::Auto, 0);
@@ -196,6 +170,30 @@ mod tests {
         check("0", "0", SynWhen::Auto, 2);
         check("1", "2", SynWhen::Always, 1);
         check("2", "2", SynWhen::Always, 0);
+    }
+
+    #[test]
+    fn what_a_killed_weir_has_set_is_restored_by_the_next() {
+        let (_directory, host) = machine("1\n", "1\n");
+        let (mut killed, _) = apply(&host, Sysctls::Set, SynWhen::Always);
+        killed.keep_on_drop(true);
+        drop(killed);
+        assert_eq!(state(&host), ["2", "2"]);
+        let (next, said) = apply(&host, Sysctls::Set, SynWhen::Auto);
+        assert!(said.is_empty(), "{said:?}");
+        drop(next);
+        assert_eq!(state(&host), ["1", "1"]);
+        assert!(Changes::found(&host).is_empty(), "the record stays");
+    }
+
+    #[test]
+    fn what_was_set_before_a_reboot_is_forgotten() {
+        let (_directory, host) = machine("1\n", "1\n");
+        let (mut before, _) = apply(&host, Sysctls::Set, SynWhen::Always);
+        before.keep_on_drop(true);
+        drop(before);
+        fs::write(host.proc.join("sys/kernel/random/boot_id"), "another").unwrap();
+        assert!(Changes::found(&host).is_empty());
     }
 
     #[test]

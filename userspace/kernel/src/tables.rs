@@ -20,9 +20,10 @@ use crate::object;
 
 const KIND_ARRAY: u32 = 2;
 
-const RULES_NOW: &str = "RULES-now";
-const LISTS_NOW: &str = "LISTS-now";
-const LINES_NOW: &str = "LINES-now";
+/// Where the record is pinned that stands in an array of maps.
+pub(crate) fn now(outer: &str) -> String {
+    format!("{outer}-now")
+}
 
 /// The tables that the program reads and writes.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ impl Tables {
 
     /// The rules in force; none before the first plan.
     pub(crate) fn rules(&self) -> Result<Option<Box<Rules>>, Error> {
-        match self.now::<Rules>(RULES_NOW)? {
+        match self.now::<Rules>(table::RULES)? {
             Some(map) => map.find_boxed(&0),
             None => Ok(None),
         }
@@ -60,7 +61,7 @@ impl Tables {
         let inner: Map<u32, Rules> = Map::create(array::<Rules>(1, table::RULES)?, table::RULES)?;
         inner.put(&0, rules)?;
         self.rules.put(&0, &descriptor(&inner))?;
-        self.keep(&inner, RULES_NOW)
+        self.keep(&inner, table::RULES)
     }
 
     /// Puts new lists in force between two packets: the lines first, into the slot that the present front does not
@@ -80,13 +81,13 @@ impl Tables {
         self.lists.put(&0, &descriptor(&front))?;
         self.lines.remove(&(1 - slot))?;
 
-        self.keep(&lines, LINES_NOW)?;
-        self.keep(&front, LISTS_NOW)
+        self.keep(&lines, table::LINES)?;
+        self.keep(&front, table::LISTS)
     }
 
     /// What the lists in force say of an address, by the very code that the kernel runs.
     pub(crate) fn mark(&self, address: Address) -> Result<Mark, Error> {
-        let (Some(front), Some(map)) = (self.front()?, self.now::<Line>(LINES_NOW)?) else {
+        let (Some(front), Some(map)) = (self.front()?, self.now::<Line>(table::LINES)?) else {
             return Ok(Mark::None);
         };
         let length = usize::try_from(map.table().shape().entries_max).unwrap_or_default();
@@ -95,7 +96,7 @@ impl Tables {
     }
 
     fn front(&self) -> Result<Option<Box<Front>>, Error> {
-        match self.now::<Front>(LISTS_NOW)? {
+        match self.now::<Front>(table::LISTS)? {
             Some(map) => map.find_boxed(&0),
             None => Ok(None),
         }
@@ -112,16 +113,18 @@ impl Tables {
         (0..rules).map(|rule| Ok(self.ports.find(&rule)?.unwrap_or_default())).collect()
     }
 
-    fn now<V: crate::map::Plain>(&self, name: &str) -> Result<Option<Map<u32, V>>, Error> {
-        if self.pins.join(name).exists() { Map::open(&self.pins, name).map(Some) } else { Ok(None) }
+    fn now<V: crate::map::Plain>(&self, outer: &str) -> Result<Option<Map<u32, V>>, Error> {
+        let name = now(outer);
+        if self.pins.join(&name).exists() { Map::open(&self.pins, &name).map(Some) } else { Ok(None) }
     }
 
     /// Pins a record that is now in force, in place of the one before.
-    fn keep<V>(&self, inner: &Map<u32, V>, name: &str) -> Result<(), Error>
+    fn keep<V>(&self, inner: &Map<u32, V>, outer: &str) -> Result<(), Error>
     where
         V: crate::map::Plain,
     {
-        let (path, fresh) = (self.pins.join(name), self.pins.join(format!("{name}-new")));
+        let name = now(outer);
+        let (path, fresh) = (self.pins.join(&name), self.pins.join(format!("{name}-new")));
         drop(fs::remove_file(&fresh));
         bpf::pin(inner.table().as_fd(), &fresh)
             .and_then(|()| fs::rename(&fresh, &path))

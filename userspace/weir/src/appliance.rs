@@ -119,6 +119,13 @@ impl Appliance {
         }
     }
 
+    /// Tells the shield whom the names of upstreams stand for, if that has changed.
+    pub(crate) fn learn_names(&mut self) {
+        if let Some(addresses) = self.lookout.names.news() {
+            self.guard.named(&addresses, &self.current.plan);
+        }
+    }
+
     /// Does what workers ask for: bans are carried out, exchanges that wait for an answer go on.
     pub(crate) fn serve_workers(&mut self) {
         for ban in self.crew.take_bans() {

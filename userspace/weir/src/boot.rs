@@ -10,7 +10,7 @@ use crate::guard::Guard;
 use crate::load::{hash, load};
 use crate::logbook::Logbook;
 use crate::lookout::Lookout;
-use crate::succession::{Inheritance, Successor};
+use crate::succession::{Estate, Inheritance, Successor};
 use anyhow::Result;
 use arc_swap::ArcSwap;
 use std::cell::RefCell;
@@ -40,12 +40,13 @@ pub(crate) fn run(file: &Path, state: &Path, serving: impl FnOnce()) -> Result<E
     }
     // A port that is taken must be known before the shield is touched, and nobody is served before the shield is up.
     let plans = Arc::new(ArcSwap::new(Arc::clone(&loaded.plan)));
-    let (heritage, handed) = Inheritance::find(&plans.load()).unzip();
-    let berths = berths(&plans.load(), handed.unwrap_or_default())?;
+    let (heritage, estate) = Inheritance::find(&plans.load()).unzip();
+    let Estate { sockets, claim } = estate.unwrap_or_default();
+    let berths = berths(&plans.load(), sockets)?;
     let board = Arc::new(Board::new(u32::try_from(cpus(None)?.len()).unwrap_or(u32::MAX)));
     let lookout = Lookout::new(&board, state)?;
     let shared = Shared { plans, directory: Arc::default(), board, crowd: Arc::default() };
-    let mut guard = Guard::raise(&shared.plans.load(), state)?;
+    let mut guard = Guard::raise(&shared.plans.load(), state, claim)?;
     // Who was banned before stays so from the first connection on.
     guard.news_of_bans().into_iter().for_each(|barred| shared.crowd.bar(barred));
     let crew = Crew::start(&shared, berths).inspect_err(|_| guard.lower())?;
@@ -95,7 +96,7 @@ fn first(file: &Path, store: &Generations) -> Result<Sources> {
 async fn govern(
     appliance: Rc<RefCell<Appliance>>,
     config: &Config,
-    (heritage, serving): (Option<Inheritance>, impl FnOnce()),
+    (mut heritage, serving): (Option<Inheritance>, impl FnOnce()),
 ) -> Result<ExitCode> {
     let program = std::env::current_exe();
     let mut signals =
@@ -107,9 +108,10 @@ async fn govern(
     Doors::open(&appliance, config, heritage.is_some())?;
     serving();
     notify::ready("serving");
-    if let Some(heritage) = heritage {
+    if let Some(heritage) = &heritage {
         notify::main_process();
         heritage.relieve();
+        appliance.borrow_mut().guard.settle();
     }
     let mut successor: Option<Successor> = None;
     let mut ticks: u32 = 0;
@@ -119,7 +121,7 @@ async fn govern(
             Some(Signal::Reload) => reload_by_signal(&appliance),
             Some(Signal::Reopen) => appliance.borrow().logbook.reopen(),
             Some(Signal::Upgrade) if successor.is_none() => {
-                successor = succeed(program.as_deref(), &appliance.borrow().crew);
+                successor = succeed(program.as_deref(), &mut appliance.borrow_mut());
             }
             Some(Signal::Upgrade) => tracing::warn!("a successor is starting already"),
             None => {}
@@ -130,9 +132,15 @@ async fn govern(
                 "a worker thread has ended by itself; the program ends so that it is started anew",
             ));
         }
-        successor = successor.take().and_then(Successor::if_alive);
+        if successor.take_if(|successor| !successor.is_alive()).is_some() {
+            appliance.borrow_mut().guard.resume();
+        }
+        if heritage.take_if(|heritage| heritage.is_over()).is_some() {
+            appliance.borrow_mut().guard.settle();
+        }
         ticks = ticks.wrapping_add(1);
         appliance.borrow_mut().serve_workers();
+        appliance.borrow_mut().learn_names();
         appliance.borrow_mut().expire();
         if ticks.is_multiple_of(SHIELD_TICKS) {
             let mut appliance = appliance.borrow_mut();
@@ -172,9 +180,14 @@ async fn drain(appliance: &RefCell<Appliance>, signals: &mut Signals, succeeded:
 }
 
 /// Starts what lies where this program was started from.
-fn succeed(program: Result<&Path, &std::io::Error>, crew: &Crew) -> Option<Successor> {
+fn succeed(program: Result<&Path, &std::io::Error>, appliance: &mut Appliance) -> Option<Successor> {
+    let claim = appliance.guard.hand_on();
     let started = program
         .map_err(|error| anyhow::anyhow!("it is not known where this program lies: {error}"))
-        .and_then(|program| Successor::start(program, crew));
-    started.inspect_err(|error| tracing::error!("no successor: {error:#}; this program goes on")).ok()
+        .and_then(|program| Successor::start(program, &appliance.crew, claim.as_ref()));
+    let failed = |error: &anyhow::Error| {
+        tracing::error!("no successor: {error:#}; this program goes on");
+        appliance.guard.resume();
+    };
+    started.inspect_err(failed).ok()
 }

@@ -1,19 +1,22 @@
 //! The shield as the program holds it: there, or not there and why.
 
-use crate::failure::failure;
+use crate::failure::{UNAVAILABLE, failure};
 use anyhow::Result;
 use ipnet::IpNet;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 use weir_kernel::counters::total;
-use weir_kernel::{Bans, Cause, Complaint, Error, Host, Shield};
+use weir_kernel::{Bans, Cause, Claim, Complaint, Error, Host, Shield};
 use weir_meter::{Page, names};
 use weir_plan::Plan;
 use weir_plan::shield::OnAttachFailure;
 use weir_plan::upstream::Address;
 use weir_proxy::{Barred, Sentence};
+
+mod succession;
 
 /// The shield, or the reason why there is none.
 pub(crate) struct Guard {
@@ -24,19 +27,33 @@ pub(crate) struct Guard {
     host: Host,
     /// The state of the bans that was told last.
     told: u64,
+    /// The addresses that upstreams have by their names.
+    named: Vec<IpNet>,
+    /// A successor is about to take over: the kernel's side is no longer this program's to change.
+    yields: bool,
 }
 
 impl Guard {
     /// Puts the shield up as the plan wants it; what must outlive it is kept in the directory `state`. What it cannot have
     /// is said once; whether that ends the program is the operator's choice (`on_attach_failure`).
-    pub(crate) fn raise(plan: &Plan, state: &Path) -> Result<Self> {
+    ///
+    /// With the claim of a program that runs, its shield is taken over.
+    pub(crate) fn raise(plan: &Plan, state: &Path, claim: Option<Claim>) -> Result<Self> {
         let host = Host { state: state.to_owned(), ..Host::default() };
-        let mut guard = Self { shield: None, why_not: String::new(), bans: None, host, told: 0 };
-        guard.put_up(plan)?;
+        let mut guard = Self {
+            shield: None,
+            why_not: String::new(),
+            bans: None,
+            host,
+            told: 0,
+            named: Vec::new(),
+            yields: false,
+        };
+        guard.put_up(plan, claim)?;
         Ok(guard)
     }
 
-    fn put_up(&mut self, plan: &Plan) -> Result<()> {
+    fn put_up(&mut self, plan: &Plan, claim: Option<Claim>) -> Result<()> {
         let meant = meant(plan);
         if meant.interfaces.is_empty() {
             let why = if plan.shield_by_default_route {
@@ -46,14 +63,18 @@ impl Guard {
             };
             return self.do_without(&meant, plan, why.to_owned());
         }
-        match Shield::open(&meant, &self.host) {
+        let opened = match claim {
+            Some(claim) => Shield::succeed(&meant, &self.host, claim),
+            None => Shield::open(&meant, &self.host),
+        };
+        match opened {
             Ok(mut shield) => {
                 for how in shield.attached() {
                     let (interface, placement) = (&how.interface, how.placement.as_str());
                     tracing::info!(%interface, %placement, why = %how.why, "shield attached");
                 }
                 complain(shield.complaints());
-                shield.protect(upstreams(plan), AN_UPSTREAM).map_err(|error| coded(&error))?;
+                shield.protect(self.upstreams(plan), AN_UPSTREAM).map_err(|error| coded(&error))?;
                 (self.shield, self.bans) = (Some(shield), None);
                 Ok(())
             }
@@ -77,17 +98,51 @@ impl Guard {
                 bans
             }
         };
-        let dependencies: Vec<_> = upstreams(plan).map(|network| (network, AN_UPSTREAM)).collect();
+        let dependencies: Vec<_> =
+            self.upstreams(plan).into_iter().map(|network| (network, AN_UPSTREAM)).collect();
         self.bans.insert(bans).sync(meant, &self.host, &dependencies).map_err(|error| coded(&error))
     }
 
     /// Obeys a new plan; after an error the old one is in force.
     pub(crate) fn sync(&mut self, plan: &Plan) -> Result<()> {
-        let Some(shield) = &mut self.shield else { return self.put_up(plan) };
+        if self.yields {
+            return Err(failure(UNAVAILABLE, "a successor is about to take over; ask again in a moment"));
+        }
+        let upstreams = self.upstreams(plan);
+        let Some(shield) = &mut self.shield else { return self.put_up(plan, None) };
         shield
             .sync(&meant(plan))
-            .and_then(|()| shield.protect(upstreams(plan), AN_UPSTREAM))
+            .and_then(|()| shield.protect(upstreams, AN_UPSTREAM))
             .map_err(|error| coded(&error))
+    }
+
+    /// The names of the plan's upstreams have these addresses now.
+    pub(crate) fn named(&mut self, addresses: &BTreeSet<IpAddr>, plan: &Plan) {
+        let others = addresses.iter().filter(|address| !address.is_loopback());
+        self.named = others.map(|address| IpNet::from(*address)).collect();
+        let upstreams = self.upstreams(plan);
+        let told = match &mut self.shield {
+            Some(shield) => shield.protect(upstreams, AN_UPSTREAM),
+            None => {
+                let dependencies: Vec<_> =
+                    upstreams.into_iter().map(|network| (network, AN_UPSTREAM)).collect();
+                let host = &self.host;
+                self.bans.as_mut().map_or(Ok(()), |bans| bans.sync(&meant(plan), host, &dependencies))
+            }
+        };
+        if let Err(error) = told {
+            tracing::warn!("the addresses of upstreams are not protected: {error}");
+        }
+    }
+
+    /// The targets of upstreams: those that are written as addresses, and what the names of the others stand for.
+    fn upstreams(&self, plan: &Plan) -> Vec<IpNet> {
+        let targets = plan.upstreams.iter().flat_map(|upstream| &upstream.targets);
+        let written = targets.filter_map(|target| match &target.address {
+            Address::Ip(address) if !address.ip().is_loopback() => Some(address.ip().to_canonical().into()),
+            _ => None,
+        });
+        written.chain(self.named.iter().copied()).collect()
     }
 
     /// Who is banned, if that may have changed since the last time.
@@ -105,6 +160,9 @@ impl Guard {
 
     /// What must be done every second: bans end, lost interfaces are taken back.
     pub(crate) fn tick(&mut self) {
+        if self.yields {
+            return;
+        }
         let Some(shield) = &mut self.shield else {
             if let Some(Err(error)) = self.bans.as_mut().map(Bans::expire) {
                 tracing::warn!("bans could not be ended: {error}");
@@ -127,11 +185,6 @@ impl Guard {
         if let Some(Err(error)) = self.shield.take().map(Shield::close) {
             tracing::warn!("the shield did not come down cleanly: {error}");
         }
-    }
-
-    /// Leaves everything as it is in the kernel to the program that replaces this one.
-    pub(crate) fn leave(&mut self) {
-        self.shield = None;
     }
 
     /// Attachment in a few words for `weir status`.
@@ -159,6 +212,8 @@ impl Guard {
             "state": "on",
             "interfaces": shield.attached(),
             "list_entries": shield.entries(),
+            "stages": shield.stages()?,
+            "guarded": shield.guarded()?,
             "passed": counters.passed_in_all(),
             "dropped": counters.dropped_in_all(),
             "refused": refused,
@@ -245,15 +300,6 @@ impl Guard {
 
 /// Why the targets of upstreams are never banned or dropped.
 const AN_UPSTREAM: &str = "an upstream";
-
-/// The targets that are written as addresses. Those of names change, and belong in `shield.trusted`.
-fn upstreams(plan: &Plan) -> impl Iterator<Item = IpNet> {
-    let targets = plan.upstreams.iter().flat_map(|upstream| &upstream.targets);
-    targets.filter_map(|target| match &target.address {
-        Address::Ip(address) if !address.ip().is_loopback() => Some(address.ip().to_canonical().into()),
-        _ => None,
-    })
-}
 
 fn complain(complaints: &[Complaint]) {
     for complaint in complaints {

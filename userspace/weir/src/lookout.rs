@@ -1,4 +1,4 @@
-//! What the control thread looks after in the world outside: issuers of keys, and targets of upstreams.
+//! What the control thread looks after in the world outside: issuers of keys, targets of upstreams and their names.
 
 use crate::failure::{OS, failure};
 use crate::files;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use weir_control::{Checks, Fetcher, IssuerView, Keyring, Pace, Report};
+use weir_control::{Checks, Fetcher, IssuerView, Keyring, Names, Pace, Report};
 use weir_meter::{Page, names};
 use weir_plan::{Files, Plan};
 use weir_policy::Library;
@@ -16,6 +16,7 @@ use weir_proxy::Board;
 /// What is looked after.
 pub(crate) struct Lookout {
     pub(crate) keyring: Keyring,
+    pub(crate) names: Names,
     checks: Checks,
     board: Arc<Board>,
 }
@@ -35,7 +36,7 @@ impl Lookout {
             Some(found) => told.report(upstream, target, found),
             None => told.unwatched(upstream, target),
         });
-        Ok(Self { keyring, checks: Checks::new(report), board: Arc::clone(board) })
+        Ok(Self { keyring, names: Names::new(), checks: Checks::new(report), board: Arc::clone(board) })
     }
 
     /// Looks after what a plan names. To be called before the plan is in force, so that its rules have their keys.
@@ -43,6 +44,7 @@ impl Lookout {
         let fetched = plan.library.iter().flat_map(Library::fetched);
         self.keyring.sync(fetched.map(|(_, verifier, source)| (verifier, source)));
         self.checks.sync(plan);
+        self.names.sync(plan);
     }
 
     /// The issuers for `weir status`.

@@ -1,5 +1,6 @@
 //! A running program replaced by a newer one: the listening sockets pass from parent to child, so that at no moment
-//! nobody listens. Until the child says that it serves, the parent serves; a child that fails changes nothing.
+//! nobody listens, and with them the claim on the shield's pins. Until the child says that it serves, the parent serves; a
+//! child that fails changes nothing.
 
 use crate::crew::Crew;
 use anyhow::{Context, Result};
@@ -8,22 +9,33 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getppid};
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::process::{Child, Command};
+use weir_kernel::Claim;
 use weir_plan::Plan;
 use weir_proxy::Socket;
 
-/// What a child is told: its parent's number, then in each line a descriptor and the address it listens on.
+/// What a child is told: its parent's number, then in each line a descriptor and the address it listens on, or [`CLAIM`].
 const HANDED: &str = "WEIR_SOCKETS";
+/// Stands in the place of an address: the descriptor is the claim on the shield's pins.
+const CLAIM: &str = "shield";
 
 /// The process that this one replaces.
 pub(crate) struct Inheritance {
     parent: Pid,
 }
 
+/// What one program leaves to the next.
+#[derive(Default)]
+pub(crate) struct Estate {
+    pub(crate) sockets: Vec<Socket>,
+    pub(crate) claim: Option<Claim>,
+}
+
 impl Inheritance {
     /// What was handed on to this process, as far as the plan still names it. Nothing for a process that replaces none.
-    pub(crate) fn find(plan: &Plan) -> Option<(Self, Vec<Socket>)> {
+    pub(crate) fn find(plan: &Plan) -> Option<(Self, Estate)> {
         let text = std::env::var(HANDED).ok()?;
         let (parent, list) = text.split_once('\n')?;
         let parent = Pid::from_raw(parent.parse().ok()?);
@@ -32,15 +44,25 @@ impl Inheritance {
             return None;
         }
         let binds: Vec<_> = plan.listeners.iter().flat_map(|listener| &listener.binds).collect();
-        let mut seen = BTreeSet::new();
-        let sockets = list.lines().filter_map(|line| {
-            let (number, address) = line.split_once(' ')?;
-            let number = number.parse().ok().filter(|number| seen.insert(*number))?;
-            let fd = weir_reactor::inherit(number).ok()?;
-            let bind = binds.iter().find(|bind| bind.to_string() == address)?;
-            Some(Socket { bind: (*bind).clone(), fd })
-        });
-        Some((Self { parent }, sockets.collect()))
+        let (mut seen, mut estate) = (BTreeSet::new(), Estate::default());
+        for line in list.lines() {
+            let Some((number, what)) = line.split_once(' ') else { continue };
+            let Some(number) = number.parse().ok().filter(|number| seen.insert(*number)) else { continue };
+            if what == CLAIM {
+                estate.claim = Claim::inherit(number).ok();
+                continue;
+            }
+            let bind = binds.iter().find(|bind| bind.to_string() == what);
+            // What the plan no longer names is closed.
+            let fd = weir_reactor::inherit(number).ok();
+            estate.sockets.extend(fd.zip(bind).map(|(fd, bind)| Socket { bind: (*bind).clone(), fd }));
+        }
+        Some((Self { parent }, estate))
+    }
+
+    /// The one before has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        getppid() != self.parent
     }
 
     /// This process serves: the one before may end.
@@ -55,13 +77,14 @@ impl Inheritance {
 pub(crate) struct Successor(Child);
 
 impl Successor {
-    /// Starts the program that lies at `program` now, with the arguments of this one and its sockets.
-    pub(crate) fn start(program: &Path, crew: &Crew) -> Result<Self> {
+    /// Starts the program that lies at `program` now, with the arguments of this one, its sockets and the claim on its shield.
+    pub(crate) fn start(program: &Path, crew: &Crew, claim: Option<&OwnedFd>) -> Result<Self> {
         let sockets = crew.handed().context("cannot copy the listening sockets")?;
         let mut list = format!("{}\n", std::process::id());
-        for Socket { bind, fd } in &sockets {
+        let named = sockets.iter().map(|Socket { bind, fd }| (fd, bind.to_string()));
+        for (fd, what) in named.chain(claim.map(|fd| (fd, CLAIM.to_owned()))) {
             fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty())).context("cannot hand a socket on")?;
-            writeln!(list, "{} {bind}", std::os::fd::AsRawFd::as_raw_fd(fd))?;
+            writeln!(list, "{} {what}", fd.as_raw_fd())?;
         }
         let mut command = Command::new(program);
         let child = command.args(std::env::args_os().skip(1)).env(HANDED, list).spawn();
@@ -70,13 +93,13 @@ impl Successor {
         Ok(Self(child))
     }
 
-    /// Itself while it runs. If it has ended, that is reported: nobody is replaced.
-    pub(crate) fn if_alive(mut self) -> Option<Self> {
+    /// Whether it runs. If it has ended, that is reported: nobody is replaced.
+    pub(crate) fn is_alive(&mut self) -> bool {
         match self.0.try_wait() {
-            Ok(None) => return Some(self),
+            Ok(None) => return true,
             Ok(Some(status)) => tracing::error!("the successor has failed ({status}): this program goes on"),
             Err(error) => tracing::error!("the successor is lost ({error}): this program goes on"),
         }
-        None
+        false
     }
 }

@@ -30,6 +30,8 @@ mod refusals;
 mod reload;
 #[path = "program/service.rs"]
 mod service;
+#[path = "program/shielded.rs"]
+mod shielded;
 #[path = "program/succession.rs"]
 mod succession;
 #[path = "program/unit.rs"]
@@ -42,6 +44,8 @@ mod validate;
 mod verbs;
 #[path = "program/verdict.rs"]
 mod verdict;
+#[path = "program/wire.rs"]
+mod wire;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -64,6 +68,7 @@ fn main() {
         unit::trials(),
         verbs::trials(),
         succession::trials(),
+        shielded::trials(),
         validate::trials(),
         upstreams::trials(),
         verdict::trials(),

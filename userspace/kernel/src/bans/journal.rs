@@ -62,6 +62,14 @@ impl Journal {
         Ok((Self { path, file, lines }, bans))
     }
 
+    /// Opens the journal once more, which another program may have written or rewritten.
+    pub(crate) fn reopen(&mut self) -> io::Result<HashMap<IpAddr, Entry>> {
+        let directory = self.path.parent().unwrap_or(Path::new("/")).to_owned();
+        let (fresh, written) = Self::open(&directory)?;
+        *self = fresh;
+        Ok(written)
+    }
+
     /// Writes a ban, or its end.
     pub(crate) fn write(&mut self, source: IpAddr, ban: Option<&Entry>) -> io::Result<()> {
         let mut line = serde_json::to_vec(&Line { source, ban: ban.cloned() })?;

@@ -132,6 +132,12 @@ impl Ledger {
         has_room
     }
 
+    /// Holds these bans instead of those it held, as far as there is room. What is remembered of ended ones stays.
+    pub fn replace(&mut self, bans: HashMap<IpAddr, Entry>) {
+        let room = self.entries_max();
+        self.entries = bans.into_iter().take(room).collect();
+    }
+
     /// The ban of a source.
     #[must_use]
     pub fn find(&self, source: IpAddr) -> Option<&Entry> {

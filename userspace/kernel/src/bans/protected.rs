@@ -59,8 +59,11 @@ impl Protected {
         }
         found.add(gateways_v4(&read("thread-self/net/route")).map(IpNet::from), "the default gateway");
         found.add(gateways_v6(&read("thread-self/net/ipv6_route")).map(IpNet::from), "the default gateway");
-        let resolver = fs::read_to_string(&host.resolv_conf).unwrap_or_default();
-        found.add(nameservers(&resolver).map(IpNet::from), "a DNS server");
+        // Where systemd-resolved asks for everybody, only its own file names the servers that it asks.
+        for file in [host.resolv_conf.clone(), host.run.join("systemd/resolve/resolv.conf")] {
+            let resolver = fs::read_to_string(file).unwrap_or_default();
+            found.add(nameservers(&resolver).map(IpNet::from), "a DNS server");
+        }
         found
             .networks
             .retain(|(network, _)| !network.addr().is_loopback() && !network.addr().is_unspecified());
@@ -169,6 +172,19 @@ eth0\t0000000A\t00000000\t0001\t0\t0\t0\t00FFFFFF
             Some(IpAddr::from([192, 0, 2, 7]))
         );
         assert_eq!(remote_host("REMOTE=0\n"), None);
+    }
+
+    #[test]
+    fn the_servers_behind_a_local_resolver_are_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let (resolv_conf, run) = (directory.path().join("resolv.conf"), directory.path().join("run"));
+        fs::create_dir_all(run.join("systemd/resolve")).unwrap();
+        fs::write(&resolv_conf, "nameserver 127.0.0.53\n").unwrap();
+        fs::write(run.join("systemd/resolve/resolv.conf"), "nameserver 192.0.2.53\n").unwrap();
+        let proc = directory.path().join("proc");
+        let found = Protected::of_machine(&Host { proc, run, resolv_conf, ..Host::default() });
+        assert_eq!(found.find([192, 0, 2, 53].into()), Some("a DNS server"));
+        assert_eq!(found.find([127, 0, 0, 53].into()), None);
     }
 
     #[test]

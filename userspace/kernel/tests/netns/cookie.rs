@@ -84,6 +84,7 @@ pub(crate) fn flood(world: &World) {
     );
     assert!(sent > 2000, "too small a flood to prove anything: {sent}");
     assert!(counters.passed(Pass::CookieSent).packets > 0, "the guard never acted: {counters:?}");
+    assert_eq!(shield.guarded().unwrap(), [format!("tcp/{}", crate::world::PORT)]);
     assert!(slowest < Duration::from_secs(2), "{slowest:?}");
 }
 

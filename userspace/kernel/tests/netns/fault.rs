@@ -19,12 +19,9 @@ pub(crate) fn detached(world: &World) {
     let mut shield = world.shield(&world.plan());
     let off =
         Command::new("ip").args(["link", "set", "dev", INTERFACE, "xdpgeneric", "off"]).output().unwrap();
-    let link = world.pins().join(format!("link-{INTERFACE}"));
     assert!(!off.status.success(), "a stranger took the program off with ip(8)");
-    let Ok(detached) = Command::new("bpftool").args(["link", "detach", "pinned"]).arg(&link).status() else {
-        return println!("without bpftool there is no stranger");
-    };
-    assert!(detached.success());
+    let link = world.pins().join(format!("link-{INTERFACE}"));
+    detach(&link);
     let began = Instant::now();
     let changed = shield.tick().unwrap();
     println!("a detached link was noticed and attached again in {} us", began.elapsed().as_micros());
@@ -32,6 +29,27 @@ pub(crate) fn detached(world: &World) {
     // It sits as it did before, so nothing has changed for the operator but the moment without.
     assert!(changed.iter().all(|how| how.placement == Placement::Generic), "{changed:?}");
     drops_again(world, &mut shield);
+}
+
+/// Takes a pinned link off as `bpftool link detach` does.
+#[allow(unsafe_code, reason = "the bare system call, as a stranger would make it")]
+fn detach(link: &std::path::Path) {
+    const OBJ_GET: i64 = 7;
+    const LINK_DETACH: i64 = 34;
+    let path = std::ffi::CString::new(link.to_str().unwrap()).unwrap();
+    let call = |command: i64, attribute: &mut [u64; 2]| {
+        // SAFETY: the attribute lives through the call, is as long as it is said to be, and points at a path that does too.
+        unsafe { libc::syscall(libc::SYS_bpf, command, attribute.as_mut_ptr(), size_of_val(attribute)) }
+    };
+    let link = call(OBJ_GET, &mut [path.as_ptr().addr() as u64, 0]);
+    assert!(link > 0, "the link is not pinned");
+    // The attribute of the second is shorter; the rest of it is zero.
+    let detached = call(LINK_DETACH, &mut [u64::try_from(link).unwrap(), 0]);
+    assert_eq!(detached, 0, "{}", std::io::Error::last_os_error());
+    // SAFETY: the kernel has made the descriptor above, and nobody else knows of it.
+    drop(unsafe {
+        <std::os::fd::OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(i32::try_from(link).unwrap())
+    });
 }
 
 pub(crate) fn down_and_up(world: &World) {

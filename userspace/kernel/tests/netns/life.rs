@@ -29,7 +29,8 @@ pub(crate) fn restart(world: &World) {
     });
 }
 
-/// A weir of another build finds another program pinned: here, none, so it loads its own and puts it in its place.
+/// A weir of another build finds another program pinned, and lists of another shape: it loads its own and puts it in its
+/// place.
 pub(crate) fn upgrade(world: &World) {
     no_gap(world, |shield| {
         let before = Status::read(&world.pins()).unwrap().program;
@@ -39,6 +40,7 @@ pub(crate) fn upgrade(world: &World) {
                 std::fs::rename(entry.path(), world.pins().join("program-other")).unwrap();
             }
         }
+        std::fs::rename(world.pins().join("RULES-now"), world.pins().join("LISTS-now")).unwrap();
         let shield = world.shield(&world.plan());
         assert_ne!(Status::read(&world.pins()).unwrap().program, before);
         assert!(!world.pins().join("program-other").exists());

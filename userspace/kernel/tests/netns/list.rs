@@ -23,6 +23,7 @@ pub(crate) fn explain(world: &World) {
     plan.allow.networks = vec!["203.0.113.128/25".parse().unwrap()];
     plan.deny.networks = vec!["192.0.2.0/24".parse().unwrap(), "203.0.113.129/32".parse().unwrap()];
     plan.deny.files = vec![world.files().join("*.txt")];
+    plan.limits.port.packets = Some(weir_plan::shield::Rate { per_second: 7000, burst: 7000 });
     let mut shield = world.shield(&plan);
     shield.bans().ban(at("198.51.100.7"), None, Cause::by_hand("noise")).unwrap();
     shield.bans().ban(at("203.0.113.200"), None, Cause::by_hand("noise")).unwrap();
@@ -36,7 +37,7 @@ pub(crate) fn explain(world: &World) {
         let expect = if outcome == Outcome::Drop { DROPPED } else { PASSED };
         assert_eq!(verdict, expect, "the kernel disagrees about {source}: {told:?}");
     };
-    check("198.51.100.1", Outcome::Depends, "depends on the rate");
+    check("198.51.100.1", Outcome::Depends, "each protected port has 7000 packets a second");
     check("198.51.100.7", Outcome::Drop, "noise");
     check("192.0.2.1", Outcome::Pass, "192.0.2.1/32 on the list `trusted`");
     check("192.0.2.2", Outcome::Drop, "192.0.2.0/24 on the list `deny` in the configuration");

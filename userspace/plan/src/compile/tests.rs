@@ -174,13 +174,15 @@ routes: [ { match: /*, respond: { body: hi } } ]
 
 #[test]
 fn each_scope_of_the_shields_limits_keeps_its_mode() {
-    let plan = plan(
-        "shield: { mode: enforce, per_source: { mode: off }, per_prefix: { bytes: 8KiB/s, icmp: 5/s, mode: observe }, \
-         late_fragments: observe, allow: { cidrs: 192.0.2.0/24, mode: off } }
+    let text = "version: 1
+shield: { per_source: { mode: off }, per_prefix: { bytes: 8KiB/s, icmp: 5/s, mode: observe }, late_fragments: observe, allow: { cidrs: 192.0.2.0/24, mode: off } }
 listeners: [ { bind: ':80' } ]
 routes: [ { match: /*, respond: {} } ]
-",
-    );
+";
+    let outcome = weir_schema::parse(&Sources::one("weir.yaml", text), &Fixed::default());
+    let config = Arc::new(outcome.into_result().unwrap().0);
+    let now = UnixTime::since_unix_epoch(Duration::from_secs(NOW));
+    let plan = compile(&config, &Outside { files: &Given::default(), now, before: None }).plan.unwrap();
     let (limits, stages) = (plan.shield.limits, plan.shield.stages);
     assert_eq!(
         (limits.source.mode, limits.network.mode, limits.port_mode),

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use weir_kernel::{Error, Event, Events};
+use weir_kernel::{Error, Event, Events, Status};
 
 /// Where the shield is pinned when nothing else is said.
 const PINS: &str = "/sys/fs/bpf/weir";
@@ -18,8 +18,11 @@ const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Subcommand)]
 pub(crate) enum Shield {
-    /// Attachment and counters.
+    /// Attachment, modes of stages and counters.
     Status {
+        /// Read what is pinned there instead of asking the running program: needs none.
+        #[arg(long)]
+        pins: Option<PathBuf>,
         #[command(flatten)]
         asking: Asking,
     },
@@ -81,7 +84,11 @@ pub(crate) enum Shield {
 impl Shield {
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self {
-            Self::Status { asking } => print(&asking, "GET", "/v1/shield"),
+            Self::Status { pins: None, asking } => print(&asking, "GET", "/v1/shield"),
+            Self::Status { pins: Some(pins), asking } => {
+                asking.print(&json!(Status::read(&pins).map_err(|error| coded(&error))?));
+                Ok(ExitCode::SUCCESS)
+            }
             Self::Bans { asking } => print(&asking, "GET", "/v1/shield/bans"),
             Self::Unban { address, asking } => {
                 print(&asking, "DELETE", &format!("/v1/shield/bans/{address}"))

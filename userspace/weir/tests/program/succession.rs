@@ -80,7 +80,7 @@ fn ask(port: u16) -> std::io::Result<()> {
 }
 
 /// The program under test at a place of its own, so that another one can be put there.
-fn installed(directory: &Path) -> Command {
+pub(crate) fn installed(directory: &Path) -> Command {
     let program = directory.join("weir");
     std::fs::copy(weir().get_program(), &program).unwrap();
     let mut command = Command::new(program);
@@ -88,7 +88,7 @@ fn installed(directory: &Path) -> Command {
     command
 }
 
-fn children(pid: u32) -> Vec<u32> {
+pub(crate) fn children(pid: u32) -> Vec<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
     lists
@@ -97,7 +97,7 @@ fn children(pid: u32) -> Vec<u32> {
 }
 
 /// A process that is not our child. Dropping it ends it.
-struct Stranger(u32);
+pub(crate) struct Stranger(pub(crate) u32);
 
 impl Stranger {
     fn is_alive(&self) -> bool {
