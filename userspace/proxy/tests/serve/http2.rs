@@ -262,7 +262,7 @@ fn websocket() {
 }
 
 /// A client of HTTP/2 says something to a target that says something first and then echoes.
-pub fn websocket_to(rig: Rig, first: &str) {
+pub fn websocket_to(rig: &Rig, first: &str) {
     block_on(async {
         let requests = connect(rig.address).await;
         assert_eq!(fetch(&requests, get("/")).await.0, 200);

@@ -135,19 +135,7 @@ async fn answer(
                 None => out.send_data(Bytes::new(), true).ok()?,
             }
         }
-        "/chat" if *request.method() == http::Method::CONNECT => {
-            let protocol = request.extensions().get::<h2::ext::Protocol>().map(|one| one.as_str().to_owned());
-            let key = request.headers().contains_key("sec-websocket-key");
-            let mut body = request.into_body();
-            let mut out = respond.send_response(ok(), false).ok()?;
-            out.send_data(Bytes::from(format!("{protocol:?} {key} ")), false).ok()?;
-            while let Some(data) = body.data().await {
-                let data = data.ok()?;
-                body.flow_control().release_capacity(data.len()).ok()?;
-                out.send_data(data, false).ok()?;
-            }
-            out.send_data(Bytes::new(), true).ok()?;
-        }
+        "/chat" if *request.method() == http::Method::CONNECT => chat(request, respond).await?,
         "/empty" => drop(respond.send_response(ok(), true)),
         "/big" => {
             let mut out = respond.send_response(ok(), false).ok()?;
@@ -192,6 +180,21 @@ async fn answer(
         _ => respond.send_response(ok(), false).ok()?.send_data(text, true).ok()?,
     }
     Some(())
+}
+
+/// Says what it was asked for and whether it has got a key, and then everything back.
+async fn chat(request: http::Request<RecvStream>, mut respond: SendResponse<Bytes>) -> Option<()> {
+    let protocol = request.extensions().get::<h2::ext::Protocol>().map(|one| one.as_str().to_owned());
+    let key = request.headers().contains_key("sec-websocket-key");
+    let mut body = request.into_body();
+    let mut out = respond.send_response(http::Response::new(()), false).ok()?;
+    out.send_data(Bytes::from(format!("{protocol:?} {key} ")), false).ok()?;
+    while let Some(data) = body.data().await {
+        let data = data.ok()?;
+        body.flow_control().release_capacity(data.len()).ok()?;
+        out.send_data(data, false).ok()?;
+    }
+    out.send_data(Bytes::new(), true).ok()
 }
 
 /// The same origin behind TLS, which agrees to what the configuration offers.

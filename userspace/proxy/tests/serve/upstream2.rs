@@ -243,7 +243,7 @@ fn websocket() {
     client.finish_sending();
     assert_eq!(client.rest(), (String::new(), true), "the end goes through and comes back");
     assert_eq!(origin.seen(|seen| seen.requests.clone()), ["CONNECT http://a/chat"]);
-    crate::http2::websocket_to(rig_with_h2(origin.address), FIRST);
+    crate::http2::websocket_to(&rig_with_h2(origin.address), FIRST);
 }
 
 fn rig_with_h2(origin: SocketAddr) -> Rig {

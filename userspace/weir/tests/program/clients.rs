@@ -52,7 +52,7 @@ http {{
     listen 127.0.0.1:{port};
     root {at}/www;
     location = /small {{ return 200 'small'; }}
-    location /echo {{ proxy_pass http://127.0.0.1:{port}/kept; proxy_http_version 1.1; proxy_request_buffering off; }}
+    location /echo {{ proxy_pass http://127.0.0.1:{port}/kept; proxy_http_version 1.1; }}
     location /kept {{ client_body_in_single_buffer on; client_body_buffer_size 8m; return 200 'kept'; }}
   }}
 }}
@@ -148,7 +148,7 @@ fn versions() -> Result<(), Failed> {
     let front = Front::start(&nginx);
     let ca = nginx.room.path().join("cert.pem");
     let (url, resolve) = front.secure("/small");
-    let shown = ["--write-out", " %{http_version}"];
+    let shown = ["--write-out", " %{http_version}\n%{http_code}"];
     let plain = |more: &[&str]| curl(&[&shown[..], more, &[&front.plain("/small")]].concat());
     assert_eq!(plain(&["--http1.0"]).1, "small 1.1");
     assert_eq!(plain(&["--http1.1"]).1, "small 1.1");
