@@ -95,7 +95,47 @@ const PATHS: &[(&str, &[&str], Door)] = &[
     ("/v1/shield/explain/{address}", &["GET"], Door::Admin),
 ];
 
+/// What a call is about, and what a change can be made conditional on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The configuration in force.
+    Configuration,
+    /// What was asked of targets.
+    Upstreams,
+    /// Something of which there is no version.
+    Other,
+}
+
 impl Call {
+    /// What it is about.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        match self {
+            Self::Status | Self::Reload(_) | Self::Diff(_) | Self::Confirm => Subject::Configuration,
+            Self::Generations | Self::Rollback(_) => Subject::Configuration,
+            Self::Upstreams | Self::Steer(_) => Subject::Upstreams,
+            _ => Subject::Other,
+        }
+    }
+
+    /// What it would change, in short and without the text of a configuration; empty for a call that only looks.
+    #[must_use]
+    pub fn what(&self) -> String {
+        match self {
+            Self::Reload(order) => order.what(),
+            Self::Confirm => String::from("what is on trial"),
+            Self::Rollback(Some(generation)) => format!("generation {generation}"),
+            Self::Rollback(None) => String::from("the generation before"),
+            Self::Steer(Steer { upstream, target, wish }) => format!("{upstream} {target}: {wish:?}"),
+            Self::Ban { address, seconds, reason } => {
+                let time = seconds.map_or_else(String::new, |seconds| format!(" for {seconds} s"));
+                format!("{address}{time}: {reason:?}")
+            }
+            Self::Unban(address) => address.to_string(),
+            _ => String::new(),
+        }
+    }
+
     /// Reads a request; the error is the answer to it.
     pub fn parse(request: &Request<'_>, door: Door) -> Result<Self, Response> {
         let known = PATHS.iter().find(|(path, _, _)| captures(path, request.path).is_some());
@@ -219,6 +259,30 @@ mod tests {
         check("POST", "/v1/shield/bans", "{}", 400, "address");
         check("POST", "/v1/shield/bans", r#"{"address":"::1","for":1}"#, 400, "for");
         check("POST", "/v1/shield/bans", r#"{"address":"::1","seconds":0}"#, 400, "1 to 31536000");
+    }
+
+    #[test]
+    fn a_change_is_told_in_short_and_a_look_is_none() {
+        let check = |method: &str, path: &str, body: &str, subject: Subject, what: &str| {
+            let call = parse(method, path, body, Door::Admin).unwrap();
+            assert_eq!((call.subject(), call.what().as_str()), (subject, what), "{method} {path}");
+        };
+        check("GET", "/v1/status", "", Subject::Configuration, "");
+        check("POST", "/v1/reload", "", Subject::Configuration, "its files");
+        let given = r#"{"files":[{"name":"a.yaml","text":"secret"}],"confirm_s":60,"force":true}"#;
+        check(
+            "POST",
+            "/v1/reload",
+            given,
+            Subject::Configuration,
+            "a.yaml (6 bytes), on trial for 60 s, by force",
+        );
+        check("POST", "/v1/rollback", r#"{"generation":7}"#, Subject::Configuration, "generation 7");
+        let drain = r#"{"upstream":"api","target":"a:1","drained":true}"#;
+        check("POST", "/v1/upstreams", drain, Subject::Upstreams, "api a:1: Drained(true)");
+        let ban = r#"{"address":"::1","seconds":9,"reason":"a\nb"}"#;
+        check("POST", "/v1/shield/bans", ban, Subject::Other, r#"::1 for 9 s: "a\nb""#);
+        check("DELETE", "/v1/shield/bans/::1", "", Subject::Other, "::1");
     }
 
     #[test]

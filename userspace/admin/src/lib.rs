@@ -7,12 +7,14 @@
 
 mod call;
 mod client;
+mod condition;
 mod order;
 mod response;
 mod steer;
 
-pub use call::{Call, Door, Request};
+pub use call::{Call, Door, Request, Subject};
 pub use client::{Client, Error as ClientError};
+pub use condition::holds;
 pub use order::{File, Operator, Order};
 pub use response::Response;
 pub use steer::{Steer, WEIGHT_MAX, Wish};

@@ -52,6 +52,20 @@ impl Order {
         Ok(order)
     }
 
+    /// What is to be taken, in short: a configuration may hold secrets.
+    pub(crate) fn what(&self) -> String {
+        let file = |file: &File| format!("{:?} ({} bytes)", file.name, file.text.len()).replace('"', "");
+        let files = self.files.as_ref().map(|files| files.iter().map(file).collect::<Vec<_>>().join(", "));
+        let mut what = files.unwrap_or_else(|| String::from("its files"));
+        if let Some(seconds) = self.confirm_s {
+            what += &format!(", on trial for {seconds} s");
+        }
+        if self.force {
+            what += ", by force";
+        }
+        what
+    }
+
     /// The body of a request.
     #[must_use]
     pub fn body(&self) -> Value {

@@ -1,4 +1,6 @@
-//! A small HTTP/1.1 server for the admin socket and the status listener.
+//! A small HTTP/1.1 server for the admin interface and the status listener.
+
+mod secure;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -6,6 +8,7 @@ use hyper::body::{Body, Incoming};
 use hyper::http::HeaderValue;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::fs::{File, Permissions};
@@ -44,12 +47,14 @@ pub struct Asked {
 }
 
 /// Who is at the other end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Peer {
     /// A process of this host, by a unix socket: its user, and its id if the kernel knows it.
     Local(u32, Option<i32>),
     /// Somebody at an address.
     Remote(SocketAddr),
+    /// The holder of a certificate that was asked for and checked, at an address.
+    Certified(SocketAddr, Rc<str>),
     /// The kernel does not say.
     Unknown,
 }
@@ -60,6 +65,7 @@ impl std::fmt::Display for Peer {
             Self::Local(user, Some(process)) => write!(f, "user {user}, process {process}"),
             Self::Local(user, None) => write!(f, "user {user}"),
             Self::Remote(address) => address.fmt(f),
+            Self::Certified(address, name) => write!(f, "{name} at {address}"),
             Self::Unknown => f.write_str("unknown"),
         }
     }
@@ -92,19 +98,29 @@ impl Drop for Attended {
     }
 }
 
-/// Serves requests on this control thread until what is returned is dropped.
-pub fn attend(door: Door, answer: impl AsyncFn(Asked) -> Answer + 'static) -> Attended {
+/// Serves requests on this control thread until what is returned is dropped. Each connection is secured by the TLS that `tls`
+/// names when it comes in, so that another certificate needs no other door.
+pub fn attend(
+    door: Door,
+    tls: impl Fn() -> Option<Arc<ServerConfig>> + 'static,
+    answer: impl AsyncFn(Asked) -> Answer + 'static,
+) -> Attended {
     let is_open = Rc::new(Cell::new(true));
-    let task = tokio::task::spawn_local(take_in(door, answer, Rc::clone(&is_open))).abort_handle();
+    let task = tokio::task::spawn_local(take_in(door, tls, answer, Rc::clone(&is_open))).abort_handle();
     Attended { task, is_open }
 }
 
-/// Serves requests until the future is dropped.
+/// Serves requests in the clear until the future is dropped.
 pub async fn serve(door: Door, answer: impl AsyncFn(Asked) -> Answer + 'static) {
-    take_in(door, answer, Rc::new(Cell::new(true))).await;
+    take_in(door, || None, answer, Rc::new(Cell::new(true))).await;
 }
 
-async fn take_in(door: Door, answer: impl AsyncFn(Asked) -> Answer + 'static, is_open: Rc<Cell<bool>>) {
+async fn take_in(
+    door: Door,
+    tls: impl Fn() -> Option<Arc<ServerConfig>>,
+    answer: impl AsyncFn(Asked) -> Answer + 'static,
+    is_open: Rc<Cell<bool>>,
+) {
     let answer = Rc::new(async move |asked| {
         let mut answer = answer(asked).await;
         if !is_open.get() {
@@ -119,9 +135,11 @@ async fn take_in(door: Door, answer: impl AsyncFn(Asked) -> Answer + 'static, is
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match door.accept().await {
             Ok((stream, peer)) => {
-                let (answer, spare) = (Rc::clone(&answer), Rc::clone(&spare));
+                let (answer, spare, tls) = (Rc::clone(&answer), Rc::clone(&spare), tls());
                 tokio::task::spawn_local(async move {
-                    converse((stream, peer), bytes_max, &*answer).await;
+                    if let Some(secured) = secure::secured(stream, peer, tls).await {
+                        converse(secured, bytes_max, &*answer).await;
+                    }
                     spare.keep();
                     drop(place);
                 });
@@ -218,7 +236,7 @@ async fn converse(
     answer: &impl AsyncFn(Asked) -> Answer,
 ) {
     let service =
-        service_fn(async |request| Ok::<_, Infallible>(respond(request, peer, bytes_max, answer).await));
+        service_fn(async |request| Ok::<_, Infallible>(respond(request, &peer, bytes_max, answer).await));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
@@ -230,7 +248,7 @@ async fn converse(
 
 async fn respond(
     request: hyper::Request<Incoming>,
-    peer: Peer,
+    peer: &Peer,
     bytes_max: usize,
     answer: &impl AsyncFn(Asked) -> Answer,
 ) -> Answer {
@@ -240,7 +258,7 @@ async fn respond(
     }
     let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, bytes_max).collect()).await;
     match body {
-        Ok(Ok(body)) => answer(Asked { head, body: body.to_bytes(), peer }).await,
+        Ok(Ok(body)) => answer(Asked { head, body: body.to_bytes(), peer: peer.clone() }).await,
         Ok(Err(_)) => plain(413, "the body is too large, or it broke off\n"),
         Err(_) => plain(408, "the body took longer than 10 s\n"),
     }
@@ -313,7 +331,7 @@ pub(crate) mod tests {
         crate::run(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
-            let attended = attend(Door::Tcp(listener), async |_| plain(200, "here"));
+            let attended = attend(Door::Tcp(listener), || None, async |_| plain(200, "here"));
             let mut inside = tokio::net::TcpStream::connect(address).await.unwrap();
             let mut answer = [0; 512];
             inside.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();

@@ -23,6 +23,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use weir_schema::value::{FilePath, Name};
 use weir_schema::{At, Code, Config, Diagnostic, Report, Span};
 
+use crate::listener::Protocols;
 use crate::plan::Plan;
 use crate::upstream::Upstream;
 
@@ -71,6 +72,8 @@ pub fn compile(config: &Arc<Config>, outside: &Outside<'_>) -> Outcome {
     let mut build = Build::new(config, outside);
     let upstreams = upstream::all(&mut build);
     let listeners = listener::all(&mut build);
+    let http1 = Protocols { http1: true, http2: false };
+    let admin_tls = config.admin.tls.as_ref().and_then(|written| tls::down(written, Some(http1), &mut build));
     let router = route::router(&mut build);
     let (library, chains) = policy::all(config, &mut build);
     let (shield, shield_by_default_route) = shield::shield(&mut build);
@@ -83,6 +86,7 @@ pub fn compile(config: &Arc<Config>, outside: &Outside<'_>) -> Outcome {
         listeners,
         router,
         upstreams,
+        admin_tls,
         limits,
         access_log: log::access_log(config),
         shield,

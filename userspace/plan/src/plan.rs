@@ -14,7 +14,7 @@ use crate::listener::Listener;
 use crate::log::AccessLog;
 use crate::router::Router;
 use crate::shield::Shield;
-use crate::tls::CertificateRecord;
+use crate::tls::{CertificateRecord, DownTls};
 use crate::upstream::Upstream;
 
 /// The whole configuration as meant: nothing in it changes. A reload makes another one, and workers take it between
@@ -27,6 +27,8 @@ pub struct Plan {
     pub router: Router,
     /// Where requests are answered, by id.
     pub upstreams: Vec<Arc<Upstream>>,
+    /// TLS of the admin address; none if it is spoken to in the clear, or is not there.
+    pub admin_tls: Option<Arc<DownTls>>,
     /// What the program allows itself.
     pub limits: Limits,
     /// What is logged of each request; none if nothing is.

@@ -1,6 +1,7 @@
 //! TLS as meant: configurations ready to use, on the side of clients and on that of upstreams.
 
 mod certificates;
+mod holder;
 mod tickets;
 mod trusting;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 use rustls::pki_types::{ServerName, UnixTime};
 
 pub use certificates::Certificates;
+pub use holder::holder;
 pub use tickets::tickets;
 pub(crate) use trusting::Trusting;
 

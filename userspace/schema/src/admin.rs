@@ -1,7 +1,5 @@
 //! `admin`: the interface that `weir`'s own commands and the web page speak to.
 
-use std::net::IpAddr;
-
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::reader::Reader;
@@ -15,7 +13,7 @@ section! {
     pub struct Admin "admin" [checked] {
         /// Its unix socket, for the owner and its group only.
         pub socket: At<FilePath> = FilePath("/run/weir/admin.sock".to_owned()),
-        /// Also listen here; needs `tls` with `client_ca`, or `tokens`, unless it is this host alone.
+        /// Also listen here; needs `tokens`, or `tls` with `client_ca`, and beyond this host `tls` in any case.
         pub bind: Option<At<Bind>>,
         /// TLS for `bind`.
         pub tls: Option<At<Box<ListenerTls>>>,
@@ -28,31 +26,27 @@ section! {
 
 impl Checked for Admin {
     fn check(&self, _span: Span, reader: &mut Reader<'_>) {
-        let Some(bind) = &self.bind else { return };
-        let local = match &bind.value {
-            Bind::Ip(address) => match address.ip() {
-                IpAddr::V4(ip) => ip.is_loopback(),
-                IpAddr::V6(ip) => ip.is_loopback(),
-            },
-            Bind::Any(_) => false,
-            Bind::Unix(_) => true,
-        };
-        if local {
+        let Some(bind) = self.bind.as_ref().filter(|bind| !matches!(bind.value, Bind::Unix(_))) else {
             return;
-        }
+        };
         let asks = self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+        let found = |message| Diagnostic::new(Code::Unprotected, bind.span, message);
         if self.tokens.is_empty() && !asks {
-            let found = Diagnostic::new(
-                Code::Conflict,
-                bind.span,
-                "anyone who reaches this address could change everything",
-            );
-            reader.push(found.hint("Add `tokens`, or `tls` with a `client_ca`, or listen on `127.0.0.1`."));
-        } else if self.tls.is_none() {
-            let found =
-                Diagnostic::new(Code::Unprotected, bind.span, "tokens travel in the clear to this address");
-            reader.push(found.hint("Add `tls`."));
+            let found = found("anyone who reaches this address could change everything");
+            reader.push(found.hint("Add `tokens`, or `tls` with a `client_ca`."));
+        } else if self.tls.is_none() && !is_local(&bind.value) {
+            let found = found("tokens would travel in the clear to this address");
+            reader.push(found.hint("Add `tls`, or listen on `127.0.0.1`."));
         }
+    }
+}
+
+/// Nobody but this host reaches it.
+fn is_local(bind: &Bind) -> bool {
+    match bind {
+        Bind::Ip(address) => address.ip().is_loopback(),
+        Bind::Any(_) => false,
+        Bind::Unix(_) => true,
     }
 }
 

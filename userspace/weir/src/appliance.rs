@@ -2,9 +2,11 @@
 
 mod look;
 mod take;
+mod terms;
 mod turn;
 
 pub(crate) use take::Trial;
+pub(crate) use terms::Terms;
 pub(crate) use turn::reload_by_signal;
 
 use crate::census;
@@ -22,6 +24,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
+use terms::Unmet;
 use weir_admin::{Call, Response};
 use weir_control::Turns;
 use weir_meter::{Block, Format, Page, names};
@@ -71,17 +74,29 @@ impl Default for Reloads {
     }
 }
 
-/// Does what was asked for. What takes long is done aside, and everything else goes on meanwhile.
-pub(crate) async fn answer(appliance: &RefCell<Appliance>, call: Call, accept: &str) -> Response {
-    match call {
+/// Does what was asked for, if its condition holds. What takes long is done aside, and everything else goes on meanwhile. The
+/// answer tells the tag for the next change.
+pub(crate) async fn answer(appliance: &RefCell<Appliance>, terms: &Terms<'_>, call: Call) -> Response {
+    let subject = call.subject();
+    let answer = match call {
         Call::Reload(order) => {
-            said(turn::reload(appliance, order).await, "the running configuration is kept")
+            said(turn::reload(appliance, order, terms.if_match).await, "the running configuration is kept")
         }
         Call::Diff(files) => said(turn::diff(appliance, files).await, "there is nothing to compare with"),
         Call::Rollback(number) => {
-            said(turn::rollback(appliance, number).await, "the running configuration is kept")
+            said(turn::rollback(appliance, number, terms.if_match).await, "the running configuration is kept")
         }
-        quick => appliance.borrow_mut().answer(&quick, accept),
+        quick => {
+            let mut appliance = appliance.borrow_mut();
+            match appliance.meets(terms.if_match, subject) {
+                Ok(()) => appliance.answer(&quick, terms.accept),
+                Err(unmet) => unmet.told(),
+            }
+        }
+    };
+    match appliance.borrow().tag(subject) {
+        Some(tag) => answer.with("etag", &tag),
+        None => answer,
     }
 }
 
@@ -207,7 +222,10 @@ impl Appliance {
 fn said(outcome: Result<Value>, refusal: &str) -> Response {
     match outcome {
         Ok(value) => Response::json(&value),
-        Err(error) => Response::problem(422, refusal, &format!("{error:#}")),
+        Err(error) => match error.downcast_ref::<Unmet>() {
+            Some(unmet) => unmet.told(),
+            None => Response::problem(422, refusal, &format!("{error:#}")),
+        },
     }
 }
 

@@ -18,10 +18,7 @@ pub(crate) fn report(config: &Config, report: &mut Report) {
     let telemetry = &config.telemetry;
     say(telemetry.tracing.as_ref().map_or(Span::NOWHERE, |tracing| tracing.span), "`tracing`");
     say(telemetry.log.span, "`log`");
-    say(
-        config.admin.tls.as_ref().map_or(Span::NOWHERE, |tls| tls.span),
-        "`admin.tls`, and with it `admin.bind`,",
-    );
+    say(config.admin.ui.span, "`ui`");
     let limits = &config.limits;
     say(limits.overload.span, "`overload`");
     for (_, upstream) in config.upstreams.iter() {

@@ -110,6 +110,7 @@ impl Draft {
         let routes: Vec<Chain> = self.rules.iter().map(|_| Chain::new(self.policies.clone())).collect();
         let chains = Chains::new(&[Chain::new(self.door)], &routes);
         Plan {
+            admin_tls: None,
             listeners: vec![Arc::new(self.listener)],
             router: Router::new(self.rules).unwrap(),
             upstreams: self.upstreams,

@@ -13,6 +13,7 @@ use crate::hint;
 use crate::policy::{Policy, PolicyUse};
 use crate::route::Route;
 use crate::span::{At, Span};
+use crate::tls::ListenerTls;
 use crate::value::{HeaderName, HostPattern, Leaf, Map, Name};
 
 /// Checks the whole; `broken` names what exists but could not be read.
@@ -92,6 +93,17 @@ fn missing<T>(name: &At<Name>, code: Code, known: &Map<T>, broken: &HashSet<&str
     report.push(found.hint_if(hint.or_else(|| known.is_empty().then(none).flatten())));
 }
 
+/// TLS has a certificate: its own, or one of those at the top.
+fn with_certificate(tls: Option<&At<Box<ListenerTls>>>, config: &Config, report: &mut Report) {
+    let bare = |tls: &&At<Box<ListenerTls>>| tls.certificate.is_none() && tls.certificates.is_empty();
+    let unread = report.errors().any(|found| found.code == Code::Material);
+    if let Some(tls) = tls.filter(bare).filter(|_| config.tls.value.certificates.is_empty() && !unread) {
+        let found = Diagnostic::new(Code::MissingKey, tls.span, "TLS without a certificate");
+        report
+            .push(found.hint("Give `certificate` and `key` here, or `certificates` under `tls` at the top."));
+    }
+}
+
 fn listeners(config: &Config, report: &mut Report) {
     let mut seen: Vec<&At<crate::value::Bind>> = Vec::new();
     for listener in &config.listeners {
@@ -104,19 +116,9 @@ fn listeners(config: &Config, report: &mut Report) {
             }
             seen.push(bind);
         }
-        let tls = listener
-            .value
-            .tls
-            .as_ref()
-            .filter(|tls| tls.value.certificate.is_none() && tls.value.certificates.is_empty());
-        let unread = report.errors().any(|found| found.code == Code::Material);
-        if let Some(tls) = tls.filter(|_| config.tls.value.certificates.is_empty() && !unread) {
-            let found = Diagnostic::new(Code::MissingKey, tls.span, "TLS without a certificate");
-            report.push(
-                found.hint("Give `certificate` and `key` here, or `certificates` under `tls` at the top."),
-            );
-        }
+        with_certificate(listener.value.tls.as_ref(), config, report);
     }
+    with_certificate(config.admin.value.tls.as_ref(), config, report);
     let names: Vec<&str> = config
         .listeners
         .iter()

@@ -11,16 +11,17 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
-use weir_admin::{File, Order};
+use weir_admin::{File, Order, Subject};
 use weir_control::{aside, spawn};
 use weir_plan::Plan;
 use weir_reactor::give_way;
 use weir_schema::{Source, Sources};
 
-/// Takes a configuration: all of it or nothing.
-pub(super) async fn reload(appliance: &RefCell<Appliance>, order: Order) -> Result<Value> {
+/// Takes a configuration: all of it or nothing. The condition is looked at when it is this one's turn.
+pub(super) async fn reload(appliance: &RefCell<Appliance>, order: Order, if_match: &str) -> Result<Value> {
     let turns = Rc::clone(&appliance.borrow().turns);
     let _turn = turns.take().await;
+    appliance.borrow().meets(if_match, Subject::Configuration)?;
     appliance.borrow_mut().reloads.signalled = false;
     let outcome = obey(appliance, order).await;
     appliance.borrow_mut().note(outcome)
@@ -48,7 +49,7 @@ pub(crate) fn reload_by_signal(appliance: &Rc<RefCell<Appliance>>) {
         return;
     }
     let appliance = Rc::clone(appliance);
-    spawn(async move { drop(reload(&appliance, Order::default()).await) });
+    spawn(async move { drop(reload(&appliance, Order::default(), "").await) });
 }
 
 /// Says what would change with the files as they are now, or with others in their place.
@@ -68,9 +69,14 @@ pub(super) async fn diff(appliance: &RefCell<Appliance>, files: Option<Vec<File>
 }
 
 /// Goes back to a generation; without a number, to the one before.
-pub(super) async fn rollback(appliance: &RefCell<Appliance>, number: Option<u64>) -> Result<Value> {
+pub(super) async fn rollback(
+    appliance: &RefCell<Appliance>,
+    number: Option<u64>,
+    if_match: &str,
+) -> Result<Value> {
     let turns = Rc::clone(&appliance.borrow().turns);
     let _turn = turns.take().await;
+    appliance.borrow().meets(if_match, Subject::Configuration)?;
     let outcome = async {
         let (number, earlier) = appliance.borrow().find_earlier(number)?;
         let earlier = match earlier {
