@@ -2,7 +2,7 @@
 
 use crate::block::{Block, Class, Count, Flood, Method, Row, TlsVersion};
 use crate::directory::Directory;
-use crate::histogram::{BOUNDS_NS, Histogram, Total};
+use crate::histogram::{BOUNDS, Histogram, Total};
 use crate::names::{self, Kind, Name};
 use std::fmt::Write;
 
@@ -35,6 +35,8 @@ impl Format {
 pub struct Page {
     format: Format,
     text: String,
+    /// The labels of a histogram, which stand in each of its lines.
+    shared: String,
 }
 
 /// One of a row's histograms.
@@ -45,7 +47,7 @@ type Label<'a> = (&'a str, &'a str);
 impl Page {
     /// An empty page.
     pub fn new(format: Format) -> Self {
-        Self { format, text: String::with_capacity(16 * 1024) }
+        Self { format, text: String::with_capacity(16 * 1024), shared: String::new() }
     }
 
     /// Opens a family: its help and type lines.
@@ -64,7 +66,11 @@ impl Page {
     pub fn sample(&mut self, name: &Name, labels: &[Label<'_>], value: impl std::fmt::Display) {
         debug_assert!(labels.iter().map(|label| label.0).eq(name.labels.iter().copied()), "{}", name.name);
         self.text.push_str(name.name);
-        self.labels(labels);
+        if !labels.is_empty() {
+            self.text.push('{');
+            write_labels(labels, &mut self.text);
+            self.text.push('}');
+        }
         self.line(format_args!(" {value}"));
     }
 
@@ -95,49 +101,61 @@ impl Page {
         }
     }
 
+    /// Nothing is allocated for a series: a page has tens of thousands of these lines.
     fn histogram(&mut self, name: &Name, labels: &[Label<'_>], total: &Total) {
+        let Self { text, shared, .. } = self;
+        shared.clear();
+        write_labels(labels, shared);
         let mut seen = 0;
-        for (at, count) in total.buckets.iter().enumerate() {
+        for (count, bound) in total.buckets.iter().zip(BOUNDS.iter().chain(&["+Inf"])) {
             seen += count;
-            let bound = BOUNDS_NS.get(at).map_or_else(|| String::from("+Inf"), |ns| seconds(*ns).to_string());
-            let mut all = labels.to_vec();
-            all.push(("le", &bound));
-            self.put(format_args!("{}_bucket", name.name));
-            self.labels(&all);
-            self.line(format_args!(" {seen}"));
-        }
-        for (suffix, value) in [("sum", seconds(total.sum_ns).to_string()), ("count", seen.to_string())] {
-            self.put(format_args!("{}_{suffix}", name.name));
-            self.labels(labels);
-            self.line(format_args!(" {value}"));
-        }
-    }
-
-    fn labels(&mut self, labels: &[Label<'_>]) {
-        for (at, (name, value)) in labels.iter().enumerate() {
-            self.put(format_args!("{}{name}=\"", if at == 0 { '{' } else { ',' }));
-            for character in value.chars() {
-                match character {
-                    '\\' => self.text.push_str("\\\\"),
-                    '"' => self.text.push_str("\\\""),
-                    '\n' => self.text.push_str("\\n"),
-                    other => self.text.push(other),
-                }
+            for part in [name.name, "_bucket{", shared, ",le=\"", bound, "\"} "] {
+                text.push_str(part);
             }
-            self.text.push('"');
+            write(text, format_args!("{seen}\n"));
         }
-        if !labels.is_empty() {
-            self.text.push('}');
+        for part in [name.name, "_sum{", shared, "} "] {
+            text.push_str(part);
         }
+        write(text, format_args!("{}\n", seconds(total.sum_ns)));
+        for part in [name.name, "_count{", shared, "} "] {
+            text.push_str(part);
+        }
+        write(text, format_args!("{seen}\n"));
     }
 
     fn line(&mut self, text: std::fmt::Arguments<'_>) {
-        self.put(text);
+        write(&mut self.text, text);
         self.text.push('\n');
     }
+}
 
-    fn put(&mut self, text: std::fmt::Arguments<'_>) {
-        self.text.write_fmt(text).ok(); // a String cannot refuse
+fn write(out: &mut String, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).ok(); // a String cannot refuse
+}
+
+/// Labels as they stand between the braces.
+fn write_labels(labels: &[Label<'_>], out: &mut String) {
+    for (at, (name, value)) in labels.iter().enumerate() {
+        for part in [if at == 0 { "" } else { "," }, name, "=\""] {
+            out.push_str(part);
+        }
+        for piece in value.split_inclusive(['\\', '"', '\n']) {
+            let (plain, special) = match piece.char_indices().next_back() {
+                Some((end, special @ ('\\' | '"' | '\n'))) => {
+                    (piece.get(..end).unwrap_or_default(), Some(special))
+                }
+                _ => (piece, None),
+            };
+            out.push_str(plain);
+            out.push_str(match special {
+                Some('\\') => "\\\\",
+                Some('"') => "\\\"",
+                Some(_) => "\\n",
+                None => "",
+            });
+        }
+        out.push('"');
     }
 }
 

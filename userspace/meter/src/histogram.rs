@@ -22,6 +22,11 @@ pub(crate) const BOUNDS_NS: [u64; 17] = [
     5_000_000_000,
     10_000_000_000,
 ];
+/// The same in seconds, as a scraper reads them.
+pub(crate) const BOUNDS: [&str; BOUNDS_NS.len()] = [
+    "0.00005", "0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1",
+    "0.25", "0.5", "1", "2.5", "5", "10",
+];
 const BUCKETS: usize = BOUNDS_NS.len() + 1;
 
 /// Counts durations by bucket; sum in nanoseconds.
@@ -65,6 +70,13 @@ pub(crate) fn raise(counter: &AtomicU64, by: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bounds_are_told_as_they_are() {
+        for (ns, told) in BOUNDS_NS.iter().zip(BOUNDS) {
+            assert_eq!(std::time::Duration::from_nanos(*ns).as_secs_f64().to_string(), told);
+        }
+    }
 
     #[test]
     fn a_duration_lands_in_the_first_bucket_that_holds_it() {

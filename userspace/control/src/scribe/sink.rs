@@ -2,6 +2,7 @@
 
 use super::Target;
 use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Result, Write};
 use std::net::UdpSocket;
@@ -12,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// How long a target that could not be opened is left alone, and how long a reader may let the writer wait.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A pipe that can be written at all takes so much at once (pipe(7)).
+const PIPE_BUF: usize = 4096;
 /// How often a full pipe is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(10);
 /// Priority of the lines in the system log: facility daemon, severity info (RFC 5424, section 6.2.1).
@@ -31,6 +34,8 @@ pub(super) struct Sink {
 
 enum Open {
     File(File),
+    /// Standard output that is no file: others hold it as well.
+    Shared(File),
     Unix(UnixDatagram),
     Udp(UdpSocket),
 }
@@ -55,7 +60,10 @@ impl Sink {
     pub(super) fn open(&mut self) -> Result<()> {
         self.tried = Some(Instant::now());
         self.open = Some(match &self.target {
-            Target::Stdout => Open::File(File::from(std::io::stdout().as_fd().try_clone_to_owned()?)),
+            Target::Stdout => {
+                let file = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
+                if file.metadata()?.is_file() { Open::File(file) } else { Open::Shared(file) }
+            }
             Target::File(path) => {
                 // A pipe without a reader must not hold the program up; for a file the flag means nothing.
                 let flags = OFlag::O_NONBLOCK.bits();
@@ -97,7 +105,8 @@ impl Sink {
             }
         }
         match &mut self.open {
-            Some(Open::File(file)) => append(file, &mut self.torn, text),
+            Some(Open::File(file)) => append(|text| file.write(text), &mut self.torn, text),
+            Some(Open::Shared(file)) => append(|text| put(file, text), &mut self.torn, text),
             Some(Open::Unix(_) | Open::Udp(_)) => self.send(text),
             None => Written::default(),
         }
@@ -137,18 +146,28 @@ impl Sink {
     }
 }
 
+/// Writes what a pipe takes at once. It blocks, because it must be for others what it was, so it is asked first.
+fn put(file: &mut File, text: &[u8]) -> Result<usize> {
+    let mut ready = [PollFd::new(file.as_fd(), PollFlags::POLLOUT)];
+    if poll(&mut ready, PollTimeout::ZERO)? == 0 {
+        return Err(ErrorKind::WouldBlock.into());
+    }
+    file.write(text.get(..text.len().min(PIPE_BUF)).unwrap_or_default())
+}
+
 /// Appends to a file or a pipe. What is not taken is not tried again: the lines behind it are as important.
-fn append(file: &mut File, torn: &mut bool, text: &[u8]) -> Written {
+fn append(mut write: impl FnMut(&[u8]) -> Result<usize>, torn: &mut bool, text: &[u8]) -> Written {
     let (begun, mut taken, mut error) = (Instant::now(), 0, None);
     if *torn {
         // Ends the torn line, so that only it is unreadable.
-        match file.write_all(b"\n") {
-            Ok(()) => *torn = false,
+        match write(b"\n") {
+            Ok(1) => *torn = false,
+            Ok(_) => return Written { error: Some(ErrorKind::WriteZero.into()), ..Written::default() },
             Err(failed) => return Written { error: Some(failed), ..Written::default() },
         }
     }
     while let Some(rest) = text.get(taken..).filter(|rest| !rest.is_empty()) {
-        match file.write(rest) {
+        match write(rest) {
             Ok(0) => {
                 error = Some(ErrorKind::WriteZero.into());
                 break;

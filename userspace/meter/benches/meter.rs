@@ -1,0 +1,92 @@
+//! What a line of the access log costs, and a scrape of ten thousand series.
+//!
+//! `cargo bench -p weir-meter -- line 100000` only writes lines, for counting instructions: run it under
+//! `valgrind --tool=callgrind` with two numbers of lines and divide the difference.
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints and has no users")]
+
+use std::hint::black_box;
+use std::net::Ipv6Addr;
+use std::time::Instant;
+use weir_meter::log::{Line, Stamp, path};
+use weir_meter::{Block, Directory, Done, Format, Method, Page, TlsVersion, blocks, key};
+
+/// A scrape takes no longer.
+const SCRAPE_MS_MAX: f64 = 10.0;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    if let [word, count] = arguments.as_slice()
+        && word == "line"
+    {
+        println!("{} bytes a line", lines(count.parse().unwrap()));
+        return;
+    }
+    let (count, begun) = (1_000_000, Instant::now());
+    let bytes = lines(count);
+    println!("a line of {bytes} bytes: {:.0} ns", begun.elapsed().as_secs_f64() * 1e9 / count as f64);
+    scrape();
+}
+
+/// Writes so many lines as a proxied request has them; returns the length of one.
+fn lines(count: u64) -> usize {
+    let (mut sheet, mut stamp) = (Vec::with_capacity(64 * 1024), Stamp::default());
+    let mut length = 0;
+    for number in 0..count {
+        if sheet.len() > 62 * 1024 {
+            sheet.clear();
+        }
+        let before = sheet.len();
+        let mut line = Line::begin(&mut sheet, stamp.text(1_795_230_855_000 + number / 100));
+        line.text(key!("listener"), black_box(b"127.0.0.1:8080"));
+        line.text(key!("route"), black_box(b"orders"));
+        line.address(key!("client"), black_box(Ipv6Addr::from([0, 0, 0, 0, 0, 0xffff, 0xc0a8, 0x1422])));
+        line.word(key!("protocol"), "HTTP/1.1");
+        line.text(key!("method"), black_box(b"GET"));
+        line.text(key!("host"), black_box(b"api.example.com"));
+        line.text(key!("path"), path(black_box(b"/v1/orders/4711?page=7")).0);
+        line.number(key!("status"), black_box(200));
+        line.number(key!("received_bytes"), black_box(0));
+        line.number(key!("sent_bytes"), black_box(4096));
+        line.millis(key!("duration_ms"), black_box(1_234_567));
+        line.text(key!("upstream"), black_box(b"orders"));
+        line.text(key!("target"), black_box(b"10.0.0.11:8080"));
+        line.number(key!("tries"), black_box(1));
+        line.millis(key!("first_byte_ms"), black_box(1_034_567));
+        line.millis(key!("upstream_ms"), black_box(1_134_567));
+        line.text(key!("request_id"), black_box(b"0198c1d2-5f6e-7a3b-8c4d-0123456789ab"));
+        line.text(
+            key!("user_agent"),
+            black_box(b"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"),
+        );
+        line.end();
+        length = sheet.len() - before;
+    }
+    black_box(&sheet);
+    length
+}
+
+/// A page of ten thousand series from two workers.
+fn scrape() {
+    let mut directory = Directory::default();
+    let workers = [Block::default(), Block::default()];
+    for number in 0..160 {
+        let seat = directory.seat("edge", &format!("route-{number}"));
+        for (worker, upstream_ns) in workers.iter().zip([Some(30_000), Some(900_000)]) {
+            let (total_ns, bodies) = (1_000_000, [10, 20]);
+            worker.done(&Done { seat, method: Method::Get, status: 200, total_ns, upstream_ns, bodies });
+            worker.secured(TlsVersion::Tls13, false);
+        }
+    }
+    let mut best = f64::INFINITY;
+    let mut series = 0;
+    for _ in 0..20 {
+        let begun = Instant::now();
+        let mut page = Page::new(Format::OpenMetrics);
+        blocks(&mut page, &workers.each_ref(), &directory, |_| None);
+        let text = black_box(page.finish());
+        best = best.min(begun.elapsed().as_secs_f64() * 1000.0);
+        series = text.lines().filter(|line| !line.starts_with('#')).count();
+    }
+    println!("a scrape of {series} series: {best:.2} ms");
+    assert!(series >= 10_000 && best <= SCRAPE_MS_MAX, "{SCRAPE_MS_MAX} ms are the most");
+}
