@@ -6,6 +6,7 @@ mod client;
 mod engine;
 mod flood;
 mod load;
+mod loopback;
 mod measure;
 mod origin;
 mod packet;

@@ -82,6 +82,7 @@ impl Checked for Scenario {
             ));
         }
         self.goals_have_peers(reader);
+        self.fits_the_target(reader);
         self.load.fits(&self.client, reader);
     }
 }
@@ -116,6 +117,32 @@ impl Scenario {
             );
             reader.push(found.hint("Write `load: { open: { rate: 500/s } }`."));
         }
+    }
+
+    fn fits_the_target(&self, reader: &mut Reader<'_>) {
+        let mut conflict = |span, message: &str| {
+            reader.push(Diagnostic::new(Code::Conflict, span, message));
+        };
+        if let (Some(target), Some(tls)) = (&self.target, &self.client.tls)
+            && !target.tls
+        {
+            conflict(tls.span, "the target is `http`, without TLS");
+        }
+        if self.target.is_none() && self.client.host.span.is_written() {
+            conflict(self.client.host.span, "`peers` are asked for `load.test`");
+        }
+    }
+
+    /// Packets are to be smaller than those of this host's loopback.
+    pub(crate) fn wants_own_loopback(&self) -> bool {
+        self.peers.as_ref().is_some_and(|peers| peers.mtu.is_some())
+    }
+
+    /// TLS of the clients, if they speak it.
+    pub(crate) fn tls(&self) -> Option<&Tls> {
+        const IMPLIED: Tls = Tls::DEFAULT;
+        let implied = self.target.as_ref().is_some_and(|target| target.tls).then_some(&IMPLIED);
+        self.client.tls.as_ref().map(|tls| &tls.value).or(implied)
     }
 
     fn goals_have_peers(&self, reader: &mut Reader<'_>) {

@@ -31,6 +31,8 @@ pub(crate) struct Options {
     pub(crate) rounds_max: Option<u32>,
     /// The field of a siege in which this process stands.
     pub(crate) field: Option<String>,
+    /// This process stands in a network namespace whose loopback is its own.
+    pub(crate) is_alone: bool,
     /// Set when the user wants no more.
     pub(crate) stop: Arc<AtomicBool>,
 }

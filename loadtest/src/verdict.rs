@@ -1,5 +1,6 @@
 //! What came out, in words: thresholds kept or not, goals met or not.
 
+use crate::measure::Tally;
 use crate::measure::statistics::{median, spread};
 use crate::scenario::{Figure, Goal, Thresholds, per_second};
 use crate::trial::{Subject, Trial};
@@ -18,35 +19,40 @@ pub(crate) fn own(trial: &Trial) -> Option<&Subject> {
     trial.subjects.iter().find(|subject| subject.name == "weir").or(trial.subjects.first())
 }
 
-/// Every threshold of the scenario with what was found.
+/// Every threshold of the scenario with what was found; in a siege, beside each attack on weir with its shield.
 pub(crate) fn thresholds(trial: &Trial) -> Vec<Verdict> {
-    let Some(subject) = own(trial) else { return Vec::new() };
-    let Thresholds { p50, p99, p999, errors, throughput, goodput } = &trial.scenario.thresholds.value;
+    let limits = &trial.scenario.thresholds.value;
+    let seconds = trial.scenario.duration.as_secs_f64();
+    let own = own(trial).map(|own| judge(limits, &own.tally, own.throughput(), ""));
+    let defended = trial.assaults.iter().filter(|assault| assault.defended).flat_map(|assault| {
+        let answers = assault.tally.answers() as f64 / seconds;
+        judge(limits, &assault.tally, answers, &format!(", with {}", assault.what))
+    });
+    own.into_iter().flatten().chain(defended).collect()
+}
+
+/// Holds one tally against the limits; `when` says which it is.
+fn judge(limits: &Thresholds, tally: &Tally, throughput: f64, when: &str) -> Vec<Verdict> {
+    let Thresholds { p50, p99, p999, errors, throughput: least_throughput, goodput } = limits;
     let mut verdicts = Vec::new();
     for (name, limit, quantile) in [("p50", p50, 0.5), ("p99", p99, 0.99), ("p99.9", p999, 0.999)] {
         let Some(limit) = limit else { continue };
-        let (found, limit) = (subject.tally.quantile_us(quantile), limit.0.as_secs_f64() * 1e6);
-        verdicts.push(verdict(format!("{name} below {}", time(limit)), time(found), found < limit));
+        let (found, limit) = (tally.quantile_us(quantile), limit.0.as_secs_f64() * 1e6);
+        verdicts.push(verdict(format!("{name} below {}{when}", time(limit)), time(found), found < limit));
     }
     if let Some(most) = errors {
-        let found = subject.tally.errors();
-        verdicts.push(verdict(
-            format!("at most {} errors", most.value),
-            format!("{found}"),
-            found <= most.value,
-        ));
+        let found = tally.errors();
+        let what = format!("at most {} errors{when}", most.value);
+        verdicts.push(verdict(what, format!("{found}"), found <= most.value));
     }
-    if let Some(least) = throughput {
-        let (found, least) = (subject.throughput(), per_second(least));
-        verdicts.push(verdict(
-            format!("at least {least:.0} answers a second"),
-            format!("{found:.0}"),
-            found >= least,
-        ));
+    if let Some(least) = least_throughput {
+        let least = per_second(least);
+        let what = format!("at least {least:.0} answers a second{when}");
+        verdicts.push(verdict(what, format!("{throughput:.0}"), throughput >= least));
     }
     if let Some(least) = goodput {
-        let found = subject.tally.answers() as f64 / subject.tally.offered.max(1) as f64;
-        let what = format!("at least {:.1} % of requests answered rightly", 100.0 * least.ratio());
+        let found = tally.answers() as f64 / tally.offered.max(1) as f64;
+        let what = format!("at least {:.1} % of requests answered rightly{when}", 100.0 * least.ratio());
         verdicts.push(verdict(what, format!("{:.2} %", 100.0 * found), found >= least.ratio()));
     }
     verdicts

@@ -1,5 +1,5 @@
 //! The command line by its goldens: what is said of bad scenarios, the schema, and the exit codes that need no load.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on says where")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -52,6 +52,19 @@ fn committed_scenarios_are_good_and_bear_their_names() {
         let named = format!("\nname: {}\n", path.file_stem().unwrap().to_string_lossy());
         assert!(fs::read_to_string(&path).unwrap().contains(&named), "{} has another name", path.display());
     }
+}
+
+#[test]
+fn the_scenario_of_the_documents_is_good() {
+    let text = fs::read_to_string(folder().join("../docs/loadtest.md")).unwrap();
+    let scenarios: Vec<&str> =
+        text.split("\n```\n").filter(|piece| piece.starts_with("version: 1")).collect();
+    assert_eq!(scenarios.len(), 1);
+    let room = tempfile::tempdir().unwrap();
+    let path = room.path().join("orders.yaml");
+    fs::write(&path, scenarios[0]).unwrap();
+    let output = loadtest(&["run", "--check", &path.to_string_lossy()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::measure::Fault;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::Request;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Windows so large that flow control does not show.
 const WINDOW: u32 = 8 << 20;
@@ -15,19 +16,30 @@ const WINDOW: u32 = 8 << 20;
 #[derive(Clone)]
 pub(crate) struct Client {
     sender: SendRequest<Bytes>,
+    scheme: &'static str,
 }
 
 impl Client {
     /// Opens a connection; it is driven by a task of its own.
     pub(crate) async fn open(endpoint: &Endpoint) -> Result<Self, Fault> {
-        let io = endpoint.open().await?.into_duplex()?;
+        let io = endpoint.open_as(None).await?.into_duplex()?;
+        match &endpoint.trust {
+            None => Self::begin(io, "http").await,
+            Some(trust) => Self::begin(trust.around(io).await?, "https").await,
+        }
+    }
+
+    async fn begin(
+        io: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        scheme: &'static str,
+    ) -> Result<Self, Fault> {
         let mut builder = h2::client::Builder::new();
         builder.initial_window_size(WINDOW).initial_connection_window_size(WINDOW).enable_push(false);
         let (sender, connection) = builder.handshake::<_, Bytes>(io).await.map_err(|_| Fault::Protocol)?;
         tokio_uring::spawn(async move {
             connection.await.ok(); // the streams are told, and count
         });
-        Ok(Self { sender })
+        Ok(Self { sender, scheme })
     }
 
     /// Sends a request and judges the answer.
@@ -37,7 +49,7 @@ impl Client {
         request: &Prepared,
         token: usize,
     ) -> Result<(u16, u64), Fault> {
-        let head = head(request, mix.token(token))?;
+        let head = head(request, &format!("{}://{}", self.scheme, mix.host), mix.token(token))?;
         let mut sender = self.sender.clone().ready().await.map_err(|_| Fault::Closed)?;
         let body = request.content();
         let (response, mut send) = sender.send_request(head, body.is_empty()).map_err(|_| Fault::Closed)?;
@@ -66,8 +78,8 @@ impl Client {
     }
 }
 
-fn head(request: &Prepared, token: Option<&str>) -> Result<Request<()>, Fault> {
-    let uri = format!("http://{HOST}{}", request.request.path.value);
+fn head(request: &Prepared, origin: &str, token: Option<&str>) -> Result<Request<()>, Fault> {
+    let uri = format!("{origin}{}", request.request.path.value);
     let mut builder = Request::builder().method(request.request.method.0.as_str()).uri(uri);
     for (name, value) in request.request.headers.iter() {
         builder = builder.header(name.value.to_ascii_lowercase(), value.value.as_str());

@@ -27,6 +27,8 @@ pub(crate) struct Prepared {
 #[derive(Debug)]
 pub(crate) struct Mix {
     kinds: Vec<Prepared>,
+    /// The host that is asked for.
+    pub(crate) host: String,
     tokens: Vec<String>,
     total: u64,
 }
@@ -52,7 +54,7 @@ impl Mix {
             prepare(request, client, &tokens, total)
         };
         let kinds = all.iter().map(prepare).collect();
-        Self { kinds, tokens, total }
+        Self { kinds, host: authority(client), tokens, total }
     }
 
     /// One of the kinds, and the number of a token.
@@ -91,7 +93,8 @@ fn prepare(request: &Request, client: &Client, tokens: &[String], until: u64) ->
 }
 
 fn head(request: &Request, client: &Client, token: Option<&String>) -> Vec<u8> {
-    let mut head = format!("{} {} HTTP/1.1\r\nHost: {HOST}\r\n", request.method.0, request.path.value);
+    let host = authority(client);
+    let mut head = format!("{} {} HTTP/1.1\r\nHost: {host}\r\n", request.method.0, request.path.value);
     for (name, value) in request.headers.iter() {
         head += &format!("{}: {}\r\n", name.value, value.value);
     }
@@ -106,6 +109,12 @@ fn head(request: &Request, client: &Client, token: Option<&String>) -> Vec<u8> {
     }
     head += "\r\n";
     head.into_bytes()
+}
+
+/// The host as it stands in a request: an address of IPv6 in brackets (RFC 3986, section 3.2.2).
+fn authority(client: &Client) -> String {
+    let host = &client.host.value;
+    if host.contains(':') { format!("[{host}]") } else { host.clone() }
 }
 
 fn expected(request: &Request) -> Expected {

@@ -23,12 +23,11 @@ pub(crate) struct Client {
 
 impl Client {
     /// Connects and upgrades.
-    pub(crate) async fn open(endpoint: &Endpoint, path: &str) -> Result<Self, Fault> {
+    pub(crate) async fn open(endpoint: &Endpoint, (host, path): (&str, &str)) -> Result<Self, Fault> {
         let mut wire = endpoint.open().await?;
         let head = format!(
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n",
-            super::mix::HOST
         );
         let mut got = wire.ask(head.into(), &Bytes::new()).await?.to_vec();
         while super::answer::find(&got, b"\r\n\r\n").is_none() {

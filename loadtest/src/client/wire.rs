@@ -6,6 +6,7 @@ use crate::measure::Fault;
 use bytes::Bytes;
 use rustls::{ClientConnection, HandshakeKind};
 use std::io::{Read, Write};
+use std::ops::Range;
 use std::rc::Rc;
 use tokio_uring::net::TcpStream;
 
@@ -18,12 +19,14 @@ pub(crate) struct Wire {
     session: Option<Box<ClientConnection>>,
     /// Where reads go; away while one is under way.
     space: Vec<u8>,
+    /// What of it the session has not taken yet.
+    rest: Range<usize>,
     plain: Vec<u8>,
 }
 
 impl Wire {
     pub(crate) fn plain(stream: TcpStream) -> Self {
-        Self { stream, session: None, space: Vec::with_capacity(SPACE), plain: Vec::new() }
+        Self { stream, session: None, space: Vec::with_capacity(SPACE), rest: 0..0, plain: Vec::new() }
     }
 
     /// Shakes hands.
@@ -154,18 +157,27 @@ impl Wire {
 
     /// Gives the session what comes from the peer.
     async fn fill(&mut self) -> Result<(), Fault> {
-        let (read, space) = self.stream.read(std::mem::take(&mut self.space)).await;
-        self.space = space;
-        let read = read.map_err(|_| Fault::Closed)?;
-        let Some(session) = &mut self.session else { return Err(Fault::Protocol) };
-        let mut bytes = self.space.get(..read).unwrap_or_default();
-        if bytes.is_empty() {
-            session.read_tls(&mut bytes).map_err(|_| Fault::Closed)?; // the end, which the session must know
+        if self.rest.is_empty() {
+            let (read, space) = self.stream.read(std::mem::take(&mut self.space)).await;
+            self.space = space;
+            self.rest = 0..read.map_err(|_| Fault::Closed)?;
+            if self.rest.is_empty() {
+                let Some(session) = &mut self.session else { return Err(Fault::Protocol) };
+                session.read_tls(&mut std::io::empty()).map_err(|_| Fault::Closed)?; // the end, which it must know
+            }
         }
-        while !bytes.is_empty() {
+        self.feed()
+    }
+
+    /// Hands the session what was read, as far as it takes it: what was decrypted and not fetched holds up the rest.
+    fn feed(&mut self) -> Result<(), Fault> {
+        let Some(session) = &mut self.session else { return Err(Fault::Protocol) };
+        let mut bytes = self.space.get(self.rest.clone()).unwrap_or_default();
+        while !bytes.is_empty() && session.wants_read() {
             session.read_tls(&mut bytes).map_err(|_| Fault::Protocol)?;
             session.process_new_packets().map_err(|_| Fault::Handshake)?;
         }
+        self.rest.start = self.rest.end - bytes.len();
         Ok(())
     }
 }

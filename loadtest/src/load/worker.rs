@@ -3,6 +3,7 @@
 use super::job::Pace;
 use super::random::Random;
 use super::run::Shared;
+use crate::client::mix::{Mix, Prepared};
 use crate::client::{h1, h2, websocket};
 use crate::measure::Fault;
 use crate::scenario::Protocol;
@@ -99,7 +100,9 @@ impl Worker {
             self.leaves(due);
             let outcome = match &mut open {
                 Some(client) => websocket::Client::exchange(client).await,
-                None => match websocket::Client::open(&shared.job.endpoint, &request.request.path).await {
+                None => match websocket::Client::open(&shared.job.endpoint, place(&shared.job.mix, request))
+                    .await
+                {
                     Ok(client) => open.insert(client).exchange().await,
                     Err(fault) => Err(fault),
                 },
@@ -173,4 +176,9 @@ impl Worker {
         }
         now
     }
+}
+
+/// Host and path of a request.
+fn place<'a>(mix: &'a Mix, request: &'a Prepared) -> (&'a str, &'a str) {
+    (&mix.host, &request.request.path)
 }

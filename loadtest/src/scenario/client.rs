@@ -1,5 +1,7 @@
 //! How clients speak: protocol, TLS, keep-alive, addresses, tokens.
 
+use crate::client::tls::NAME;
+use rustls_pki_types::ServerName;
 use weir_schema::reader::Reader;
 use weir_schema::value::Checked;
 use weir_schema::{At, Code, Diagnostic, Span, section, words};
@@ -9,8 +11,10 @@ section! {
     pub struct Client "client" [checked] {
         /// Over what.
         pub protocol: At<Protocol> = Protocol::Http1,
-        /// With TLS 1.3; left out, in the clear.
+        /// With TLS 1.3; left out, in the clear, unless the target is `https`. The certificate of a target is not checked.
         pub tls: Option<At<Tls>>,
+        /// The host that is asked for, in `Host` and, with TLS, by SNI. `peers` are always asked for `load.test`.
+        pub host: At<String> = NAME.to_owned(),
         /// Use a connection for more than one request.
         pub keep_alive: At<bool> = true,
         /// So many source addresses, from 127.0.1.1 on, taken in turn; 0 leaves the choice to the kernel.
@@ -32,6 +36,10 @@ impl Checked for Client {
         if self.tokens.value > 100_000 {
             reader.push(Diagnostic::new(Code::Number, self.tokens.span, "there are at most 100000 tokens"));
         }
+        if ServerName::try_from(self.host.as_str()).is_err() {
+            let found = Diagnostic::new(Code::Host, self.host.span, "this is neither a name nor an address");
+            reader.push(found.hint("Write `host: www.example.com`, without port and scheme."));
+        }
         if self.is_h2() && !self.keep_alive.value {
             reader.push(Diagnostic::new(
                 Code::Conflict,
@@ -47,6 +55,12 @@ impl Checked for Client {
             ));
         }
     }
+}
+
+impl Tls {
+    /// What is spoken to a target that says no more than `https`.
+    pub(crate) const DEFAULT: Self =
+        Self { handshake: At::implied(Handshake::Once), key: At::implied(Key::Ecdsa) };
 }
 
 impl Client {

@@ -13,14 +13,24 @@ section! {
         pub guarded: At<bool> = false,
         /// weir speaks HTTP/2 to the origin, the others HTTP/1.1.
         pub h2_upstream: At<bool> = false,
+        /// The largest packet of the loopback, 65536 if nothing is said; an Ethernet has 1500. Needs root, for a network
+        /// namespace of its own.
+        pub mtu: Option<At<u32>>,
     }
 }
+
+/// RFC 1122 section 3.3.3 lets every host send 576 bytes; the loopback of Linux has 64 KiB.
+const MTU: std::ops::RangeInclusive<u32> = 576..=65_536;
 
 impl Checked for Peers {
     fn check(&self, span: Span, reader: &mut Reader<'_>) {
         if self.run.is_empty() {
             let found = Diagnostic::new(Code::Empty, span, "`run` names no peer");
             reader.push(found.hint("Write `run: [ weir, nginx, haproxy ]`."));
+        }
+        if let Some(mtu) = self.mtu.as_ref().filter(|mtu| !MTU.contains(&mtu.value)) {
+            let message = format!("the loopback has packets of {} to {} bytes", MTU.start(), MTU.end());
+            reader.push(Diagnostic::new(Code::Number, mtu.span, message));
         }
     }
 }

@@ -75,7 +75,8 @@ impl Drop for Made {
     }
 }
 
-fn ip(line: &str) -> Result<()> {
+/// Runs `ip` with these words.
+pub(crate) fn ip(line: &str) -> Result<()> {
     let output =
         Command::new("ip").args(line.split(' ')).output().context("ip (package iproute2) is needed")?;
     if !output.status.success() {

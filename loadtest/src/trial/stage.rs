@@ -6,6 +6,7 @@ use crate::client::mix::Mix;
 use crate::client::tls::Trust;
 use crate::engine::Engine;
 use crate::load::job::{Job, Pace};
+use crate::loopback;
 use crate::measure::process::Tree;
 use crate::origin::Origin;
 use crate::peer::{Material, Peer, Site};
@@ -55,6 +56,9 @@ impl Stage {
         let tokens = tokens.collect::<Result<Vec<_>>>()?;
         let requests: Vec<Request> = scenario.requests.iter().map(|request| request.value.clone()).collect();
         let mix = Arc::new(Mix::new(&requests, &scenario.client, tokens));
+        if let Some(peers) = scenario.peers.as_ref().filter(|_| options.is_alone) {
+            loopback::set_mtu(peers.mtu.as_ref().map(|mtu| mtu.value))?;
+        }
         let mut stage = Self {
             seats: Vec::new(),
             notes: Vec::new(),
@@ -67,7 +71,11 @@ impl Stage {
             stage.engines.push(Engine::start("load")?);
         }
         if let Some(target) = &scenario.target {
-            let endpoint = Arc::new(Endpoint::new(target.address, None, scenario.client.sources.value));
+            let client = &scenario.client;
+            let trust =
+                scenario.tls().map(|tls| Trust::blind(tls, client.is_h2(), &client.host)).transpose()?;
+            let endpoint = Endpoint::new(target.address, trust.map(Arc::new), client.sources.value);
+            let endpoint = Arc::new(endpoint);
             stage.seats.push(Seat { name: "target".into(), peer: None, endpoint, mix, memory_at_rest: 0 });
         } else {
             stage.seat_peers(scenario, cores, &material, &mix)?;

@@ -1,5 +1,6 @@
 //! `run`: carries out scenarios and leaves reports.
 
+use crate::loopback;
 use crate::peer::Programs;
 use crate::report::{hdr, html, json, terminal};
 use crate::scenario::Scenario;
@@ -8,7 +9,7 @@ use crate::trial::{Options, Trial, carry_out};
 use crate::verdict::thresholds;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{ExitCode, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -17,6 +18,9 @@ const THRESHOLD: u8 = 99;
 
 /// As shells have it for a program that ended on an interrupt.
 const INTERRUPTED: u8 = 130;
+
+/// Runs this program again where the scenario wants it.
+type Enter = fn(&[String]) -> Result<ExitStatus>;
 
 /// Carry out scenarios: load, measure, report. Exit code 99 says that a threshold was not kept.
 #[derive(clap::Args)]
@@ -39,6 +43,9 @@ pub(crate) struct Run {
     /// The field in which this process stands; set by itself.
     #[arg(long, hide = true)]
     field: Option<String>,
+    /// This process stands in a network namespace of its own; set by itself.
+    #[arg(long, hide = true)]
+    alone: bool,
     /// Only read the scenarios and say what is wrong with them.
     #[arg(long)]
     check: bool,
@@ -54,14 +61,28 @@ impl Run {
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
             signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot watch for signals")?;
         }
-        if self.field.is_none() && scenarios.iter().any(|(scenario, _)| scenario.siege.is_some()) {
+        let any = |wants: fn(&Scenario) -> bool| scenarios.iter().any(|(scenario, _)| wants(scenario));
+        let enter_anew: Option<Enter> = if self.field.is_none() && any(|scenario| scenario.siege.is_some()) {
+            Some(Field::enter_anew)
+        } else if !self.alone && any(Scenario::wants_own_loopback) {
+            Some(loopback::enter_anew)
+        } else {
+            None
+        };
+        if let Some(enter_anew) = enter_anew {
             let arguments: Vec<String> = std::env::args().skip(1).collect();
-            let status = Field::enter_anew(&arguments)?;
+            let status = enter_anew(&arguments)?;
             return Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)));
         }
         let programs = Programs { weir: self.weir, floor: self.floor };
-        let options =
-            Options { programs, folder: self.out, rounds_max: self.rounds, field: self.field, stop };
+        let options = Options {
+            programs,
+            folder: self.out,
+            rounds_max: self.rounds,
+            field: self.field,
+            is_alone: self.alone,
+            stop,
+        };
         let mut holds = true;
         for scenario in scenarios {
             let trial = carry_out(scenario, &options, terminal::progress)?;

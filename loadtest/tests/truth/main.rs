@@ -29,6 +29,10 @@ fn main() {
         test("a_stall_is_seen_by_an_open_loop_and_hidden_by_a_closed_one", stall),
         test("a_broken_threshold_ends_with_99", threshold),
         test("wrong_bytes_are_errors", wrong_bytes),
+        test("the_report_keeps_its_shape_and_needs_no_network", shape),
+        test("a_ramp_brings_as_many_as_its_mean_rate", ramp),
+        test("the_knee_is_where_the_server_cannot_follow", knee),
+        test("a_target_with_tls_is_loaded_by_new_and_resumed_hands", secured),
         test("an_interrupted_run_leaves_a_partial_report", interrupted),
     ];
     libtest_mimic::run(&Arguments::from_args(), tests).exit();
@@ -46,7 +50,8 @@ fn run(server: &Server, rest: &str) -> (i32, Value) {
 fn command(folder: &Path, server: &Server, rest: &str) -> Command {
     let scenario = folder.join("truth.yaml");
     let head = format!(
-        "version: 1\nname: truth\nwhat: a script\ntarget: http://{}\nwarm_up: 0s\nrounds: 1\n",
+        "version: 1\nname: truth\nwhat: a script\ntarget: {}://{}\nwarm_up: 0s\nrounds: 1\n",
+        server.scheme(),
         server.address
     );
     std::fs::write(&scenario, head + rest).unwrap();
@@ -125,6 +130,47 @@ fn threshold() -> Result<(), Failed> {
     Ok(())
 }
 
+/// Each field with the kind of its value; of a list, the first item. What depends on the machine is left out.
+fn fields(value: &Value, path: &str, lines: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => map.iter().filter(|(name, _)| *name != "machine").for_each(|(name, value)| {
+            fields(value, &format!("{path}.{name}"), lines);
+        }),
+        Value::Array(items) => match items.first() {
+            Some(first) => fields(first, &format!("{path}[]"), lines),
+            None => lines.push(format!("{path}[]")),
+        },
+        Value::String(_) => lines.push(format!("{path} text")),
+        Value::Number(_) => lines.push(format!("{path} number")),
+        Value::Bool(_) => lines.push(format!("{path} boolean")),
+        Value::Null => lines.push(format!("{path} nothing")),
+    }
+}
+
+fn shape() -> Result<(), Failed> {
+    let server = Server::start(|_| Duration::from_millis(1));
+    let folder = tempfile::tempdir()?;
+    let rest = "duration: 300ms\nload: { open: { steps: [ 50/s, 100/s ], arrivals: constant, connections: 8 } }\nthresholds: { errors: 0 }\n";
+    assert!(command(folder.path(), &server, rest).status()?.success());
+    let report: Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.path().join("truth/report.json"))?)?;
+    let mut lines = Vec::new();
+    fields(&report, "", &mut lines);
+    let found = lines.join("\n") + "\n";
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/truth/report.txt");
+    if std::env::var_os("WEIR_BLESS").is_some() {
+        std::fs::write(&golden, &found)?;
+    }
+    assert_eq!(found, std::fs::read_to_string(golden)?, "WEIR_BLESS=1 accepts this shape");
+
+    let page = std::fs::read_to_string(folder.path().join("truth/report.html"))?;
+    for outside in ["src=", "href=", "@import", "url(", "fetch("] {
+        assert!(!page.contains(outside), "the page asks for something: {outside}");
+    }
+    assert!(page.contains("a script") && page.contains("\"throughput\""), "the page holds its figures");
+    Ok(())
+}
+
 fn wrong_bytes() -> Result<(), Failed> {
     let server = Server::start(|_| Duration::ZERO);
     let load = "duration: 200ms\nload: { closed: { connections: 1 } }\n";
@@ -133,6 +179,53 @@ fn wrong_bytes() -> Result<(), Failed> {
     assert_eq!(code, 99);
     assert_eq!(report["subjects"][0]["answers"], 0);
     assert!(report["subjects"][0]["errors"]["body"].as_u64().unwrap() > 0, "{report}");
+    Ok(())
+}
+
+/// From 20 a second to 100 within two seconds: 120 requests.
+fn ramp() -> Result<(), Failed> {
+    let server = Server::start(|_| Duration::ZERO);
+    let load = "duration: 2s\nload: { open: { rate: 100/s, ramp_from: 20/s, arrivals: constant, connections: 16 } }\n";
+    let (code, report) = run(&server, load);
+    assert_eq!((code, server.held_ms().len()), (0, 119), "the last is due when the window ends");
+    let slices = report["subjects"][0]["slices"].as_array().unwrap();
+    let answers = |slice: &Value| slice["n"].as_u64().unwrap();
+    assert!(2 * answers(&slices[0]) < answers(&slices[9]), "it grows: {slices:?}");
+    Ok(())
+}
+
+/// One connection at a time, held for 20 ms each: 50 requests a second are the most there can be.
+fn knee() -> Result<(), Failed> {
+    let server = Server::start(|_| Duration::from_millis(20));
+    let load =
+        "duration: 2s\nload: { open: { rate: 30/s, knee: 300ms, arrivals: constant, connections: 1 } }\n";
+    let (_, report) = run(&server, load);
+    let found = report["subjects"][0]["knee"].as_f64().unwrap_or_else(|| panic!("no knee in {report}"));
+    // Each step is a quarter more: 30, 37.5, 46.9; at 58.6 half a second of requests waits in the end.
+    assert!((30.0..58.0).contains(&found), "{found}");
+    assert!(report["subjects"][0]["points"].as_array().unwrap().len() >= 2, "each step is told: {report}");
+    Ok(())
+}
+
+fn secured() -> Result<(), Failed> {
+    let server = Server::start_tls(|_| Duration::ZERO);
+    let load = "duration: 300ms\nload: { closed: { connections: 4 } }\nthresholds: { errors: 0 }\n";
+    let handshakes = |client: &str| {
+        let before = server.handshakes();
+        let (code, report) = run(&server, &format!("{load}client: {{ {client} }}\n"));
+        assert_eq!(code, 0, "{client}: {report}");
+        let answers = report["subjects"][0]["answers"].as_u64().unwrap();
+        assert!(answers > 0, "{client}: {report}");
+        let [full, resumed] = server.handshakes();
+        (answers, full - before[0], resumed - before[1])
+    };
+    let (answers, full, resumed) = handshakes("keep_alive: true");
+    assert!(full <= 4 && resumed == 0 && answers > 4, "{answers} answers, {full} full, {resumed} resumed");
+    let (answers, full, resumed) = handshakes("tls: { handshake: new }, host: other.test");
+    assert!(full >= answers && resumed == 0, "{answers} answers, {full} full, {resumed} resumed");
+    let (answers, full, resumed) = handshakes("tls: { handshake: resumed }");
+    assert!(full <= 4 && resumed + full >= answers, "{answers} answers, {full} full, {resumed} resumed");
+    assert_eq!(server.name(), "load.test", "the name asked for by SNI");
     Ok(())
 }
 
