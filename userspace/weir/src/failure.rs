@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 /// The command line is wrong.
 pub(crate) const USAGE: u8 = 2;
+/// `weir status` found no running program (LSB, init script actions).
+pub(crate) const NOT_RUNNING: u8 = 3;
 /// Something the program needs is not there: a port is taken, the kernel lacks a feature.
 pub(crate) const UNAVAILABLE: u8 = 69;
 /// The operating system refused something that should have worked.
@@ -34,6 +36,10 @@ impl std::error::Error for Failure {}
 /// Prints an error and names its exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     eprintln!("weir: {error:#}");
-    let code = error.chain().find_map(|cause| cause.downcast_ref::<Failure>()).map(|failure| failure.code);
-    code.map_or(ExitCode::FAILURE, ExitCode::from)
+    code(error).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// The exit code of an error that has one.
+pub(crate) fn code(error: &anyhow::Error) -> Option<u8> {
+    error.chain().find_map(|cause| cause.downcast_ref::<Failure>()).map(|failure| failure.code)
 }

@@ -14,6 +14,12 @@ mod admin;
 mod bans;
 #[path = "program/clients.rs"]
 mod clients;
+#[path = "program/clock.rs"]
+mod clock;
+#[path = "program/documents.rs"]
+mod documents;
+#[path = "program/exposition.rs"]
+mod exposition;
 #[path = "program/generations.rs"]
 mod generations;
 #[path = "program/live.rs"]
@@ -60,6 +66,9 @@ fn main() {
         service::trials(),
         bans::trials(),
         clients::trials(),
+        clock::trials(),
+        documents::trials(),
+        exposition::trials(),
         log::trials(),
         plans::trials(),
         reload::trials(),

@@ -78,6 +78,31 @@ mod tests {
         assert!(!has_fallen(&row(false, 0.9, 0.02), &[]));
     }
 
+    /// The committed file claims for each missed row that it was met: then, and only then, each of them has fallen.
+    #[test]
+    fn a_doctored_baseline_is_noticed() {
+        let committed = crate::root::folder().join("loadtest/baseline.json");
+        let rows: Vec<Value> = serde_json::from_str(&fs::read_to_string(&committed).unwrap()).unwrap();
+        let rows: Vec<Row> = rows.into_iter().map(Row).collect();
+        assert_eq!(fallen(&committed, &rows).unwrap(), Vec::<String>::new());
+
+        let claimed =
+            rows.iter().map(|row| if row.met() == Some(false) { with_met(row) } else { row.0.clone() });
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("baseline.json");
+        fs::write(&path, json!(claimed.collect::<Vec<_>>()).to_string()).unwrap();
+        let missed = |row: &&Row| row.met() == Some(false) && has_fallen(row, &[Row(with_met(row))]);
+        let expected: Vec<String> = rows.iter().filter(missed).map(describe).collect();
+        assert!(expected.len() >= 5, "{expected:?}");
+        assert_eq!(fallen(&path, &rows).unwrap(), expected);
+    }
+
+    fn with_met(row: &Row) -> Value {
+        let mut row = row.0.clone();
+        row["met"] = json!(true);
+        row
+    }
+
     #[test]
     fn a_new_baseline_keeps_what_was_not_measured() {
         let folder = tempfile::tempdir().unwrap();

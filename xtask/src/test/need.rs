@@ -15,7 +15,7 @@ struct Tool {
     tests: &'static str,
 }
 
-const TOOLS: [Tool; 8] = [
+const TOOLS: [Tool; 9] = [
     Tool { program: "cc", package: "gcc", tests: "everything: it links programs and builds aws-lc" },
     Tool { program: "ip", package: "iproute2", tests: "network namespaces" },
     Tool { program: "curl", package: "curl", tests: "a real client at the proxy" },
@@ -23,6 +23,7 @@ const TOOLS: [Tool; 8] = [
     Tool { program: "h2load", package: "nghttp2-client", tests: "real clients of HTTP/2" },
     Tool { program: "nginx", package: "nginx-light", tests: "a real server behind the proxy" },
     Tool { program: "logrotate", package: "logrotate", tests: "rotation of the access log" },
+    Tool { program: "faketime", package: "faketime", tests: "clocks that jump" },
     Tool { program: "apt-get", package: "apt", tests: "the toolchain of the XDP program" },
 ];
 

@@ -140,8 +140,12 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Standard input without its last line feed, so that secrets stay out of the shell's history.
 fn input(what: &str) -> Result<String> {
-    let mut text = String::new();
-    std::io::stdin().take(INPUT_BYTES_MAX).read_to_string(&mut text)?;
+    let mut bytes = Vec::new();
+    std::io::stdin().take(INPUT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > INPUT_BYTES_MAX {
+        return Err(failure(USAGE, format!("{what} is longer than {INPUT_BYTES_MAX} bytes")));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| failure(USAGE, format!("{what} is not text (UTF-8)")))?;
     let text = text.trim_end_matches(['\r', '\n']).to_owned();
     if text.is_empty() {
         return Err(failure(USAGE, format!("{what} is expected on standard input, and nothing came")));

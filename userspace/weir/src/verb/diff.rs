@@ -30,7 +30,7 @@ impl Diff {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let told = self.told().map_err(|error| failure(TROUBLE, format!("{error:#}")))?;
         if self.asking.output == Output::Json {
-            println!("{told:#}");
+            self.asking.print(&told);
         } else {
             let text = |key: &str| told.get(key).and_then(Value::as_str).unwrap_or_default();
             print!("{}", text("text"));

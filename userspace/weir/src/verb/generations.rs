@@ -109,7 +109,7 @@ impl List {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let told = self.asking.ask("GET", "/v1/generations", None)?;
         if self.asking.output == Output::Json {
-            println!("{told:#}");
+            self.asking.print(&told);
             return Ok(ExitCode::SUCCESS);
         }
         for one in told.get("kept").and_then(Value::as_array).into_iter().flatten() {

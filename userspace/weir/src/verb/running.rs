@@ -2,7 +2,7 @@
 
 use super::generations::operator;
 use super::{Asking, Output};
-use crate::failure::{CONFIG, UNAVAILABLE, failure};
+use crate::failure::{CONFIG, NOT_RUNNING, UNAVAILABLE, code, failure};
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use std::path::Path;
@@ -25,12 +25,18 @@ impl Status {
         let status = loop {
             match (self.asking.ask("GET", "/v1/status", None), deadline) {
                 (Err(_), Some(deadline)) if Instant::now() < deadline => std::thread::park_timeout(PAUSE),
-                (answer, _) => break answer?,
+                (Err(error), _) => return Err(not_running(error)),
+                (Ok(status), _) => break status,
             }
         };
         self.asking.print(&status);
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// A program that does not run is an answer as well: 3 is what the init scripts of LSB end with then.
+fn not_running(error: anyhow::Error) -> anyhow::Error {
+    if code(&error) == Some(UNAVAILABLE) { failure(NOT_RUNNING, format!("{error:#}")) } else { error }
 }
 
 #[derive(clap::Args)]

@@ -1,5 +1,6 @@
 //! Verbs about the shield of the running program.
 
+use super::running::versioned;
 use super::{Asking, Output};
 use crate::failure::failure;
 use anyhow::Result;
@@ -134,7 +135,7 @@ fn monitor(pins: &std::path::Path, wanted: impl Fn(&Event) -> bool, output: Outp
         while let Some(event) = events.take() {
             match output {
                 _ if !wanted(&event) => {}
-                Output::Json => println!("{}", json!(event)),
+                Output::Json => println!("{}", versioned(json!(event))),
                 Output::Text => println!("{}", line(&event)),
             }
         }

@@ -1,5 +1,6 @@
 //! `weir trace`: what would become of a request.
 
+use super::running::versioned;
 use super::{CONFIG, Output};
 use crate::failure::{USAGE, failure};
 use crate::files;
@@ -54,7 +55,7 @@ impl Trace {
         let told = trace(&plan, &ask);
         match self.output {
             Output::Text => print!("{told}"),
-            Output::Json => println!("{:#}", shown(&told, client)),
+            Output::Json => println!("{:#}", versioned(shown(&told, client))),
         }
         Ok(ExitCode::SUCCESS)
     }

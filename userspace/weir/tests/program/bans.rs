@@ -1,6 +1,6 @@
 //! Bans where XDP is off: whoever accepts connections enforces them.
 
-use crate::process::{Weir, curl, free_port, until};
+use crate::process::{Weir, curl, free_port, until, weir};
 use libtest_mimic::{Failed, Trial};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, socket};
 use std::io::{Read, Write};
@@ -11,6 +11,7 @@ use std::time::Duration;
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         Trial::test("bans::without_xdp_a_banned_client_is_cut_off_and_turned_away", without_xdp),
+        Trial::test("bans::f11_kill_loses_none", killed),
         Trial::test("bans::an_upstream_is_never_banned", upstream),
     ]
 }
@@ -68,6 +69,24 @@ fn without_xdp() -> Result<(), Failed> {
     assert!(server.ask(&["shield", "ban", ABUSER, "--for", "1s"]).status.success());
     until("the ban holds", || curl(&["--interface", ABUSER, &url]).0 == 0);
     until("the ban ends by itself", || curl(&["--interface", ABUSER, &url]).0 == 200);
+    Ok(())
+}
+
+fn killed() -> Result<(), Failed> {
+    let port = free_port();
+    let server = Weir::start(&config(port));
+    let url = format!("http://127.0.0.1:{port}/");
+    for number in 1..=20 {
+        let address = format!("127.0.1.{number}");
+        assert!(server.ask(&["shield", "ban", &address, "--for", "10m"]).status.success());
+    }
+    // The last was banned a moment before.
+    assert!(server.ask(&["shield", "ban", ABUSER, "--for", "10m"]).status.success());
+    let server = server.killed(weir(), || ());
+    assert_eq!(curl(&["--interface", ABUSER, &url]).0, 0, "the ban did not survive");
+    assert_eq!(curl(&[&url]).0, 200);
+    let listed = String::from_utf8(server.ask(&["shield", "bans", "-o", "json"]).stdout)?;
+    assert_eq!(listed.matches("127.0.1.").count(), 20, "{listed}");
     Ok(())
 }
 

@@ -1,8 +1,9 @@
 //! The access log: what it tells, what it hides, and that nobody waits for it.
 
-use crate::process::{Weir, curl, free_port, until};
+use crate::process::{Weir, curl, free_port, until, weir};
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
+use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 
@@ -11,6 +12,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         Trial::test("log::each_request_is_a_line_without_secrets", lines),
         Trial::test("log::sampling_leaves_no_refusal_out", sampled),
+        Trial::test("log::f9_a_reader_that_stands_still_costs_lines_and_nothing_else", unread),
         Trial::test("log::a_full_disk_costs_lines_and_nothing_else", full).with_ignored_flag(!root),
     ]
 }
@@ -168,5 +170,37 @@ fn full() -> Result<(), Failed> {
     let lost =
         metric(status, "weir_access_log_failures_total") + metric(status, "weir_access_log_overflows_total");
     assert_eq!(metric(status, "weir_access_log_lines_total") + lost, 1201, "each line is accounted for");
+    Ok(())
+}
+
+/// F9: a pipe whose other end is open and is not read, as that of a stopped process.
+fn unread() -> Result<(), Failed> {
+    let (mut reader, writer) = std::io::pipe()?;
+    let (port, status) = (free_port(), free_port());
+    let mut command = weir();
+    command.stdout(writer);
+    let weir = Weir::start_by(command, &config(port, status, "{ to: stdout, flush: 10ms, buffer: 256KiB }"));
+    let url = format!("http://127.0.0.1:{port}/hello?[1-1000]");
+    let many = || Command::new("curl").args(["--silent", "--fail", "--output", "/dev/null", &url]).status();
+    assert!(many()?.success() && many()?.success(), "every request is answered");
+    until("lines are lost", || metric(status, "weir_access_log_failures_total") > 0);
+    assert!(many()?.success(), "and still is");
+    assert_eq!(metric(status, "weir_access_log_up"), 0);
+    let written = || metric(status, "weir_access_log_lines_total");
+    let before = written();
+
+    // It reads again: lines come again, and each is whole but the one that was torn.
+    let read = std::thread::spawn(move || {
+        let mut text = String::new();
+        reader.read_to_string(&mut text).map(|_| text)
+    });
+    until("lines are written again", || {
+        curl(&[&format!("http://127.0.0.1:{port}/hello")]);
+        written() > before
+    });
+    drop(weir);
+    let text = read.join().unwrap()?;
+    let torn = text.lines().filter(|line| serde_json::from_str::<Value>(line).is_err()).count();
+    assert!(torn <= 2 && text.lines().count() > 50, "{torn} of {} lines are torn", text.lines().count());
     Ok(())
 }

@@ -72,6 +72,16 @@ impl Weir {
         Self::launch(weir(), room)
     }
 
+    /// Kills it without a word, and starts it anew by another command with what it has left behind. `meanwhile` is called while
+    /// it is dead.
+    pub(crate) fn killed(mut self, command: Command, meanwhile: impl FnOnce()) -> Self {
+        self.signal("KILL");
+        self.end();
+        meanwhile();
+        let room = std::mem::replace(&mut self.room, tempfile::tempdir().unwrap());
+        Self::launch(command, room)
+    }
+
     /// Runs a verb against its admin socket.
     pub(crate) fn ask(&self, verb: &[&str]) -> Output {
         weir().args(verb).arg("--socket").arg(self.socket()).output().unwrap()

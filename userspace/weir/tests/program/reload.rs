@@ -14,7 +14,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         Trial::test("reload::addresses_open_and_close_and_others_stay", addresses),
         Trial::test("reload::a_listener_that_goes_lets_its_connections_end", goes),
         Trial::test("reload::a_listener_may_change_its_name", renamed),
-        Trial::test("reload::what_fails_changes_nothing", refused),
+        Trial::test("reload::f2_what_fails_changes_nothing", refused),
     ]
 }
 
@@ -55,10 +55,10 @@ fn echo() -> u16 {
 }
 
 /// A connection on which requests follow one another.
-struct Client(BufReader<TcpStream>);
+pub(crate) struct Client(BufReader<TcpStream>);
 
 impl Client {
-    fn new(port: u16) -> Self {
+    pub(crate) fn new(port: u16) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_read_timeout(Some(crate::process::PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
@@ -66,7 +66,7 @@ impl Client {
     }
 
     /// The body of the answer, and whether the connection goes on; none if it ended without an answer.
-    fn ask(&mut self) -> Option<(String, bool)> {
+    pub(crate) fn ask(&mut self) -> Option<(String, bool)> {
         self.0.get_mut().write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").ok()?;
         let (mut length, mut keep, mut line) = (0, true, String::new());
         loop {

@@ -17,7 +17,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// A policy that accepts [`TOKEN`].
 pub(crate) const LOGIN: &str = "{ jwt: { keys: [ { algorithm: HS256, secret: 0123456789abcdef0123456789abcdef } ], issuer: test, audience: app } }";
 /// Signed with the secret of [`LOGIN`]; good until the year 2100.
-const TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.\
+pub(crate) const TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.\
     eyJpc3MiOiJ0ZXN0IiwiYXVkIjoiYXBwIiwic3ViIjoiYWRhIiwiZXhwIjo0MTAyNDQ0ODAwfQ.\
     J96kOCPDukDvSCani4MWcFNamBQ4gpVObjO79Fxp5ew";
 

@@ -2,9 +2,13 @@
 
 use crate::process::{PATIENCE, Weir, free_port, weir};
 use libtest_mimic::{Failed, Trial};
+use nix::sys::ptrace;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let lacks = |program: &str| {
@@ -16,6 +20,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     };
     vec![
         Trial::test("unit::the_service_manager_is_told_and_the_watchdog_fed", told),
+        Trial::test("unit::f13_a_worker_that_stands_still_starves_the_watchdog", starved)
+            .with_ignored_flag(!nix::unistd::geteuid().is_root()),
         Trial::test("unit::systemd_finds_nothing_wrong_and_little_exposed", analysed)
             .with_ignored_flag(lacks("systemd-analyze")),
         Trial::test("unit::group_and_folders_are_made", made)
@@ -24,35 +30,78 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-fn told() -> Result<(), Failed> {
-    let room = tempfile::tempdir()?;
-    let path = room.path().join("notify");
-    let manager = UnixDatagram::bind(&path)?;
-    manager.set_read_timeout(Some(PATIENCE))?;
-    let heard = || -> Result<String, Failed> {
-        let mut buffer = [0; 512];
-        let length = manager.recv(&mut buffer)?;
-        Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
-    };
-    let mut command = weir();
-    command.env("NOTIFY_SOCKET", &path);
-    let config = format!(
-        "version: 1
+/// A service manager, and weir as its service.
+struct Managed {
+    manager: UnixDatagram,
+    weir: Weir,
+    _room: tempfile::TempDir,
+}
+
+impl Managed {
+    fn start() -> Result<Self, Failed> {
+        let room = tempfile::tempdir()?;
+        let path = room.path().join("notify");
+        let manager = UnixDatagram::bind(&path)?;
+        manager.set_read_timeout(Some(PATIENCE))?;
+        let mut command = weir();
+        command.env("NOTIFY_SOCKET", &path);
+        let config = format!(
+            "version: 1
 shield: {{ mode: off }}
 listeners: [ {{ name: edge, bind: \"127.0.0.1:{}\" }} ]
 routes: [ {{ match: {{ path: /* }}, respond: {{ status: 200 }} }} ]
 admin: {{ socket: \"{{dir}}/admin.sock\" }}
 ",
-        free_port()
-    );
-    let mut running = Weir::start_by(command, &config);
-    assert!(heard()?.contains("READY=1"));
-    for beat in 1..=2 {
-        assert!(heard()?.contains("WATCHDOG=1"), "beat {beat}");
+            free_port()
+        );
+        Ok(Self { manager, weir: Weir::start_by(command, &config), _room: room })
     }
-    running.signal("TERM");
-    while !heard()?.contains("STOPPING=1") {}
-    assert_eq!(running.end(), Some(0));
+
+    fn hears(&self) -> std::io::Result<String> {
+        let mut buffer = [0; 512];
+        let length = self.manager.recv(&mut buffer)?;
+        Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
+    }
+}
+
+fn told() -> Result<(), Failed> {
+    let mut managed = Managed::start()?;
+    assert!(managed.hears()?.contains("READY=1"));
+    for beat in 1..=2 {
+        assert!(managed.hears()?.contains("WATCHDOG=1"), "beat {beat}");
+    }
+    managed.weir.signal("TERM");
+    while !managed.hears()?.contains("STOPPING=1") {}
+    assert_eq!(managed.weir.end(), Some(0));
+    Ok(())
+}
+
+/// The number of the first worker's thread.
+fn worker_of(process: u32) -> Result<Pid, Failed> {
+    for task in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        let task = task?;
+        let name = std::fs::read_to_string(task.path().join("comm"))?;
+        if name.trim().strip_prefix("weir-").is_some_and(|cpu| cpu.parse::<u32>().is_ok()) {
+            return Ok(Pid::from_raw(task.file_name().to_string_lossy().parse()?));
+        }
+    }
+    Err("no worker's thread".into())
+}
+
+/// A debugger holds one worker still: the control thread goes on and must not say that all is well.
+fn starved() -> Result<(), Failed> {
+    let managed = Managed::start()?;
+    while !managed.hears()?.contains("WATCHDOG=1") {}
+    let worker = worker_of(managed.weir.pid())?;
+    ptrace::attach(worker)?;
+    waitpid(worker, Some(WaitPidFlag::__WALL))?;
+    // A beat every second is the rule. Two may be on their way: one sent, one asked for before; then there is silence.
+    managed.manager.set_read_timeout(Some(Duration::from_secs(4)))?;
+    let late = std::iter::from_fn(|| managed.hears().ok()).take(10).count();
+    assert!(late <= 3, "it said {late} times that all is well");
+    ptrace::detach(worker, None)?;
+    managed.manager.set_read_timeout(Some(PATIENCE))?;
+    assert!(managed.hears()?.contains("WATCHDOG=1"), "the worker goes on, and so does the watchdog");
     Ok(())
 }
 

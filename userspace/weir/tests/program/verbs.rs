@@ -5,12 +5,14 @@ use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Output, Stdio};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         Trial::test("verbs::targets_are_steered", targets),
         Trial::test("verbs::every_answer_says_its_format", formats),
+        Trial::test("verbs::each_answer_keeps_its_shape", shapes),
         Trial::test("verbs::keys_are_hashed_as_the_configuration_takes_them", hash_key),
         Trial::test("verbs::tokens_are_looked_into", jwt),
         Trial::test("verbs::a_program_that_does_not_answer_is_waited_for", waiting),
@@ -76,6 +78,81 @@ fn formats() -> Result<(), Failed> {
     Ok(())
 }
 
+/// Each field of a document and of what it holds, with the kind of its value; of a list, the first item.
+fn shape(value: &Value, path: &str, lines: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                shape(value, &format!("{path}.{name}"), lines);
+            }
+        }
+        Value::Array(items) => match items.first() {
+            Some(first) => shape(first, &format!("{path}[]"), lines),
+            None => lines.push(format!("{path}[]")),
+        },
+        Value::String(_) => lines.push(format!("{path} text")),
+        Value::Number(_) => lines.push(format!("{path} number")),
+        Value::Bool(_) => lines.push(format!("{path} boolean")),
+        Value::Null => lines.push(format!("{path} nothing")),
+    }
+}
+
+/// What programs read: a field that goes away or changes its kind breaks them, so `format` must rise with it.
+fn shapes() -> Result<(), Failed> {
+    let port = free_port();
+    let running = Weir::start(&config(port));
+    let room = tempfile::tempdir()?;
+    let secured = rcgen::generate_simple_self_signed(vec![String::from("a.test")])?;
+    let file = |name: &str, text: &str| {
+        std::fs::write(room.path().join(name), text).unwrap();
+        room.path().join(name).display().to_string()
+    };
+    let (certificate, key) =
+        (file("a.pem", &secured.cert.pem()), file("a.key", &secured.signing_key.serialize_pem()));
+    let tls = format!("127.0.0.1:{port}\", tls: {{ certificate: \"{certificate}\", key: \"{key}\" }}");
+    let written = config(port).replace(&format!("127.0.0.1:{port}\""), &tls);
+    running.rewrite(&written);
+    let file = running.room.path().join("weir.yaml").display().to_string();
+    let mut lines = Vec::new();
+    let mut note = |name: &str, text: &str| {
+        let value: Value =
+            serde_json::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}: {text}"));
+        assert_eq!(value["format"], 1, "{name}: {text}");
+        shape(&value, name, &mut lines);
+    };
+    let asked =
+        |verb: &[&str]| String::from_utf8(running.ask(&[verb, &["-o", "json"]].concat()).stdout).unwrap();
+    assert!(running.ask(&["shield", "ban", "198.51.100.7", "--for", "10m"]).status.success());
+    note("diff", &asked(&["diff"]));
+    for (name, verb) in [
+        ("reload", &["reload", "--wait"][..]),
+        ("status", &["status"]),
+        ("generations", &["generations"]),
+        ("upstream list", &["upstream", "list"]),
+        ("certs list", &["certs", "list"]),
+        ("shield status", &["shield", "status"]),
+        ("shield bans", &["shield", "bans"]),
+        ("apply", &["apply", &file, "--confirm", "5m"]),
+        ("confirm", &["confirm"]),
+        ("rollback", &["rollback"]),
+    ] {
+        note(name, &asked(verb));
+    }
+    let alone = |verb: &[&str]| {
+        String::from_utf8(weir().args(verb).args(["-o", "json"]).output().unwrap().stdout).unwrap()
+    };
+    note("trace", &alone(&["trace", "GET", &format!("https://a.test:{port}/x"), "-c", &file]));
+    note("doctor", &alone(&["doctor", "-c", &file]));
+    note("hash-key", &printed(&fed(&["hash-key", "--new", "-o", "json"], "")));
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program/verbs/shapes.txt");
+    let found = lines.join("\n") + "\n";
+    if std::env::var_os("WEIR_BLESS").is_some() {
+        std::fs::write(&golden, &found)?;
+    }
+    assert_eq!(found, std::fs::read_to_string(golden)?, "WEIR_BLESS=1 accepts these shapes");
+    Ok(())
+}
+
 /// Runs a verb that reads standard input.
 fn fed(arguments: &[&str], input: &str) -> Output {
     let mut command = weir();
@@ -93,9 +170,12 @@ fn hash_key() -> Result<(), Failed> {
     let key = made["key"].as_str().ok_or("a key")?;
     assert_eq!(key.len(), 64);
     assert!(printed(&fed(&["hash-key"], key)).contains(made["hash"].as_str().ok_or("a hash")?));
-    let empty = fed(&["hash-key"], "");
-    assert_eq!(empty.status.code(), Some(2));
-    assert!(String::from_utf8(empty.stderr)?.contains("standard input"));
+    let long = "k".repeat(65_537);
+    for (input, says) in [("", "standard input"), (long.as_str(), "longer than 65536")] {
+        let refused = fed(&["hash-key"], input);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(String::from_utf8(refused.stderr)?.contains(says));
+    }
     Ok(())
 }
 
@@ -117,7 +197,7 @@ fn waiting() -> Result<(), Failed> {
     let nowhere = ["status", "--wait=1s", "--socket", "/nonexistent/admin.sock"];
     let begun = std::time::Instant::now();
     let output = weir().args(nowhere).output()?;
-    assert_eq!(output.status.code(), Some(69));
+    assert_eq!(output.status.code(), Some(3), "the code of LSB for a service that does not run");
     assert!(begun.elapsed() >= std::time::Duration::from_secs(1));
     assert!(String::from_utf8(output.stderr)?.contains("is it running"));
     Ok(())
