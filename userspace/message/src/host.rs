@@ -48,12 +48,17 @@ fn split(text: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
 
 fn is_name(name: &[u8]) -> bool {
     let inner = name.strip_suffix(b".").unwrap_or(name);
-    !inner.is_empty()
-        && inner.len() <= 253
-        && inner.split(|&byte| byte == b'.').all(|label| {
-            !label.is_empty()
-                && label.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-        })
+    // A label is empty where two dots meet, or one stands at an end.
+    let mut after_dot = true;
+    for byte in inner {
+        match byte {
+            b'.' if after_dot => return false,
+            b'.' => after_dot = true,
+            b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => after_dot = false,
+            _ => return false,
+        }
+    }
+    !after_dot && inner.len() <= 253
 }
 
 fn is_ipv6(text: &[u8]) -> bool {

@@ -49,7 +49,7 @@ pub enum Name {
 }
 
 /// Names by the length of their text: one comparison finds most of them, and none is tried twice.
-fn of_length(length: usize) -> &'static [Name] {
+const fn of_length(length: usize) -> &'static [Name] {
     match length {
         2 => &[Name::Te],
         3 => &[Name::Via],
@@ -77,15 +77,17 @@ fn of_length(length: usize) -> &'static [Name] {
 impl Name {
     /// Field names are case-insensitive (RFC 9110, section 5.1).
     pub fn parse(text: &[u8]) -> Name {
-        of_length(text.len())
-            .iter()
-            .copied()
-            .find(|name| text.eq_ignore_ascii_case(name.as_str().as_bytes()))
-            .unwrap_or_default()
+        let names = of_length(text.len());
+        if names.is_empty() {
+            return Name::Other;
+        }
+        let words = words(text);
+        let is_it = |name: &Name| SHAPES.get(*name as usize).is_some_and(|shape| shape.fits(words));
+        names.iter().copied().find(is_it).unwrap_or_default()
     }
 
     /// The name in lower case; empty for [`Name::Other`].
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Name::Other => "",
             Name::Accept => "accept",
@@ -134,6 +136,87 @@ impl Name {
         1 << (self as u8)
     }
 }
+
+/// The first eight bytes of a text, the eight behind them if it goes on for as long, and the last eight. Together they are
+/// the text, if it is no longer than three words. A text shorter than a word is padded with zeroes.
+type Words = [u64; 3];
+
+/// A known name as words, and the bits of them in which its letters may differ, so that comparing it takes one step for
+/// eight bytes.
+#[derive(Clone, Copy)]
+struct Shape {
+    lower: Words,
+    case: Words,
+}
+
+impl Shape {
+    const fn of(text: &[u8]) -> Shape {
+        let lower = words(text);
+        let [first, middle, last] = lower;
+        Shape { lower, case: [case(first), case(middle), case(last)] }
+    }
+
+    fn fits(&self, words: Words) -> bool {
+        let same = |(word, (lower, case)): (&u64, (&u64, &u64))| (word ^ lower) & !case == 0;
+        words.iter().zip(self.lower.iter().zip(&self.case)).all(same)
+    }
+}
+
+/// The bit of the case in every byte that is a small letter.
+const fn case(word: u64) -> u64 {
+    let (mut bits, mut at) = (0, 0);
+    while at < 64 {
+        if matches!((word >> at) & 0xff, 0x61..=0x7a) {
+            bits |= 0x20 << at;
+        }
+        at += 8;
+    }
+    bits
+}
+
+const fn words(text: &[u8]) -> Words {
+    let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) else {
+        return [short_word(text), 0, 0];
+    };
+    let middle = match text {
+        [_, _, _, _, _, _, _, _, rest @ ..] if text.len() > 16 => rest.first_chunk::<8>(),
+        _ => None,
+    };
+    let middle = match middle {
+        Some(middle) => u64::from_le_bytes(*middle),
+        None => 0,
+    };
+    [u64::from_le_bytes(*first), middle, u64::from_le_bytes(*last)]
+}
+
+const fn short_word(text: &[u8]) -> u64 {
+    let (mut word, mut rest) = (0, text);
+    while let [front @ .., byte] = rest {
+        word = word << 8 | *byte as u64;
+        rest = front;
+    }
+    word
+}
+
+/// The shape of each name, by its number.
+static SHAPES: [Shape; NAMES] = {
+    let mut shapes = [Shape::of(b""); NAMES];
+    let mut length = 0;
+    while length <= 24 {
+        let mut names = of_length(length);
+        while let [name, tail @ ..] = names {
+            #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+            {
+                shapes[*name as usize] = Shape::of(name.as_str().as_bytes());
+            }
+            names = tail;
+        }
+        length += 1;
+    }
+    shapes
+};
+
+const NAMES: usize = Name::XRequestId as usize + 1;
 
 /// A set of known names; [`Name::Other`] is never in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -186,7 +269,8 @@ mod tests {
 
     #[test]
     fn strangers_are_other() {
-        for text in ["", "x", "hosts", "content-lengths", "x_forwarded_for", "tee"] {
+        let odd = ["x\rforwarded-for", "host\0", "@ost", "x-forwarded-for\0", "x\u{11}request-id"];
+        for text in ["", "x", "hosts", "content-lengths", "x_forwarded_for", "tee"].into_iter().chain(odd) {
             assert_eq!(Name::parse(text.as_bytes()), Name::Other, "{text}");
         }
     }
