@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that must hold, in one command; the gate runs exactly this.
 
 mod need;
+mod sanitizer;
 mod step;
 mod suite;
 mod tally;
@@ -23,6 +24,9 @@ pub(crate) struct Arguments {
     /// Test one room only (wire, message, schema, …, xtask), and leave out the checks of the whole tree
     #[arg(long, value_name = "NAME")]
     room: Option<String>,
+    /// Run the tests of the reactor once more, watched by AddressSanitizer; takes some minutes the first time
+    #[arg(long)]
+    sanitize: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -43,6 +47,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     steps.run("build the tests", || suite::build(&packages));
     let mut tally = Tally::default();
     steps.run("run the tests", || suite::run(&packages, &mut tally));
+    if arguments.sanitize {
+        steps.run("sanitizer", sanitizer::run);
+    }
     if arguments.room.is_none() {
         steps.run("package", crate::package::check);
     }

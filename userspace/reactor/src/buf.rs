@@ -24,7 +24,7 @@ impl Buf {
     /// An empty buffer of the current reactor to write into; none when the pool is exhausted.
     #[must_use]
     pub fn take() -> Option<Buf> {
-        let pool = Rc::clone(&here::hub().pool);
+        let pool = here::with(|hub| Rc::clone(&hub.pool));
         let bid = pool.take()?;
         Some(Buf { pool, start: 0, end: 0, bid })
     }

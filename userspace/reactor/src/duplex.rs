@@ -69,6 +69,9 @@ impl Duplex {
                 std::mem::swap(&mut self.flight, &mut self.staged);
             }
             let (socket, rest) = (self.stream.socket(), self.flight.get(self.sent..).unwrap_or_default());
+            if !self.sending.in_flight() {
+                ready!(socket.poll_posted(cx))?;
+            }
             let progress = self.sending.poll(cx, |_| {
                 let bytes = u32::try_from(rest.len()).unwrap_or(u32::MAX);
                 (Request::Send { fd: socket.fd, data: rest.as_ptr(), bytes }, Hold::Socket(Rc::clone(socket)))

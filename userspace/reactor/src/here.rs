@@ -35,7 +35,17 @@ pub(crate) fn try_with<T>(f: impl FnOnce(&Hub) -> T) -> Option<T> {
     unsafe { hub.as_ref() }.map(f)
 }
 
-/// The current hub.
+/// Calls with the current hub.
+///
+/// # Panics
+/// As [`hub`].
+#[inline]
+#[expect(clippy::expect_used, reason = "there is no reactor to report to")]
+pub(crate) fn with<T>(f: impl FnOnce(&Hub) -> T) -> T {
+    try_with(f).expect("this is called inside Reactor::run only")
+}
+
+/// The current hub, to be kept.
 ///
 /// # Panics
 /// Outside a running reactor, which is a mistake of the program and not of its input.

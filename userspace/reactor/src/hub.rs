@@ -4,14 +4,17 @@ use crate::config::Config;
 use crate::counters::{Counters, Tally, add};
 use crate::driver::Driver;
 use crate::inbox::Inbox;
+use crate::op::post::Outboxes;
 use crate::pipe::Pipes;
 use crate::pool::Pool;
 use crate::request::Request;
 use crate::ring::Completion;
+use crate::sheet::Sheets;
 use crate::slot::{BELL, Hold, IGNORED, Key, Kind, Phase, Slot, Slots};
 use crate::socket::Socket;
 use crate::staging::Staging;
 use crate::task::Tasks;
+use crate::ticket::Tickets;
 use crate::wheel::Wheel;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -34,6 +37,9 @@ pub(crate) struct Hub {
     pub(crate) staging: RefCell<Staging>,
     pub(crate) pool: Rc<Pool>,
     pub(crate) pipes: Pipes,
+    pub(crate) sheets: Sheets,
+    pub(crate) tickets: RefCell<Tickets>,
+    pub(crate) outboxes: Outboxes,
     /// Sockets whose readers wait for a buffer, each once, longest first.
     pub(crate) starved: RefCell<VecDeque<Weak<Socket>>>,
     pub(crate) inbox: Arc<Inbox>,
@@ -158,6 +164,13 @@ impl Hub {
         match slot.kind {
             Kind::Once => self.settle(slots, key, done.result),
             Kind::ZeroCopy => self.settle_zero_copy(slots, key, done),
+            Kind::Post => {
+                let slot = slots.remove(key);
+                drop(slots);
+                if let Some(Hold::Socket(socket)) = slot.map(|s| s.hold) {
+                    socket.posted(done.result);
+                }
+            }
             Kind::Recv | Kind::Accept if last => {
                 let slot = slots.remove(key);
                 drop(slots);

@@ -9,11 +9,15 @@ use std::task::{Context, Poll};
 
 /// Pieces of one size that are kept beyond those in use.
 const SPARE_MAX: usize = 256;
+/// Pieces of one size that are kept in any case.
+const KEEP_MIN: usize = 16;
 
 /// Free pieces of one size.
 struct Shelf {
     layout: Layout,
     free: Vec<NonNull<u8>>,
+    /// How many were never needed since the last trimming.
+    idle: usize,
 }
 
 /// All free pieces of a thread. There are as many sizes as there are kinds of futures that are nested.
@@ -26,14 +30,17 @@ thread_local! {
 
 impl Store {
     fn take(&mut self, layout: Layout) -> Option<NonNull<u8>> {
-        self.0.iter_mut().find(|shelf| shelf.layout == layout)?.free.pop()
+        let shelf = self.0.iter_mut().find(|shelf| shelf.layout == layout)?;
+        let piece = shelf.free.pop();
+        shelf.idle = shelf.idle.min(shelf.free.len());
+        piece
     }
 
     /// Keeps a piece, or gives it back if there is no room for it.
     fn put(&mut self, layout: Layout, piece: NonNull<u8>) -> Result<(), NonNull<u8>> {
         let known = self.0.iter().position(|shelf| shelf.layout == layout);
         let at = known.unwrap_or_else(|| {
-            self.0.push(Shelf { layout, free: Vec::new() });
+            self.0.push(Shelf { layout, free: Vec::new(), idle: 0 });
             self.0.len() - 1
         });
         match self.0.get_mut(at) {
@@ -44,13 +51,30 @@ impl Store {
     }
 }
 
-impl Drop for Store {
-    fn drop(&mut self) {
-        for Shelf { layout, free } in self.0.drain(..) {
+impl Shelf {
+    /// Frees the pieces that were put back first.
+    fn free_first(&mut self, pieces: usize) {
+        for piece in self.free.drain(..pieces) {
             // SAFETY: every piece on the shelf was allocated with its layout and is used by nobody.
-            free.into_iter().for_each(|piece| unsafe { dealloc(piece.as_ptr(), layout) });
+            unsafe { dealloc(piece.as_ptr(), self.layout) }
         }
     }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(|shelf| shelf.free_first(shelf.free.len()));
+    }
+}
+
+/// Frees the pieces that were not needed since this was last called, but for a few of each size.
+pub(crate) fn trim() {
+    STORE.with_borrow_mut(|store| {
+        for shelf in &mut store.0 {
+            shelf.free_first(shelf.idle.saturating_sub(KEEP_MIN));
+            shelf.idle = shelf.free.len();
+        }
+    });
 }
 
 /// Memory for one value; it returns to the store when this is dropped, also in the middle of a panic.

@@ -4,6 +4,7 @@ pub(crate) mod accept;
 pub(crate) mod connect;
 pub(crate) mod once;
 pub(crate) mod poll;
+pub(crate) mod post;
 pub(crate) mod recv;
 pub(crate) mod send;
 pub(crate) mod send_vectored;

@@ -1,5 +1,6 @@
 //! The receive buffers of one reactor. The kernel draws from a short ring of them; the ring is topped up from a stack,
-//! so the buffers in use are those used last and stay in the cache, and it deepens only when a burst empties it.
+//! so the buffers in use are those used last and stay in the cache. It deepens when a burst empties it, and gets shallow
+//! again when nothing comes near that for a while.
 
 use crate::region::Region;
 use crate::request::GROUP;
@@ -13,8 +14,13 @@ use std::sync::atomic::{AtomicU16, Ordering};
 pub(crate) type Bid = u16;
 /// No buffer.
 pub(crate) const NONE: Bid = Bid::MAX;
-/// How many buffers the kernel is given at first.
-const DEPTH: u16 = 64;
+/// How many buffers the kernel is given at least: what a turn draws, mostly. All of them take their turn, so that more
+/// would only push each other out of the cache.
+const DEPTH: u16 = 16;
+/// Over how many times of topping up it is watched how deep the ring has to be.
+const WINDOW: u16 = 1024;
+/// Buffers whose memory is kept in any case.
+const KEEP_MIN: usize = 64;
 /// Buffers lie this much further apart than they are long, so that their first lines do not share cache sets.
 const SKEW: usize = 128;
 /// Where the tail lies in the ring's first entry.
@@ -24,6 +30,8 @@ const TAIL: usize = 14;
 struct Meta {
     /// How many handles share the buffer.
     shares: u16,
+    /// Something may have been written into it since its memory was last given back.
+    touched: bool,
     /// The next buffer in a stream's queue.
     next: Bid,
     /// Bytes received.
@@ -37,6 +45,9 @@ struct State {
     provided: u16,
     /// How many buffers shall lie in the ring.
     depth: u16,
+    /// The fewest that were left in the ring in this window, and how often it was topped up in it.
+    left_min: u16,
+    refills: u16,
     tail: u16,
     /// Where the simulated kernel reads the ring.
     head: u16,
@@ -44,6 +55,8 @@ struct State {
     live_max: u16,
     /// How many may be out or in the ring.
     most: u16,
+    /// The fewest that were free since the last trimming.
+    free_min: usize,
 }
 
 /// The pool. It is shared by the reactor and every buffer that is out.
@@ -66,11 +79,14 @@ impl Pool {
             free: (0..buffers).rev().collect(),
             provided: 0,
             depth: DEPTH.min(buffers.div_ceil(2)),
+            left_min: u16::MAX,
+            refills: 0,
             tail: 0,
             head: 0,
             live: 0,
             live_max: 0,
             most: buffers,
+            free_min: 0,
         };
         Ok(Pool { memory, ring, entries, buffer_bytes, state: RefCell::new(state) })
     }
@@ -94,6 +110,7 @@ impl Pool {
     pub(crate) fn refill(&self) {
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
+        state.watch_depth();
         if state.provided >= state.depth || state.room() == 0 {
             return;
         }
@@ -105,6 +122,7 @@ impl Pool {
             state.tail = state.tail.wrapping_add(1);
             state.provided += 1;
         }
+        state.free_min = state.free_min.min(state.free.len());
         self.tail().store(state.tail, Ordering::Release);
     }
 
@@ -156,6 +174,7 @@ impl Pool {
     pub(crate) fn take(&self) -> Option<Bid> {
         let mut state = self.state.borrow_mut();
         let bid = if state.room() > 0 { state.free.pop()? } else { return None };
+        state.free_min = state.free_min.min(state.free.len());
         state.lend(bid, 0);
         Some(bid)
     }
@@ -208,6 +227,34 @@ impl Pool {
     pub(crate) fn deepen(&self) {
         let mut state = self.state.borrow_mut();
         state.depth = state.depth.saturating_mul(2).min(state.most.div_ceil(2));
+        (state.left_min, state.refills) = (0, 0);
+    }
+
+    /// Gives the memory of buffers back to the system that nobody has needed since this was last called, but for a few.
+    pub(crate) fn trim(&self) {
+        let mut state = self.state.borrow_mut();
+        let State { free, meta, free_min, .. } = &mut *state;
+        let cold = free.get(..free_min.saturating_sub(KEEP_MIN)).unwrap_or_default();
+        let is_touched = |bid: &Bid| meta.get(usize::from(*bid)).is_some_and(|meta| meta.touched);
+        if cold.iter().any(is_touched) {
+            let mut cold = cold.to_vec();
+            cold.sort_unstable();
+            for run in cold.chunk_by(|bid, next| bid + 1 == *next).filter(|run| run.iter().any(is_touched)) {
+                self.forget(run);
+            }
+            for bid in cold {
+                meta.get_mut(usize::from(bid)).into_iter().for_each(|meta| meta.touched = false);
+            }
+        }
+        *free_min = free.len();
+    }
+
+    /// Gives back the whole pages of buffers that lie one behind the other and are used by nobody.
+    fn forget(&self, run: &[Bid]) {
+        if let (Some(first), Some(last)) = (run.first(), run.last()) {
+            let bytes = self.buffer_bytes as usize + SKEW;
+            self.memory.forget(usize::from(*first) * bytes..(usize::from(*last) + 1) * bytes);
+        }
     }
 
     /// Whether less than a quarter is left: then a receive takes one buffer at a time.
@@ -242,9 +289,22 @@ impl State {
         self.free.len().min(usize::from(self.most.saturating_sub(used)))
     }
 
+    /// A ring of which half was never drawn in a whole window is twice as deep as it has to be.
+    fn watch_depth(&mut self) {
+        self.left_min = self.left_min.min(self.provided);
+        self.refills += 1;
+        if self.refills < WINDOW {
+            return;
+        }
+        if self.left_min > self.depth / 2 && self.depth >= 2 * DEPTH {
+            self.depth /= 2;
+        }
+        (self.left_min, self.refills) = (u16::MAX, 0);
+    }
+
     fn lend(&mut self, bid: Bid, bytes: u32) {
         if let Some(meta) = self.meta.get_mut(usize::from(bid)) {
-            *meta = Meta { shares: 1, next: NONE, bytes };
+            *meta = Meta { shares: 1, touched: true, next: NONE, bytes };
             self.live += 1;
             self.live_max = self.live_max.max(self.live);
         }
@@ -265,8 +325,47 @@ mod tests {
         pool.deepen();
         pool.deepen();
         pool.refill();
+        pool.deepen();
+        pool.deepen();
+        pool.refill();
         assert_eq!(pool.state.borrow().provided, 100, "half stays out of one burst's reach");
         assert!(pool.available() > 0);
+    }
+
+    #[test]
+    fn the_ring_gets_shallow_again_when_little_of_it_is_drawn() {
+        let pool = Pool::new(200, 64).unwrap();
+        pool.refill();
+        (0..2).for_each(|_| pool.deepen());
+        let turn = |drawn: usize| {
+            pool.refill();
+            for _ in 0..drawn {
+                let bid = pool.draw().unwrap();
+                pool.filled(bid, 1);
+                pool.give(bid);
+            }
+        };
+        (0..2 * WINDOW).for_each(|_| turn(40));
+        assert_eq!(pool.state.borrow().depth, 4 * DEPTH, "that much is drawn");
+        (0..4 * WINDOW).for_each(|_| turn(3));
+        assert_eq!(pool.state.borrow().depth, DEPTH);
+        (0..WINDOW).for_each(|_| turn(3));
+        assert!(pool.state.borrow().provided <= DEPTH, "and the kernel holds no more");
+    }
+
+    #[test]
+    fn memory_that_a_burst_took_is_given_back_once_nobody_needs_it() {
+        let pool = Pool::new(200, 8192).unwrap();
+        let burst: Vec<_> = (0..200).map(|_| pool.take().unwrap()).collect();
+        burst.iter().for_each(|bid| pool.write(*bid, &[7; 8192]));
+        burst.iter().rev().for_each(|bid| pool.give(*bid));
+        // SAFETY: the buffer lies within the pool, and the test is alone.
+        let byte = |bid: Bid| unsafe { *pool.at(bid).add(5000) };
+        pool.trim();
+        assert!((0..200).all(|bid| byte(bid) == 7), "all were needed just now");
+        pool.trim();
+        let given_back = (0..200).filter(|bid| byte(*bid) == 0).count();
+        assert!((120..=200 - KEEP_MIN).contains(&given_back), "{given_back} buffers");
     }
 
     #[test]

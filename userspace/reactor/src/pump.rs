@@ -45,8 +45,8 @@ pub async fn pump(from: &RecvHalf, to: &SendHalf) -> io::Result<u64> {
 }
 
 impl Pump {
-    /// Waits for what comes next and until it is sent; the number of bytes, 0 at the end of `from`. Dropping it before it
-    /// is done loses what was received, as the tunnel is over then.
+    /// Waits until what came before is sent, and for what comes next, which is then on its way; the number of bytes, 0 at
+    /// the end of `from`.
     ///
     /// # Errors
     /// What receiving or sending says.
@@ -56,10 +56,12 @@ impl Pump {
         {
             return Ok(bytes);
         }
+        let socket = to.socket();
+        poll_fn(|cx| socket.poll_posted(cx)).await?;
         let Some(data) = from.recv().await? else { return Ok(0) };
         let bytes = data.len();
-        self.received(bytes, from.socket(), to.socket());
-        to.send(data).await.0?;
+        self.received(bytes, from.socket(), socket);
+        socket.post(Vec::new(), Some(data))?;
         Ok(bytes)
     }
 
@@ -96,6 +98,7 @@ impl Pump {
     /// What receiving or sending says.
     pub async fn pass(&mut self, from: &RecvHalf, to: &SendHalf, max: u64) -> io::Result<Option<usize>> {
         let (from, to) = (from.socket(), to.socket());
+        poll_fn(|cx| to.poll_posted(cx)).await?;
         if !self.is_loaded() && !poll_fn(|cx| from.poll_rest(cx)).await {
             return Ok(None);
         }

@@ -74,6 +74,9 @@ impl Reactor {
             staging: RefCell::new(Staging::default()),
             pool,
             pipes: crate::pipe::Pipes::default(),
+            sheets: crate::sheet::Sheets::default(),
+            tickets: RefCell::default(),
+            outboxes: crate::op::post::Outboxes::default(),
             starved: RefCell::default(),
             inbox,
             tally: Tally::default(),
@@ -231,7 +234,20 @@ pub fn spawn(future: impl Future<Output = ()> + 'static) {
 /// Outside [`Reactor::run`].
 #[must_use]
 pub fn is_short_of_buffers() -> bool {
-    here::hub().pool.is_short()
+    here::with(|hub| hub.pool.is_short())
+}
+
+/// Gives back what the current reactor keeps of memory that nobody has needed since this was last called.
+///
+/// # Panics
+/// Outside [`Reactor::run`].
+pub fn trim() {
+    crate::nest::trim();
+    here::with(|hub| {
+        hub.pool.trim();
+        hub.sheets.0.trim();
+        hub.outboxes.0.trim();
+    });
 }
 
 /// Has the current reactor use no more than so many of its buffers from now on; it never has more than it began with.
@@ -248,7 +264,7 @@ pub fn limit_buffers(buffers: u16) {
 /// Outside [`Reactor::run`].
 #[must_use]
 pub fn counters() -> Counters {
-    here::hub().counters()
+    here::with(Hub::counters)
 }
 
 #[inline]

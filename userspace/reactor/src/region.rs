@@ -1,7 +1,11 @@
 //! A piece of anonymous memory: page-aligned, zeroed, not backed until it is touched.
 
 use std::io;
+use std::ops::Range;
 use std::ptr::NonNull;
+
+/// The smallest page of the machines that this runs on; larger ones make the system refuse some parts.
+const PAGE: usize = 4096;
 
 /// A private anonymous mapping, unmapped on drop.
 pub(crate) struct Region {
@@ -27,6 +31,19 @@ impl Region {
         debug_assert!(offset < self.bytes);
         // SAFETY: the offset is clamped to the mapping, which lives as long as self.
         unsafe { self.base.as_ptr().add(offset.min(self.bytes)) }
+    }
+}
+
+impl Region {
+    /// Gives the whole pages of a part back to the system; they are zeroed when they are touched again. Nobody uses them.
+    pub(crate) fn forget(&self, part: Range<usize>) {
+        let first = part.start.next_multiple_of(PAGE);
+        let end = part.end.min(self.bytes) / PAGE * PAGE;
+        if first < end {
+            // SAFETY: the pages lie within the mapping; the caller says that nobody uses what is in them. Where the system
+            // refuses they stay as they are.
+            let _refused = unsafe { libc::madvise(self.at(first).cast(), end - first, libc::MADV_DONTNEED) };
+        }
     }
 }
 

@@ -45,6 +45,8 @@ pub(crate) enum Kind {
     Accept,
     /// A result, then a notification that the buffer is free.
     ZeroCopy,
+    /// One completion for the socket, awaited by nobody.
+    Post,
 }
 
 /// Where a slot stands.

@@ -1,6 +1,7 @@
 //! A socket's descriptor, held by its stream and by every operation on it, closed when the last of them lets go.
 
 use crate::hub::Hub;
+use crate::op::post::Outbox;
 use crate::op::recv::Inflow;
 use socket2::SockRef;
 use std::cell::RefCell;
@@ -12,6 +13,8 @@ pub(crate) struct Socket {
     pub(crate) hub: Rc<Hub>,
     pub(crate) fd: RawFd,
     pub(crate) inflow: RefCell<Inflow>,
+    /// What was posted and is not sent yet.
+    pub(crate) outbox: RefCell<Option<Box<Outbox>>>,
 }
 
 impl Socket {
@@ -21,7 +24,7 @@ impl Socket {
 
     /// Takes over a descriptor that the kernel (or the simulator) has just made.
     pub(crate) fn of_raw(hub: Rc<Hub>, fd: RawFd) -> Rc<Socket> {
-        Rc::new(Socket { hub, fd, inflow: RefCell::default() })
+        Rc::new(Socket { hub, fd, inflow: RefCell::default(), outbox: RefCell::default() })
     }
 
     /// The system's socket behind this one.

@@ -1,5 +1,6 @@
 //! A connected stream, and its two halves.
 
+use crate::buf::Buf;
 use crate::here;
 use crate::op::connect::Connecting;
 use crate::op::recv::Receiving;
@@ -107,6 +108,29 @@ impl Stream {
         self.send.send_vectored(pieces)
     }
 
+    /// Sends a sheet, and a buffer behind it, without anyone waiting. What follows on this stream waits until it is gone.
+    /// Dropping the stream before that loses it.
+    ///
+    /// # Errors
+    /// If something posted is still on its way: [`Stream::poll_posted`] says when it is not. Or if no operation can be
+    /// started.
+    pub fn post(&self, sheet: Vec<u8>, buf: Option<Buf>) -> io::Result<()> {
+        self.send.socket.post(sheet, buf)
+    }
+
+    /// Whether something posted is on its way or could not be sent.
+    pub fn has_posted(&self) -> bool {
+        self.send.socket.has_posted()
+    }
+
+    /// Ready once nothing posted is on its way.
+    ///
+    /// # Errors
+    /// Why the last post could not be sent.
+    pub fn poll_posted(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        self.send.socket.poll_posted(cx)
+    }
+
     /// Sends all bytes without copying them, where the network card can; the buffer is freed when it is done.
     pub fn send_zc<B: Owned>(&self, data: B) -> SendingZeroCopy<'_, B> {
         self.send.send_zc(data)
@@ -204,6 +228,12 @@ impl RecvHalf {
 impl Drop for RecvHalf {
     fn drop(&mut self) {
         self.socket.hang_up();
+    }
+}
+
+impl Drop for SendHalf {
+    fn drop(&mut self) {
+        self.socket.abandon();
     }
 }
 

@@ -4,6 +4,7 @@ use crate::counters::add;
 use crate::here;
 use crate::hub::Hub;
 use crate::wheel::TimerKey;
+use nix::time::{ClockId, clock_gettime};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -12,7 +13,14 @@ use std::time::{Duration, Instant};
 /// The time at which this turn of the loop began, read once per turn.
 #[must_use]
 pub fn now() -> Instant {
-    here::hub().now.get()
+    here::with(|hub| hub.now.get())
+}
+
+/// The CPU time that the calling thread has used so far.
+#[must_use]
+pub fn cpu_time() -> Duration {
+    // The clock of one's own thread is always there.
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
 
 /// Sleeps until `at`, to the millisecond and never less.

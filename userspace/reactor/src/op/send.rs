@@ -36,7 +36,11 @@ impl<B: Owned> Future for Sending<'_, B> {
         let this = &mut *self;
         let Some(data) = &this.data else { return Poll::Pending };
         let all = data.bytes().len();
+        let clear = if this.once.in_flight() { Ok(()) } else { ready!(this.socket.poll_posted(cx)) };
         let result = loop {
+            if clear.is_err() {
+                break clear;
+            }
             if this.sent >= all {
                 break Ok(());
             }

@@ -46,7 +46,11 @@ impl<L: OwnedList> Future for SendingVectored<'_, L> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let Some(data) = &this.data else { return Poll::Pending };
+        let clear = if this.once.in_flight() { Ok(()) } else { ready!(this.socket.poll_posted(cx)) };
         let result = loop {
+            if clear.is_err() {
+                break clear;
+            }
             let (socket, sent) = (this.socket, this.sent);
             let asked: usize = rest(data, sent).take(PIECES).map(<[u8]>::len).sum();
             if asked == 0 {

@@ -50,6 +50,9 @@ impl<B: Owned> Future for SendingZeroCopy<'_, B> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        if this.key.is_none() {
+            ready!(this.socket.poll_posted(cx))?;
+        }
         loop {
             if let Some(key) = this.key {
                 let result = ready!(this.socket.hub.poll(key, cx));

@@ -7,7 +7,7 @@ use crate::socket::Socket;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// Tells the peer that nothing more will be sent.
 #[must_use = "futures do nothing unless polled"]
@@ -27,6 +27,9 @@ impl Future for ShuttingDown<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let socket = self.socket;
+        if !self.once.in_flight() {
+            ready!(socket.poll_posted(cx))?;
+        }
         let request = Request::Shutdown { fd: socket.fd, how: libc::SHUT_WR };
         self.once.poll(cx, |_| (request, Hold::Socket(Rc::clone(socket)))).map_ok(drop)
     }
