@@ -40,10 +40,17 @@ pub(crate) struct Opened {
 pub(crate) async fn run(desk: Rc<Desk>, gate: Rc<Gate>, stream: weir_reactor::Stream) {
     match nest(open(desk, gate, stream)).await {
         None => {}
-        Some((false, opened)) => h1::server::run(opened).await,
+        Some((false, opened)) => again(opened).await,
         Some((true, Opened { line, snapshot, stream, early })) => {
             nest(h2::run(line, stream, snapshot, early)).await;
         }
+    }
+}
+
+/// Serves HTTP/1 on a connection that is open. One that is idle for long goes to the lot, from where it comes back here.
+pub(crate) async fn again(opened: Opened) {
+    if let Some((line, stream, until)) = h1::server::run(opened).await {
+        line.desk.lot.park(&line, stream, until);
     }
 }
 

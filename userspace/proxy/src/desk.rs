@@ -1,8 +1,8 @@
 //! What one worker holds and shares with nobody: the plan it works by, its pools, its numbers, its spare memory.
 use crate::upstream::Board;
 use crate::{
-    crowd::Crowd, gate::Gate, log::Pen, names::Names, outlet::Waiting, request_id::Ids, snapshot::Snapshot,
-    team::Place, worker::Helm,
+    crowd::Crowd, gate::Gate, log::Pen, lot::Lot, names::Names, outlet::Waiting, request_id::Ids,
+    snapshot::Snapshot, team::Place, worker::Helm,
 };
 use arc_swap::ArcSwap;
 use std::cell::{Cell, RefCell};
@@ -15,7 +15,7 @@ use weir_meter::log::Hose;
 use weir_meter::{Block, Count, Directory};
 use weir_plan::{Plan, listener::Bind};
 use weir_policy::{Now, Pass};
-use weir_reactor::now;
+use weir_reactor::{Spare, now};
 
 /// Sets of reusable memory that are kept beyond the connections that use them.
 const SPARE_MAX: usize = 256;
@@ -34,12 +34,13 @@ pub(crate) struct Desk {
     pub(crate) policy: RefCell<weir_policy::Worker>,
     /// Where request ids come from.
     pub(crate) ids: RefCell<Ids>,
-    #[expect(clippy::vec_box, reason = "connections hold the box, which moves here and back as it is")]
-    spare: RefCell<Vec<Box<Scratch>>>,
+    spare: Spare<Box<Scratch>>,
     /// The addresses of named targets.
     pub(crate) names: Names,
     /// Exchanges that wait for an answer of another thread.
     pub(crate) waiting: Waiting,
+    /// Connections that have been idle for a while.
+    pub(crate) lot: Lot,
     /// Who is connected, to any worker.
     pub(crate) crowd: Arc<Crowd>,
     /// How other threads reach this worker.
@@ -62,6 +63,8 @@ pub(crate) struct Desk {
 /// Tasks by number, and the numbers that are free.
 #[derive(Default)]
 struct Roll {
+    /// How often it was called.
+    calls: u32,
     wakers: Vec<Option<Waker>>,
     free: Vec<usize>,
 }
@@ -75,8 +78,6 @@ pub(crate) struct Scratch {
     pub(crate) trailers_up: Head,
     pub(crate) pass: Pass,
     pub(crate) body: Vec<u8>,
-    /// What an answer is written into before it is sent.
-    pub(crate) out: Vec<u8>,
 }
 
 /// Wall time without a system call for each question: the wall clock is read once, then the turn's clock is added.
@@ -85,6 +86,8 @@ struct Clock {
     read: Cell<Instant>,
     date: Cell<(u64, [u8; 29])>,
     start: Instant,
+    /// What was said last, and of which turn: a turn asks many times.
+    said: Cell<(Instant, Now)>,
 }
 
 /// The wall clock may be set; this is how long that goes unnoticed.
@@ -108,9 +111,10 @@ impl Desk {
             pen: RefCell::default(),
             policy: RefCell::default(),
             ids: RefCell::default(),
-            spare: RefCell::default(),
+            spare: Spare::new(SPARE_MAX),
             names: Names::default(),
             waiting: Waiting::default(),
+            lot: Lot::default(),
             crowd,
             helm,
             clock: Clock::new(),
@@ -147,15 +151,18 @@ impl Desk {
 
     /// Memory for an exchange.
     pub(crate) fn borrow_scratch(&self) -> Box<Scratch> {
-        self.spare.borrow_mut().pop().unwrap_or_default()
+        self.spare.take().unwrap_or_default()
     }
 
     /// Takes the memory back.
     pub(crate) fn return_scratch(&self, scratch: Box<Scratch>) {
-        let mut spare = self.spare.borrow_mut();
-        if spare.len() < SPARE_MAX {
-            spare.push(scratch);
-        }
+        self.spare.put(scratch);
+    }
+
+    /// Lets memory go that a burst has taken and nobody has needed since the last time.
+    pub(crate) fn trim(&self) {
+        self.spare.trim();
+        weir_reactor::trim();
     }
 
     /// This moment on both clocks.
@@ -181,7 +188,9 @@ impl Desk {
     }
 
     fn call_roll(&self) {
-        self.roll.borrow().wakers.iter().flatten().for_each(Waker::wake_by_ref);
+        let mut roll = self.roll.borrow_mut();
+        roll.calls = roll.calls.wrapping_add(1);
+        roll.wakers.iter().flatten().for_each(Waker::wake_by_ref);
     }
 
     /// A socket at which this worker accepts from now on.
@@ -244,15 +253,15 @@ impl Desk {
         }
     }
 
-    /// Enters a task that draining must wake, and returns its number.
-    pub(crate) fn enlist(&self, waker: &Waker) -> usize {
+    /// Enters a task that draining must wake, until what is returned is dropped.
+    pub(crate) fn enlist(self: &Rc<Desk>, waker: &Waker) -> Enlisted {
         let mut roll = self.roll.borrow_mut();
         let number = roll.free.pop().unwrap_or(roll.wakers.len());
         match roll.wakers.get_mut(number) {
             Some(place) => *place = Some(waker.clone()),
             None => roll.wakers.push(Some(waker.clone())),
         }
-        number
+        Enlisted { desk: Rc::clone(self), number }
     }
 
     /// Has every connection look whether its client is banned.
@@ -266,29 +275,53 @@ impl Desk {
         self.expulsions.get()
     }
 
-    /// Strikes a task off.
-    pub(crate) fn delist(&self, number: usize) {
-        let mut roll = self.roll.borrow_mut();
-        if let Some(place) = roll.wakers.get_mut(number) {
+    /// How often the roll was called.
+    pub(crate) fn roll_calls(&self) -> u32 {
+        self.roll.borrow().calls
+    }
+}
+
+/// The entry of a task in the roll.
+pub(crate) struct Enlisted {
+    desk: Rc<Desk>,
+    number: usize,
+}
+
+impl Drop for Enlisted {
+    fn drop(&mut self) {
+        let mut roll = self.desk.roll.borrow_mut();
+        if let Some(place) = roll.wakers.get_mut(self.number) {
             *place = None;
-            roll.free.push(number);
+            roll.free.push(self.number);
         }
     }
 }
 
 impl Clock {
     fn new() -> Clock {
-        let read = Instant::now();
+        let (read, wall) = (Instant::now(), wall());
+        let first = Now { wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX), mono_ns: 0 };
         Clock {
-            wall: Cell::new(wall()),
+            wall: Cell::new(wall),
             read: Cell::new(read),
             date: Cell::new((u64::MAX, [b' '; 29])),
             start: read,
+            said: Cell::new((read, first)),
         }
     }
 
     fn now(&self) -> Now {
         let now = now();
+        let (of, said) = self.said.get();
+        if of == now {
+            return said;
+        }
+        let said = self.read(now);
+        self.said.set((now, said));
+        said
+    }
+
+    fn read(&self, now: Instant) -> Now {
         let mut since = now.saturating_duration_since(self.read.get());
         if since > CLOCK_TRUST {
             self.wall.set(wall());

@@ -19,7 +19,7 @@ use weir_plan::{
     tls::DownTls,
 };
 use weir_policy::{Chain, Client, End, Pass, mapped};
-use weir_reactor::now;
+use weir_reactor::{nest, now};
 
 /// How often a request may have passed a proxy like this one. Two in a row are common, and a loop has no end.
 const PASSES_MAX: usize = 8;
@@ -137,34 +137,35 @@ pub(crate) async fn run<S: Source, K: Sink>(
         Err(fault) => Err(fault),
     };
     let ends = match served {
-        Ok(()) if exchange.record.keep && exchange.drain_body().await => Ends::Keep,
+        Ok(()) if exchange.record.keep && exchange.is_read().await => Ends::Keep,
         Ok(()) => Ends::Close,
-        Err(fault) => exchange.fail(&fault).await,
+        Err(fault) => nest(exchange.fail(&fault)).await,
     };
     exchange.finish(ends);
     ends
 }
 
 impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
-    /// From the head of the request to the last byte of the answer.
+    /// From the head of the request to the last byte of the answer. What most requests do without lies in memory of its
+    /// own while it runs, so that an exchange is small.
     async fn serve(&mut self) -> Result<(), Fault> {
         self.resolve_client();
         hop::strip(&mut self.request.head);
         self.check_way()?;
         if self.request.path() == "*" || self.has_come_far_enough()? {
-            return self.answer(204, None).await;
+            return nest(self.answer(204, None)).await;
         }
         if let Service::Redirect(_, redirect) = &self.listener.service {
-            return self.redirect(redirect).await;
+            return nest(self.redirect(redirect)).await;
         }
         let route = match self.choose() {
             Ok(route) => route,
-            Err(fault) => return self.judged_without_route(fault).await,
+            Err(fault) => return nest(self.judged_without_route(fault)).await,
         };
         self.limit_body(self.body_max(route))?;
         let route = match self.judge_route(route).await? {
             Ok(route) => route,
-            Err(reply) => return self.reply(reply).await,
+            Err(reply) => return nest(self.reply(reply)).await,
         };
         self.limit_body(self.body_max(route))?;
         match &route.action {
@@ -174,11 +175,11 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
                 let upstream = split.pick(draw).ok_or(Fault::NoTarget)?;
                 self.ask(route, upstream).await
             }
-            Action::Redirect(redirect) => self.redirect(redirect).await,
+            Action::Redirect(redirect) => nest(self.redirect(redirect)).await,
             Action::Respond(_) if upgrade::must_tunnel(self.request) => {
                 Err(Fault::Request(weir_message::Error::MethodRefused))
             }
-            Action::Respond(respond) => self.respond(respond).await,
+            Action::Respond(respond) => nest(self.respond(respond)).await,
         }
     }
 

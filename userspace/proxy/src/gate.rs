@@ -1,14 +1,16 @@
 //! Where a worker accepts, and how long what came in may stay once the address is given up.
-use crate::{desk::Desk, snapshot::Snapshot};
+use crate::{
+    desk::{Desk, Enlisted},
+    snapshot::Snapshot,
+};
 use std::cell::RefCell;
-use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Instant;
 use weir_plan::listener::Bind;
-use weir_reactor::{Sleep, sleep_until};
+use weir_reactor::{Sleep, sleep_until, unless};
 use weir_wire::Reason;
 
 /// One address of a worker, shared by all connections that came in there. Their listener is whichever has this address
@@ -51,17 +53,16 @@ impl Gate {
     }
 
     /// Runs a connection to its end, or until its time is over or its client is banned.
-    pub(crate) async fn hold(
+    pub(crate) async fn hold<F: Future<Output = ()>>(
         self: Rc<Self>,
         desk: Rc<Desk>,
         peer: IpAddr,
-        connection: impl Future<Output = ()>,
+        connection: impl FnOnce() -> F,
     ) {
-        let mut connection = pin!(connection);
         let mut expulsions = desk.expulsions();
-        let mut number = None;
+        let mut entry: Option<Enlisted> = None;
         let mut late: Option<Sleep> = None;
-        poll_fn(|cx| {
+        let stop = |cx: &mut Context<'_>| {
             if expulsions != desk.expulsions() {
                 expulsions = desk.expulsions();
                 if desk.crowd.is_barred(peer) {
@@ -69,18 +70,13 @@ impl Gate {
                     return Poll::Ready(());
                 }
             }
-            if connection.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(());
-            }
-            number.get_or_insert_with(|| desk.enlist(cx.waker()));
+            entry.get_or_insert_with(|| desk.enlist(cx.waker()));
             match self.until() {
                 None => Poll::Pending,
                 Some(until) => pin!(late.get_or_insert_with(|| sleep_until(until))).poll(cx),
             }
-        })
-        .await;
-        if let Some(number) = number {
-            desk.delist(number);
-        }
+        };
+        // Whether it has ended or was ended, it is over.
+        let _over = unless(stop, connection()).await;
     }
 }

@@ -21,6 +21,7 @@ mod half;
 mod hello;
 mod line;
 mod log;
+mod lot;
 mod names;
 mod offence;
 mod outlet;

@@ -1,10 +1,9 @@
 //! The bytes of one connection, plain or through TLS. Both directions may be used at once.
 use crate::tls::Tls;
-use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
-use std::task::{Context, Poll};
-use weir_reactor::{Buf, Owned};
+use std::net::SocketAddr;
+use std::task::{Context, Poll, Waker};
+use weir_reactor::{Buf, Owned, put_sheet};
 
 /// A connection as the protocols above see it.
 pub(crate) enum Stream {
@@ -49,15 +48,26 @@ impl Stream {
         }
     }
 
-    /// Sends two pieces, together where that is possible, and gives the first back.
-    pub(crate) async fn send_pair(&self, first: Vec<u8>, second: Buf) -> (io::Result<()>, Vec<u8>) {
+    /// Sends what a sheet holds and then the data, without waiting for it. Only while nothing posted is on its way.
+    pub(crate) fn post(&self, sheet: Vec<u8>, data: Option<Buf>) -> io::Result<()> {
         match self {
-            Stream::Plain(stream) => {
-                let (sent, (first, _second)) = stream.send_vectored((first, second)).await;
-                (sent, first)
+            Stream::Plain(stream) => stream.post(sheet, data),
+            Stream::Tls(tls) => {
+                let written = tls.write(&[&sheet, data.as_deref().unwrap_or_default()]);
+                put_sheet(sheet);
+                written.and_then(|()| tls.post())
             }
-            Stream::Tls(tls) => (tls.send(&[&first, &second]).await, first),
         }
+    }
+
+    /// Ready once nothing posted is on its way; an error if it could not be sent.
+    pub(crate) fn poll_posted(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.transport().poll_posted(cx)
+    }
+
+    /// Whether something posted is on its way, or could not be sent.
+    pub(crate) fn has_posted(&self) -> bool {
+        self.transport().has_posted()
     }
 
     /// Tells the peer that nothing more will be sent.
@@ -68,19 +78,27 @@ impl Stream {
         }
     }
 
-    /// Makes the close abortive, so that the peer cannot take what it got for the whole.
-    pub(crate) fn reset(&self) {
-        let transport = match self {
-            Stream::Plain(stream) => stream,
-            Stream::Tls(tls) => tls.stream(),
-        };
-        // If the option is refused the connection is gone already.
-        drop(transport.reset_on_close());
+    /// The local address, where it is one of IP.
+    pub(crate) fn local(&self) -> Option<SocketAddr> {
+        self.transport().local().ok()
     }
 
-    /// Whether an idle connection has nothing to say: no bytes, no end, no error. Asks no one but the reactor.
-    pub(crate) async fn is_quiet(&self) -> bool {
-        let mut recv = pin!(self.recv());
-        poll_fn(|cx| Poll::Ready(recv.as_mut().poll(cx).is_pending())).await
+    /// Makes the close abortive, so that the peer cannot take what it got for the whole.
+    pub(crate) fn reset(&self) {
+        // If the option is refused the connection is gone already.
+        drop(self.transport().reset_on_close());
+    }
+
+    /// Whether an idle connection has something to say: bytes, an end, an error. Asks no one but the reactor.
+    pub(crate) fn has_news(&self) -> bool {
+        self.poll_readable(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    /// What is below, encrypted or not.
+    fn transport(&self) -> &weir_reactor::Stream {
+        match self {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(tls) => tls.stream(),
+        }
     }
 }

@@ -30,6 +30,7 @@ impl Team {
         let helms = (0..workers).map(|_| ArcSwapOption::empty()).collect();
         let team = Arc::new(Team { balance: Balance::new(workers), helms, present: AtomicU32::default() });
         (0..workers).for_each(|at| team.balance.tell(at, NOBODY));
+        (0..workers).for_each(|at| team.balance.tell_busy(at, NOBODY));
         (0..workers).map(|at| Place { team: Arc::clone(&team), at }).collect()
     }
 }
@@ -46,6 +47,7 @@ impl Place {
         if place.swap(Some(Arc::new(helm))).is_none() {
             self.team.present.fetch_add(1, Relaxed);
             self.team.balance.tell(self.at, 0);
+            self.team.balance.tell_busy(self.at, 0);
         }
     }
 
@@ -55,12 +57,18 @@ impl Place {
         if place.swap(None).is_some() {
             self.team.present.fetch_sub(1, Relaxed);
             self.team.balance.tell(self.at, NOBODY);
+            self.team.balance.tell_busy(self.at, NOBODY);
         }
     }
 
     /// Tells the others how many connections this worker has.
     pub(crate) fn tell(&self, open: u32) {
         self.team.balance.tell(self.at, open);
+    }
+
+    /// Tells the others which share of its core this worker used of late, in thousandths.
+    pub(crate) fn tell_busy(&self, thousandths: u32) {
+        self.team.balance.tell_busy(self.at, thousandths);
     }
 
     /// Who should take a fresh connection instead of this worker. It is counted as taken.

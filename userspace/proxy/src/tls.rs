@@ -8,22 +8,13 @@ use rustls::{
     ServerConnection, pki_types::ServerName,
 };
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::io::{self, BufRead, Write};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use weir_meter::TlsVersion;
-use weir_reactor::{Buf, Stream};
-
-/// A ciphertext buffer that has grown beyond this is not kept.
-const KEEP_MAX: usize = 32 * 1024;
-
-/// Buffers for ciphertext that are kept beyond those in use; idle sessions have none.
-const SPARE_MAX: usize = 64;
-
-thread_local! {
-    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
-}
+use weir_reactor::{Buf, Stream, take_sheet};
 
 /// What has come from a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,12 +121,30 @@ impl Tls {
         }
     }
 
-    /// Sends the pieces one after the other.
+    /// Sends the pieces one after the other, once what was sent before is gone.
     pub(crate) async fn send(&self, pieces: &[&[u8]]) -> io::Result<()> {
-        for piece in pieces {
-            self.session.borrow_mut().writer().write_all(piece)?;
+        poll_fn(|cx| self.stream.poll_posted(cx)).await?;
+        self.write(pieces)?;
+        self.post()
+    }
+
+    /// Encrypts the pieces.
+    pub(crate) fn write(&self, pieces: &[&[u8]]) -> io::Result<()> {
+        let mut session = self.session.borrow_mut();
+        pieces.iter().try_for_each(|piece| session.writer().write_all(piece))
+    }
+
+    /// Sends all ciphertext that the session holds, without waiting for it.
+    pub(crate) fn post(&self) -> io::Result<()> {
+        let mut session = self.session.borrow_mut();
+        if !session.wants_write() {
+            return Ok(());
         }
-        self.flush().await
+        let mut out = take_sheet();
+        while session.wants_write() {
+            session.write_tls(&mut out)?;
+        }
+        self.stream.post(out, None)
     }
 
     /// Says that nothing more will be sent.
@@ -235,25 +244,12 @@ impl Tls {
         Ok(())
     }
 
-    /// Sends all ciphertext that the session holds.
+    /// Sends all ciphertext that the session holds, once what was sent before is gone.
     async fn flush(&self) -> io::Result<()> {
         if !self.session.borrow().wants_write() {
             return Ok(());
         }
-        let mut out = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
-        {
-            let mut session = self.session.borrow_mut();
-            while session.wants_write() {
-                session.write_tls(&mut out)?;
-            }
-        }
-        let (sent, mut out) = self.stream.send(out).await;
-        out.clear();
-        SPARE.with_borrow_mut(|spare| {
-            if out.capacity() <= KEEP_MAX && spare.len() < SPARE_MAX {
-                spare.push(out);
-            }
-        });
-        sent
+        poll_fn(|cx| self.stream.poll_posted(cx)).await?;
+        self.post()
     }
 }

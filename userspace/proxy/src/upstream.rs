@@ -207,12 +207,12 @@ impl Pool {
     }
 
     /// A kept connection to the target that is still good, the one used last first.
-    pub(crate) async fn take(&self, target: usize) -> Option<Box<Link>> {
+    pub(crate) fn take(&self, target: usize) -> Option<Box<Link>> {
         let shelf = self.shelves.get(target)?;
         loop {
             let link = shelf.idle.borrow_mut().pop()?;
             let fresh = now().saturating_duration_since(link.idle_since) < self.upstream.keep_alive.idle;
-            if fresh && link.stream.is_quiet().await {
+            if fresh && !link.stream.has_news() {
                 return Some(link);
             }
         }

@@ -4,11 +4,10 @@
 //! and only when it goes off is it set again for what is asked then. A connection that serves thousands of requests
 //! a second touches the timer wheel once per limit's length.
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use weir_reactor::{Sleep, now, sleep_until};
+use weir_reactor::{Sleep, now, sleep_until, unless};
 
 /// The time is up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,20 +37,13 @@ impl Watch {
     }
 
     /// Runs a future for at most that long.
-    pub(crate) async fn limit<T>(
+    pub(crate) fn limit<T>(
         &self,
         limit: Duration,
         future: impl Future<Output = T>,
-    ) -> Result<T, Elapsed> {
-        let mut future = pin!(future);
+    ) -> impl Future<Output = Result<T, Elapsed>> {
         let mut until = None;
-        poll_fn(|cx| {
-            if let Poll::Ready(done) = future.as_mut().poll(cx) {
-                return Poll::Ready(Ok(done));
-            }
-            self.poll_limit(&mut until, limit, cx).map(|()| Err(Elapsed))
-        })
-        .await
+        unless(move |cx| self.poll_limit(&mut until, limit, cx).map(|()| Elapsed), future)
     }
 
     /// Ready once that long has passed since the first poll, whose moment `until` keeps.

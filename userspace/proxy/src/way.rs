@@ -9,6 +9,7 @@ use crate::{
 use std::rc::Rc;
 use weir_meter::Count;
 use weir_plan::upstream::UpProtocol;
+use weir_reactor::nest;
 
 /// What carries one request.
 pub(crate) enum Way {
@@ -19,21 +20,31 @@ pub(crate) enum Way {
 }
 
 impl Pool {
-    /// A way to the target, and whether its connection was there already. `fresh_only` passes over kept connections
-    /// of HTTP/1, which the target may have closed meanwhile.
-    pub(crate) async fn reach(
-        &self,
-        target: usize,
-        line: &Line,
-        fresh_only: bool,
-    ) -> Result<(Way, bool), Fault> {
-        let shelf = self.shelf(target).ok_or(Fault::NoTarget)?;
-        let shares = match self.upstream.protocol {
+    /// A connection of HTTP/1 to the target that is kept and free. The target may have closed it meanwhile.
+    pub(crate) fn kept(&self, target: usize, line: &Line) -> Option<Way> {
+        if self.shares(target) {
+            return None;
+        }
+        let link = self.take(target)?;
+        line.desk.block.add(Count::UpstreamReused, 1);
+        Some(Way::Link(link))
+    }
+
+    /// Whether requests to the target share connections.
+    fn shares(&self, target: usize) -> bool {
+        match self.upstream.protocol {
             UpProtocol::Http1 => false,
             UpProtocol::H2 => true,
-            UpProtocol::Auto => self.upstream.tls.is_some() && !shelf.chose_h1.get(),
-        };
-        if shares {
+            UpProtocol::Auto => {
+                self.upstream.tls.is_some() && self.shelf(target).is_some_and(|shelf| !shelf.chose_h1.get())
+            }
+        }
+    }
+
+    /// Another way to the target, and whether its connection was there already.
+    pub(crate) async fn reach(&self, target: usize, line: &Line) -> Result<(Way, bool), Fault> {
+        let shelf = self.shelf(target).ok_or(Fault::NoTarget)?;
+        if self.shares(target) {
             let trunks = Rc::clone(&shelf.trunks.borrow());
             let room = trunks.room(&self.upstream.keep_alive, &self.pending);
             let found = line.watch.limit(self.upstream.timeouts.connect, room).await;
@@ -43,14 +54,10 @@ impl Pool {
                     line.desk.block.add(Count::UpstreamReused, 1);
                     return Ok((Way::Call(call), true));
                 }
-                Room::Open(opening) => return self.open(target, line, Some(opening)).await,
+                Room::Open(opening) => return nest(self.open(target, line, Some(opening))).await,
             }
         }
-        if !fresh_only && let Some(link) = self.take(target).await {
-            line.desk.block.add(Count::UpstreamReused, 1);
-            return Ok((Way::Link(link), true));
-        }
-        self.open(target, line, None).await
+        nest(self.open(target, line, None)).await
     }
 
     /// Opens a connection, and speaks on it what its handshake agreed on.

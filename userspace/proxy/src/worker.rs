@@ -4,6 +4,7 @@ use crate::{
     crowd::Crowd,
     desk::Desk,
     gate::Gate,
+    lot,
     offence::Sentence,
     outlet::{Outlet, Question},
     request_id::Ids,
@@ -22,13 +23,15 @@ use std::task::Poll;
 use std::time::Duration;
 use weir_meter::{Block, Count, Directory, log::Hose};
 use weir_plan::{Plan, listener::Bind};
-use weir_reactor::{Handle, Listen, Listener, Reactor, Stream, now, sleep, spawn};
+use weir_reactor::{Handle, Listen, Listener, Reactor, Stream, cpu_time, now, sleep, spawn};
 use weir_wire::Reason;
 
 /// How often idle upstream connections are looked through.
 const SWEEP: Duration = Duration::from_secs(5);
 /// How long accepting rests after the system has refused it for want of descriptors or memory.
 const REST: Duration = Duration::from_millis(50);
+/// How often a worker looks at what it has and uses.
+const TENDING: Duration = Duration::from_millis(250);
 /// How often accepting begins anew, in case a connection was called to a process that has just ended.
 const RENEWAL: Duration = Duration::from_secs(1);
 
@@ -195,13 +198,16 @@ impl Worker {
         reactor.run(async {
             listen(&desk);
             spawn(sweep(Rc::clone(&desk)));
+            spawn(lot::attend(Rc::clone(&desk)));
             spawn(flush_log(Rc::clone(&desk)));
+            spawn(tend(Rc::clone(&desk)));
             desk.place.join(helm.clone());
             ready(helm);
             until_drained(&desk).await;
             desk.flush_log();
         });
         HERE.set(None);
+        desk.lot.clear();
     }
 }
 
@@ -241,13 +247,13 @@ fn begin(desk: &Rc<Desk>, socket: Socket) {
 
 /// Accepts until draining begins or the address is given up. Who has connected by then is still served.
 async fn accept(desk: Rc<Desk>, gate: Rc<Gate>, listener: Listener) {
-    let mut number = None;
+    let mut entry = None;
     let mut renewal = sleep(RENEWAL);
     let mut ending = false;
     loop {
         let mut accepting = pin!(listener.accept());
         let accepted = poll_fn(|cx| {
-            number.get_or_insert_with(|| desk.enlist(cx.waker()));
+            entry.get_or_insert_with(|| desk.enlist(cx.waker()));
             if !ending && (desk.is_draining() || gate.is_shut()) {
                 ending = true;
                 listener.finish();
@@ -272,7 +278,6 @@ async fn accept(desk: Rc<Desk>, gate: Rc<Gate>, listener: Listener) {
             _ => serve(&desk, &gate, stream),
         }
     }
-    number.into_iter().for_each(|number| desk.delist(number));
 }
 
 /// Gives a connection a task, unless its client is banned, if the worker's share of all connections allows it.
@@ -291,8 +296,8 @@ fn serve(desk: &Rc<Desk>, gate: &Rc<Gate>, stream: Stream) {
         return;
     }
     desk.opened();
-    let connection = connection::run(Rc::clone(desk), Rc::clone(gate), stream);
-    spawn(Rc::clone(gate).hold(Rc::clone(desk), peer, connection));
+    let (of, at) = (Rc::clone(desk), Rc::clone(gate));
+    spawn(Rc::clone(gate).hold(Rc::clone(desk), peer, move || connection::run(of, at, stream)));
 }
 
 /// Has another worker serve a connection. One that it cannot take is closed, as by a worker without room.
@@ -315,6 +320,21 @@ async fn flush_log(desk: Rc<Desk>) {
     loop {
         sleep(desk.snapshot().plan.access_log.as_ref().map_or(SWEEP, |log| log.flush)).await;
         desk.flush_log();
+    }
+}
+
+/// Gives back memory that is not needed any more, and tells the other workers how busy this one is.
+async fn tend(desk: Rc<Desk>) {
+    let (mut used, mut at) = (cpu_time(), now());
+    loop {
+        sleep(TENDING).await;
+        desk.trim();
+        let share = cpu_time().saturating_sub(used).as_micros() * 1000
+            / now().saturating_duration_since(at).as_micros().max(1);
+        if !desk.is_draining() {
+            desk.place.tell_busy(u32::try_from(share).unwrap_or(u32::MAX));
+        }
+        (used, at) = (cpu_time(), now());
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     fault::{Broken, Fault},
     forward, grpc,
+    h2::up::Call,
     half::{Answering, Asking, Sink, Source},
     target, tunnel,
     upstream::{Link, Pool},
@@ -24,7 +25,7 @@ use weir_plan::{
     router::Ask,
     upstream::Upstream,
 };
-use weir_reactor::{now, sleep};
+use weir_reactor::{nest, now, sleep};
 
 /// What one attempt goes by.
 #[derive(Clone, Copy)]
@@ -108,7 +109,12 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
             let Some(carried) = pool.carry(target) else { return Err(self.full()) };
             self.record.tally.tried(pool, target);
             let terms = Terms { again: self.may_ask_again(pool, target, &course), ..terms };
-            let (fault, reused) = match pool.reach(target, self.line, course.fresh_only).await {
+            let kept = if course.fresh_only { None } else { pool.kept(target, self.line) };
+            let reached = match kept {
+                Some(way) => Ok((way, true)),
+                None => pool.reach(target, self.line).await,
+            };
+            let (fault, reused) = match reached {
                 Ok((way, reused)) => {
                     self.record.tally.reached(reused);
                     match self.attempt(pool, target, way, (&course, terms)).await {
@@ -227,23 +233,33 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
     ) -> Result<(), Fault> {
         match way {
             Way::Link(link) => self.over_link(pool, target, link, (course, terms)).await?,
-            Way::Call(call) => {
-                let terms = Terms { connects: terms.wants_upgrade, ..terms };
-                let (mut answer, mut upload) = call.begin(self.request, terms.connects)?;
-                let done = self.transfer((&mut answer, &mut upload), course, terms).await;
-                if matches!(done, Err(Fault::UpstreamSlow)) {
-                    answer.doubt();
-                }
-                done?;
-                self.record.status = self.response.status;
-                if self.response.status == 101 {
-                    return self.join_call((&mut answer, &mut upload), terms).await;
-                }
-                pool.answered(target, self.response.status);
-            }
+            Way::Call(call) => nest(self.over_call(pool, target, call, (course, terms))).await?,
         }
         // If the answer came before the body was read, what is left of that has no reader any more.
         self.record.keep &= self.source.is_done();
+        Ok(())
+    }
+
+    /// One exchange over a stream of a connection.
+    async fn over_call(
+        &mut self,
+        pool: &Pool,
+        target: usize,
+        call: Call,
+        (course, terms): (&Course<'_>, Terms<'_>),
+    ) -> Result<(), Fault> {
+        let terms = Terms { connects: terms.wants_upgrade, ..terms };
+        let (mut answer, mut upload) = call.begin(self.request, terms.connects)?;
+        let done = self.transfer((&mut answer, &mut upload), course, terms).await;
+        if matches!(done, Err(Fault::UpstreamSlow)) {
+            answer.doubt();
+        }
+        done?;
+        self.record.status = self.response.status;
+        if self.response.status == 101 {
+            return nest(self.join_call((&mut answer, &mut upload), terms)).await;
+        }
+        pool.answered(target, self.response.status);
         Ok(())
     }
 
@@ -261,7 +277,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         self.transfer((inflow, outflow), course, terms).await?;
         self.record.status = self.response.status;
         if self.response.status == 101 {
-            return self.join(&mut link, terms).await;
+            return nest(self.join(&mut link, terms)).await;
         }
         pool.answered(target, self.response.status);
         let clean = self.response.persistent
@@ -328,8 +344,9 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         };
         let out = (outflow, &mut *self.trailers_up);
         let body = (&mut *self.source, &mut self.replay);
-        let upload = pump::upload(body, out, watch, bounds, &progress);
-        let answer = onward.run(inflow, timeouts, upgrade, &progress);
+        // Most requests have no body, and need no room for what moves one.
+        let upload = nest(pump::upload(body, out, watch, bounds, &progress));
+        let answer = nest(onward.run(inflow, timeouts, upgrade, &progress));
         pump::both(upload, answer).await
     }
 

@@ -7,6 +7,7 @@ use crate::{
 use std::time::Duration;
 use weir_plan::{route::Route, router::Ask};
 use weir_policy::{Flow, Reply, Visit};
+use weir_reactor::nest;
 
 /// How long an exchange waits for the answer to a question of a policy; after that the policy decides without.
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
@@ -68,7 +69,7 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
                 Flow::Close(reason) => return Err(Fault::Denied(reason)),
                 Flow::Ask(call) => {
                     let desk = &self.line.desk;
-                    let asking = desk.waiting.ask(desk.helm.outlet(), call);
+                    let asking = nest(desk.waiting.ask(desk.helm.outlet(), call));
                     // Too late is as good as no answer: the policy decides by what it has.
                     let _late = self.line.watch.limit(ANSWER_WAIT, asking).await;
                 }

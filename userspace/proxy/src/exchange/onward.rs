@@ -125,7 +125,7 @@ impl<K: Sink> Onward<'_, K> {
             let (seen, done) = (progress.moved.get(), progress.done.get());
             let read_or_gone = pump::unless_gone(self.sink, progress, reading.as_mut());
             match self.line.watch.limit(first_byte, read_or_gone).await {
-                Ok(read) => return read,
+                Ok(read) => return read?.map_err(Broken::of_upstream),
                 Err(_) if self.line.watch.is_over() => return Err(Fault::UpstreamSlow),
                 Err(_) if !done || progress.moved.get() > seen => {}
                 Err(_) => return Err(Fault::UpstreamSlow),

@@ -13,7 +13,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use weir_message::Head;
-use weir_reactor::{Pump, now};
+use weir_reactor::{Pump, now, unless};
 
 /// What bounds an upload.
 #[derive(Clone, Copy)]
@@ -132,7 +132,7 @@ pub(super) async fn download<I: Source, K: Sink>(
     progress: &Progress<'_>,
 ) -> Result<(), Fault> {
     if !inflow.is_ready() {
-        to_client(watch, idle, sink.flush()).await?;
+        to_client(watch.limit(idle, sink.flush()).await)?;
     }
     let mut splice = Pump::default();
     loop {
@@ -143,15 +143,16 @@ pub(super) async fn download<I: Source, K: Sink>(
         }
         let wait = async || unless_gone(sink, progress, inflow.chunk()).await;
         let piece = while_moving((watch, idle), progress, wait).await;
-        let Some(data) = piece.unwrap_or(Err(Fault::UpstreamSlow))? else { break };
+        let piece = piece.unwrap_or(Err(Fault::UpstreamSlow))?;
+        let Some(data) = piece.map_err(Broken::of_upstream)? else { break };
         let more = inflow.is_ready();
         progress.tally.sent(data.len());
-        to_client(watch, idle, sink.chunk(data, more)).await?;
+        to_client(watch.limit(idle, sink.chunk(data, more)).await)?;
         progress.moved.set(now());
     }
     inflow.trailers(trailers).await.map_err(Broken::of_upstream)?;
     let trailers = Some(&*trailers).filter(|trailers| !trailers.is_empty());
-    to_client(watch, idle, sink.end(trailers)).await
+    to_client(watch.limit(idle, sink.end(trailers)).await)
 }
 
 /// Moves a piece of the body past user space, if that can be: the number of bytes.
@@ -165,7 +166,7 @@ async fn past<I: Source, K: Sink>(
     if !splice::is_worth_it(pump, inflow, outflow) {
         return Ok(None);
     }
-    to_client(watch, idle, outflow.flush()).await?;
+    to_client(watch.limit(idle, outflow.settle()).await)?;
     let step = async || splice::step(pump, inflow, outflow).await;
     let step = while_moving((watch, idle), progress, step).await.unwrap_or(Err(Broken::Slow));
     // Bytes that were received and not sent tell who failed.
@@ -189,25 +190,17 @@ async fn while_moving<T>(
 }
 
 /// Waits for the upstream, unless the client goes away first: then nobody wants what is waited for.
-pub(super) async fn unless_gone<K: Sink, T>(
+pub(super) fn unless_gone<K: Sink, T>(
     sink: &mut K,
     progress: &Progress<'_>,
     waiting: impl Future<Output = Result<T, Broken>>,
-) -> Result<T, Fault> {
-    let mut waiting = pin!(waiting);
-    poll_fn(|cx| match waiting.as_mut().poll(cx) {
-        Poll::Ready(done) => Poll::Ready(done.map_err(Broken::of_upstream)),
-        Poll::Pending => sink.poll_gone(cx, !progress.done.get()).map(|()| Err(Fault::ClientGone)),
-    })
-    .await
+) -> impl Future<Output = Result<Result<T, Broken>, Fault>> {
+    unless(move |cx| sink.poll_gone(cx, !progress.done.get()).map(|()| Fault::ClientGone), waiting)
 }
 
-async fn to_client(
-    watch: &Watch,
-    idle: Duration,
-    sending: impl Future<Output = Result<(), Broken>>,
-) -> Result<(), Fault> {
-    watch.limit(idle, sending).await.unwrap_or(Err(Broken::Slow)).map_err(Broken::of_client)
+/// What became of bytes for the client.
+fn to_client(sent: Result<Result<(), Broken>, Elapsed>) -> Result<(), Fault> {
+    sent.unwrap_or(Err(Broken::Slow)).map_err(Broken::of_client)
 }
 
 /// Runs an upload and the wait for its answer together. The answer decides: once it is complete, what is left of the

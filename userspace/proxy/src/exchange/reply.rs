@@ -10,6 +10,7 @@ use crate::{
 };
 use weir_message::{Error, Framing, Method, Name, Version, h1::Delivery};
 use weir_policy::{Leave, Reply};
+use weir_reactor::nest;
 
 /// A request body that is not wanted is read away up to this size, so that the connection lives on.
 const DRAIN_BYTES_MAX: u64 = 64 * 1024;
@@ -58,7 +59,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         let told = if self.listener.proxy_status { proxy_status::of(fault) } else { None };
         let fields = [fault.field(), told.map(|told| (proxy_status::NAME, told))];
         match self.problem(fault.status(), fault.detail(), fields).await {
-            Ok(()) if self.record.keep && self.drain_body().await => Ends::Keep,
+            Ok(()) if self.record.keep && self.is_read().await => Ends::Keep,
             Ok(()) | Err(_) => Ends::Close,
         }
     }
@@ -145,11 +146,13 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         });
     }
 
+    /// Whether nothing of the request is unread, or what was is read away.
+    pub(super) async fn is_read(&mut self) -> bool {
+        self.source.is_done() || nest(self.drain_body()).await
+    }
+
     /// Reads away what the client still sends of its body. False if the connection cannot be used again.
-    pub(super) async fn drain_body(&mut self) -> bool {
-        if self.source.is_done() {
-            return true;
-        }
+    async fn drain_body(&mut self) -> bool {
         let source = &mut *self.source;
         let drained = async {
             let mut left = DRAIN_BYTES_MAX;

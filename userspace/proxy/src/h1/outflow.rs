@@ -1,8 +1,9 @@
 //! The sending half of an HTTP/1 connection, either side: a head and the first of the body leave in one piece.
 use crate::{fault::Broken, stream::Stream};
+use std::future::poll_fn;
 use std::rc::Rc;
 use weir_message::{Framing, Head, chunk};
-use weir_reactor::Buf;
+use weir_reactor::{Buf, put_sheet, take_sheet};
 
 /// Pieces up to this size are copied behind what waits already; larger ones are sent from where they are.
 const COPY_MAX: usize = 2 * 1024;
@@ -12,7 +13,7 @@ const KEEP_MAX: usize = 16 * 1024;
 /// Sends messages.
 pub(crate) struct Outflow {
     stream: Rc<Stream>,
-    /// Written and not sent. Lent to the send while it runs.
+    /// Written and not sent.
     out: Vec<u8>,
     framing: Framing,
     /// Bytes that a declared length still promises.
@@ -24,25 +25,19 @@ impl Outflow {
         Outflow { stream, out: Vec::new(), framing: Framing::Empty, owed: 0 }
     }
 
-    /// Takes memory to write into.
-    pub(crate) fn lend(&mut self, memory: Vec<u8>) {
-        if self.out.is_empty() {
-            self.out = memory;
-        }
-    }
-
-    /// Gives the memory back; what was not sent will never be.
-    pub(crate) fn take_back(&mut self) -> Vec<u8> {
-        let mut memory = std::mem::take(&mut self.out);
-        memory.clear();
-        memory
-    }
-
     /// Begins a message whose head `write` puts behind what waits. Nothing is sent yet.
     pub(crate) fn head(&mut self, framing: Framing, write: impl FnOnce(&mut Vec<u8>)) {
         self.framing = framing;
         self.owed = if let Framing::Length(length) = framing { length } else { 0 };
-        write(&mut self.out);
+        write(self.out());
+    }
+
+    /// The memory to write into. An idle connection has none.
+    fn out(&mut self) -> &mut Vec<u8> {
+        if self.out.capacity() == 0 {
+            self.out = take_sheet();
+        }
+        &mut self.out
     }
 
     /// Adds bytes of the body that are not in a buffer of the pool. Nothing is sent yet.
@@ -50,8 +45,8 @@ impl Outflow {
         self.owed = self.owed.saturating_sub(data.len() as u64);
         match self.framing {
             Framing::Empty => {}
-            Framing::Chunked => chunk::write_chunk(data, &mut self.out),
-            Framing::Length(_) | Framing::UntilClose => self.out.extend_from_slice(data),
+            Framing::Chunked => chunk::write_chunk(data, self.out()),
+            Framing::Length(_) | Framing::UntilClose => self.out().extend_from_slice(data),
         }
     }
 
@@ -70,11 +65,11 @@ impl Outflow {
         }
         self.owed = self.owed.saturating_sub(data.len() as u64);
         if self.framing != Framing::Chunked {
-            return self.send_behind(data).await;
+            return self.post(Some(data)).await;
         }
-        chunk::write_size(data.len(), &mut self.out);
-        self.send_behind(data).await?;
-        self.out.extend_from_slice(chunk::CHUNK_END);
+        chunk::write_size(data.len(), self.out());
+        self.post(Some(data)).await?;
+        self.out().extend_from_slice(chunk::CHUNK_END);
         Ok(())
     }
 
@@ -95,41 +90,38 @@ impl Outflow {
     /// Ends the message.
     pub(crate) async fn end(&mut self, trailers: Option<&Head>) -> Result<(), Broken> {
         if self.framing == Framing::Chunked {
-            chunk::write_last(trailers, &mut self.out);
+            chunk::write_last(trailers, self.out());
         }
         self.flush().await
     }
 
-    /// Whether the message has all the bytes that its head declares.
+    /// Whether the message has all the bytes that its head declares, and all of them are sent.
     pub(crate) fn is_complete(&self) -> bool {
-        self.owed == 0
+        self.owed == 0 && self.out.is_empty() && !self.stream.has_posted()
     }
 
-    /// Sends what waits.
+    /// Sends what waits, without waiting for that: what comes next does.
     pub(crate) async fn flush(&mut self) -> Result<(), Broken> {
-        if self.out.is_empty() {
-            return Ok(());
-        }
-        let (sent, out) = self.stream.send(std::mem::take(&mut self.out)).await;
-        self.put_back(out);
-        Ok(sent?)
+        if self.out.is_empty() { Ok(()) } else { self.post(None).await }
+    }
+
+    /// Waits until everything is sent.
+    pub(crate) async fn settle(&mut self) -> Result<(), Broken> {
+        self.flush().await?;
+        Ok(poll_fn(|cx| self.stream.poll_posted(cx)).await?)
     }
 
     /// Sends what waits and then the data, in one operation if the stream can.
-    async fn send_behind(&mut self, data: Buf) -> Result<(), Broken> {
-        if self.out.is_empty() {
-            let (sent, _data) = self.stream.send(data).await;
-            return Ok(sent?);
-        }
-        let (sent, out) = self.stream.send_pair(std::mem::take(&mut self.out), data).await;
-        self.put_back(out);
-        Ok(sent?)
+    async fn post(&mut self, data: Option<Buf>) -> Result<(), Broken> {
+        poll_fn(|cx| self.stream.poll_posted(cx)).await?;
+        Ok(self.stream.post(std::mem::take(&mut self.out), data)?)
     }
+}
 
-    fn put_back(&mut self, mut out: Vec<u8>) {
-        out.clear();
-        if out.capacity() <= KEEP_MAX {
-            self.out = out;
+impl Drop for Outflow {
+    fn drop(&mut self) {
+        if self.out.capacity() > 0 {
+            put_sheet(std::mem::take(&mut self.out));
         }
     }
 }

@@ -6,19 +6,20 @@ use crate::{
     fault::{Broken, Fault},
     half::{Answering, Asking, Sink, Source},
     line::Line,
+    lot,
     snapshot::Snapshot,
     stream::Stream,
 };
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 use weir_message::{
     Framing, Head, Method, Response,
     h1::{Delivery, write_response},
 };
 use weir_plan::listener::Listener;
-use weir_reactor::{Buf, nest};
+use weir_reactor::{Buf, nest, now};
 
 /// How long a client may go on sending after an answer that ends its connection, so that it can read the answer.
 const LINGER: Duration = Duration::from_secs(2);
@@ -129,51 +130,88 @@ impl Sink for Answer {
     }
 }
 
-/// Serves a connection until either side is done with it. Between requests it holds no buffer, and of the machinery of an
-/// exchange nothing.
-pub(crate) async fn run(Opened { line, mut snapshot, stream, early }: Opened) {
+/// How the wait for a request ends.
+enum Waited {
+    /// Something has come.
+    News,
+    /// Nothing will, or nothing more is wanted.
+    Over,
+    /// It takes long; the moment until which it may.
+    Long(Instant),
+}
+
+/// Serves a connection until either side is done with it, or it has been idle for so long that it is given back, with the
+/// moment until which it may be. Between requests it holds no buffer, and of the machinery of an exchange nothing.
+pub(crate) async fn run(
+    Opened { line, mut snapshot, stream, early }: Opened,
+) -> Option<(Rc<Line>, Stream, Instant)> {
     let stream = Rc::new(stream);
-    let Some(listener) = snapshot.listener(&line.gate.bind) else { return };
+    let listener = snapshot.listener(&line.gate.bind)?;
     let mut inflow = Inflow::new(Rc::clone(&stream), snapshot.rules(listener).limits);
     inflow.begin_with(early);
     let mut answer =
         Answer { outflow: Outflow::new(Rc::clone(&stream)), stream, begun: false, end_counts: false };
     loop {
-        let idle = snapshot
-            .listener(&line.gate.bind)
-            .map_or(Duration::ZERO, |listener| listener.limits.idle_timeout);
-        if !wait(&line, &inflow, idle).await {
-            break;
+        let listener = snapshot.listener(&line.gate.bind);
+        let idle = listener.map_or(Duration::ZERO, |listener| listener.limits.idle_timeout);
+        match wait(&line, &inflow, idle).await {
+            Waited::News => {}
+            Waited::Long(until) => {
+                drop(inflow);
+                let Answer { outflow, stream, .. } = answer;
+                drop(outflow);
+                return Rc::into_inner(stream).map(|stream| (line, stream, until));
+            }
+            Waited::Over => {
+                settle(&line, &mut answer, idle).await;
+                return None;
+            }
         }
         snapshot = line.snapshot();
-        let Some(listener) = snapshot.listener(&line.gate.bind) else { break };
+        let listener = snapshot.listener(&line.gate.bind)?;
         match nest(one(&line, &snapshot, listener, &mut inflow, &mut answer)).await {
-            Some(Ends::Keep) => {}
+            Some(Ends::Keep) => continue,
+            Some(Ends::Abort) => answer.stream.reset(),
             Some(Ends::Close) => {
+                settle(&line, &mut answer, listener.limits.idle_timeout).await;
                 nest(linger(&line, &answer.stream, &mut inflow)).await;
-                break;
             }
-            Some(Ends::Abort) => {
-                answer.stream.reset();
-                break;
-            }
-            None => break,
+            None => settle(&line, &mut answer, idle).await,
         }
+        return None;
     }
 }
 
-/// Waits until something comes. False when nothing will.
-async fn wait(line: &Line, inflow: &Inflow, idle: Duration) -> bool {
+/// Gives an answer that is still on its way the time it may take: a client may keep its window shut.
+async fn settle(line: &Line, answer: &mut Answer, idle: Duration) {
+    if answer.stream.has_posted() {
+        line.watch.bound(None);
+        // Whatever the outcome, the connection is over.
+        let _gone = line.watch.limit(idle, answer.outflow.settle()).await;
+    }
+}
+
+/// Waits until something comes.
+async fn wait(line: &Line, inflow: &Inflow, idle: Duration) -> Waited {
     line.watch.bound(None);
-    let (mut until, mut late) = (None, None);
+    let (begun, mut until, mut late, mut long) = (now(), None, None, None);
+    let mut parks = idle > lot::PARK_AFTER * 4;
     poll_fn(|cx| {
         if inflow.poll_ready(cx).is_ready() {
-            return Poll::Ready(true);
+            return Poll::Ready(Waited::News);
         }
         if line.is_draining() {
-            return line.watch.poll_limit(&mut late, LAST_WAIT, cx).map(|()| false);
+            return line.watch.poll_limit(&mut late, LAST_WAIT, cx).map(|()| Waited::Over);
         }
-        line.watch.poll_limit(&mut until, idle, cx).map(|()| false)
+        if parks {
+            ready!(line.watch.poll_limit(&mut long, lot::PARK_AFTER, cx));
+            if !inflow.stream().has_posted() {
+                return Poll::Ready(Waited::Long(begun + idle));
+            }
+            // The client takes its time with the last answer; such a connection is not idle yet.
+            parks = false;
+        }
+        line.watch.poll_limit(&mut until, idle, cx).map(|()| Waited::Over)
     })
     .await
 }
@@ -191,7 +229,6 @@ async fn one(
     }
     let mut scratch = line.desk.borrow_scratch();
     (answer.begun, answer.end_counts) = (false, listener.aborts_on_half_close);
-    answer.outflow.lend(std::mem::take(&mut scratch.out));
     line.requests.set(line.requests.get().saturating_add(1));
     let rules = snapshot.rules(listener);
     let head =
@@ -207,7 +244,6 @@ async fn one(
             exchange::run(Setting { line, snapshot, listener }, &mut scratch, (inflow, answer), head).await
         }
     };
-    scratch.out = answer.outflow.take_back();
     line.desk.return_scratch(scratch);
     Some(ends)
 }

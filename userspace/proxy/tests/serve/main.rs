@@ -22,6 +22,7 @@ mod client;
 mod frames;
 mod framing;
 mod http2;
+mod idle;
 mod origin;
 mod origin2;
 mod plans;
@@ -55,6 +56,7 @@ fn main() {
         .chain(policies::TESTS)
         .chain(balance::TESTS)
         .chain(safety::TESTS)
+        .chain(idle::TESTS)
         .chain(team::TESTS);
     let trials = tests.map(|(name, test)| {
         let run = move || -> Result<(), Failed> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use weir_meter::{Block, Count, Directory};
 use weir_plan::Plan;
-use weir_proxy::{Board, Helm, Place, Socket, Team, Worker, open};
+use weir_proxy::{Board, Crowd, Helm, Place, Socket, Team, Worker, open};
 use weir_reactor::{Config, Reactor};
 
 /// A running worker. Dropping it drains it.
@@ -14,6 +14,7 @@ pub struct Rig {
     pub address: SocketAddr,
     pub block: Arc<Block>,
     pub board: Arc<Board>,
+    pub crowd: Arc<Crowd>,
     pub plans: Arc<ArcSwap<Plan>>,
     pub helm: Helm,
     thread: Option<JoinHandle<()>>,
@@ -38,7 +39,7 @@ impl Rig {
     pub fn several(plan: Plan, cpus: &[usize]) -> Vec<Rig> {
         let sets = open(&plan, cpus).unwrap();
         let board = Arc::new(Board::new(u32::try_from(cpus.len()).unwrap()));
-        let (crowd, directory) = (Arc::default(), Arc::new(Mutex::new(Directory::default())));
+        let (crowd, directory) = (Arc::<Crowd>::default(), Arc::new(Mutex::new(Directory::default())));
         let plans = Arc::new(ArcSwap::from_pointee(plan));
         let start = |(sockets, place): (Vec<Socket>, Place)| {
             let fd = sockets[0].fd.try_clone().unwrap();
@@ -57,8 +58,8 @@ impl Rig {
             let thread = std::thread::spawn(move || {
                 worker.run(config(), |helm| send.send(helm).unwrap()).unwrap();
             });
-            let (board, plans) = (Arc::clone(&board), Arc::clone(&plans));
-            Rig { address, block, board, plans, helm: receive.recv().unwrap(), thread: Some(thread) }
+            let (board, crowd, plans) = (Arc::clone(&board), Arc::clone(&crowd), Arc::clone(&plans));
+            Rig { address, block, board, crowd, plans, helm: receive.recv().unwrap(), thread: Some(thread) }
         };
         sets.into_iter().zip(Team::places(cpus.len())).map(start).collect()
     }

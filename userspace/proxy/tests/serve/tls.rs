@@ -43,14 +43,20 @@ pub fn certificate(name: &str) -> (Arc<ServerConfig>, RootCertStore) {
     (Arc::new(config), roots)
 }
 
-type Session = StreamOwned<ClientConnection, TcpStream>;
+pub type Session = StreamOwned<ClientConnection, TcpStream>;
 
-fn connect(address: SocketAddr, name: &str, config: ClientConfig) -> Session {
+pub fn connect(address: SocketAddr, name: &str, config: ClientConfig) -> Session {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let session =
         ClientConnection::new(Arc::new(config), ServerName::try_from(name.to_owned()).unwrap()).unwrap();
     StreamOwned::new(session, stream)
+}
+
+/// Asks once, and expects the answer of the origin that knows one.
+pub fn ask(session: &mut Session) {
+    session.write_all(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n").unwrap();
+    expect(session, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nVia: 1.1 weir\r\n\r\nhello");
 }
 
 fn expect(session: &mut Session, want: &str) {
@@ -70,8 +76,7 @@ fn versions() {
         let client = client.with_root_certificates(roots.clone()).with_no_client_auth();
         let mut session = connect(rig.address, "a.example", client);
         for _ in 0..3 {
-            session.write_all(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n").unwrap();
-            expect(&mut session, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nVia: 1.1 weir\r\n\r\nhello");
+            ask(&mut session);
         }
         session.write_all(b"GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n").unwrap();
         let mut rest = String::new();

@@ -1,0 +1,231 @@
+//! Where connections wait that have been idle for a while: without a task, a timer and anything of an exchange, so that
+//! one is little more than its descriptor. The attendant gives each a task again when something comes, and ends those
+//! whose time is over.
+use crate::{
+    connection::{self, Opened},
+    desk::Desk,
+    gate::Gate,
+    line::{Line, Open, Secured},
+    stream::Stream,
+    watch::Watch,
+};
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use weir_message::Scheme;
+use weir_reactor::{called, now, sleep, spawn, ticket};
+use weir_wire::Reason;
+
+/// How long a connection is idle before it comes here. Busy ones never do.
+pub(crate) const PARK_AFTER: Duration = Duration::from_millis(500);
+/// How often a part of the lot is looked through for connections whose time is over, and how many parts there are.
+const ROUND: Duration = Duration::from_millis(100);
+const PARTS: usize = 10;
+
+/// One connection that waits.
+struct Parked {
+    stream: Stream,
+    gate: Rc<Gate>,
+    open: Rc<Open>,
+    socket: SocketAddr,
+    requests: u32,
+    /// When it has waited for too long, in milliseconds of the lot's clock.
+    until_ms: u64,
+    /// What only some have.
+    more: Option<Box<More>>,
+}
+
+/// What a PROXY header and a handshake have told.
+struct More {
+    peer: SocketAddr,
+    local: SocketAddr,
+    secured: Option<Secured>,
+    server_name: Option<Box<str>>,
+}
+
+/// All connections of a worker that wait, each under the number of its ticket.
+pub(crate) struct Lot {
+    places: RefCell<Vec<Option<Parked>>>,
+    free: RefCell<Vec<u32>>,
+    /// Where the next round begins, and when.
+    round: Cell<usize>,
+    next_round: Cell<Instant>,
+    epoch: Instant,
+}
+
+impl Default for Lot {
+    fn default() -> Lot {
+        let (places, free, epoch) = (RefCell::default(), RefCell::default(), Instant::now());
+        Lot { places, free, round: Cell::new(0), next_round: Cell::new(epoch), epoch }
+    }
+}
+
+impl Lot {
+    fn ms(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Takes a connection in that has nothing to say and nothing on its way, until that moment. If something has come
+    /// meanwhile, it is called at once.
+    pub(crate) fn park(&self, line: &Line, stream: Stream, until: Instant) {
+        let (parked, was_empty) = (Parked::new(line, stream, self.ms(until)), self.is_empty());
+        let mut places = self.places.borrow_mut();
+        let number = self.free.borrow_mut().pop().unwrap_or_else(|| {
+            places.push(None);
+            u32::try_from(places.len() - 1).unwrap_or(u32::MAX)
+        });
+        if let Some(place) = places.get_mut(number as usize) {
+            let waker = ticket(number);
+            let has_news = parked.stream.poll_readable(&mut Context::from_waker(&waker)).is_ready();
+            *place = Some(parked);
+            // The attendant of an empty lot does not look at the clock.
+            if has_news || was_empty {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Takes those out of which `wanted` is true.
+    fn take_where(&self, range: std::ops::Range<usize>, wanted: impl Fn(&Parked) -> bool) -> Vec<Parked> {
+        let (mut places, mut free) = (self.places.borrow_mut(), self.free.borrow_mut());
+        let mut taken = Vec::new();
+        for (number, place) in places.iter_mut().enumerate().take(range.end).skip(range.start) {
+            if place.as_ref().is_some_and(&wanted) {
+                taken.extend(place.take());
+                free.extend(u32::try_from(number));
+            }
+        }
+        taken
+    }
+
+    /// Takes one out that has something to say. Numbers are called late or twice at times.
+    fn take_called(&self, number: u32) -> Option<Parked> {
+        let mut places = self.places.borrow_mut();
+        let place = places.get_mut(number as usize)?;
+        let waker = ticket(number);
+        if place.as_ref()?.stream.poll_readable(&mut Context::from_waker(&waker)).is_pending() {
+            return None;
+        }
+        self.free.borrow_mut().push(number);
+        place.take()
+    }
+
+    /// Ends those of the next part whose time is over.
+    fn look_through(&self) {
+        let (all, begin) = (self.places.borrow().len(), self.round.get());
+        let end = begin + all.div_ceil(PARTS).max(1);
+        self.round.set(if end >= all { 0 } else { end });
+        self.next_round.set(now() + ROUND);
+        let now_ms = self.ms(now());
+        drop(self.take_where(begin..end.min(all), |parked| parked.until_ms <= now_ms));
+    }
+
+    /// Ends those whose client is banned, and wakes those of which no further request is wanted.
+    fn answer_roll_call(&self, desk: &Rc<Desk>) {
+        for _ended in self.take_where(0..usize::MAX, |parked| desk.crowd.is_barred(parked.socket.ip())) {
+            desk.block.refuse(Reason::Banned as u8);
+        }
+        let all = desk.is_draining();
+        for parked in self.take_where(0..usize::MAX, |parked| all || parked.gate.is_shut()) {
+            parked.go_on(desk);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.places.borrow().len() == self.free.borrow().len()
+    }
+
+    /// Ends all of them, with the worker.
+    pub(crate) fn clear(&self) {
+        drop(self.take_where(0..usize::MAX, |_| true));
+    }
+}
+
+impl Parked {
+    fn new(line: &Line, stream: Stream, until_ms: u64) -> Parked {
+        let is_plain = line.peer == line.socket && line.scheme == Scheme::Http;
+        let more = (!is_plain).then(|| {
+            Box::new(More {
+                peer: line.peer,
+                local: line.local,
+                secured: line.secured,
+                server_name: line.server_name.clone(),
+            })
+        });
+        Parked {
+            stream,
+            gate: Rc::clone(&line.gate),
+            open: Rc::clone(&line.open),
+            socket: line.socket,
+            requests: line.requests.get(),
+            until_ms,
+            more,
+        }
+    }
+
+    /// Gives the connection a task again.
+    fn go_on(self, desk: &Rc<Desk>) {
+        let Parked { stream, gate, open, socket, requests, more, .. } = self;
+        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let more = more.map_or_else(
+            || More {
+                peer: socket,
+                local: stream.local().unwrap_or(nowhere),
+                secured: None,
+                server_name: None,
+            },
+            |more| *more,
+        );
+        let line = Rc::new(Line {
+            desk: Rc::clone(desk),
+            gate: Rc::clone(&gate),
+            socket,
+            peer: more.peer,
+            local: more.local,
+            scheme: if matches!(stream, Stream::Tls(_)) { Scheme::Https } else { Scheme::Http },
+            secured: more.secured,
+            server_name: more.server_name,
+            watch: Watch::new(),
+            requests: Cell::new(requests),
+            open,
+        });
+        let snapshot = line.snapshot();
+        let opened = Opened { line, snapshot, stream, early: None };
+        spawn(gate.hold(Rc::clone(desk), socket.ip(), move || connection::again(opened)));
+    }
+}
+
+/// Attends to the lot for as long as the worker runs.
+pub(crate) async fn attend(desk: Rc<Desk>) {
+    let (mut numbers, mut roll_calls, mut entry) = (Vec::new(), desk.roll_calls(), None);
+    let mut round = sleep(ROUND);
+    loop {
+        {
+            let mut called = pin!(called(&mut numbers));
+            poll_fn(|cx| {
+                entry.get_or_insert_with(|| desk.enlist(cx.waker()));
+                let is_due = !desk.lot.is_empty() && pin!(&mut round).poll(cx).is_ready();
+                let is_called = called.as_mut().poll(cx).is_ready() || roll_calls != desk.roll_calls();
+                if is_due || is_called { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        }
+        for number in numbers.drain(..) {
+            if let Some(parked) = desk.lot.take_called(number) {
+                parked.go_on(&desk);
+            }
+        }
+        if !desk.lot.is_empty() && now() >= desk.lot.next_round.get() {
+            desk.lot.look_through();
+            round.reset(desk.lot.next_round.get());
+        }
+        if roll_calls != desk.roll_calls() {
+            roll_calls = desk.roll_calls();
+            desk.lot.answer_roll_call(&desk);
+        }
+    }
+}

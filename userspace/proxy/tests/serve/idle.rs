@@ -1,0 +1,113 @@
+//! Connections that wait for their next request: after a while they have no task of their own, and go on all the same.
+use crate::Test;
+use crate::client::Client;
+use crate::origin::Origin;
+use crate::plans::Draft;
+use crate::rig::Rig;
+use crate::tls::{ask, certificate, connect};
+use rustls::ClientConfig;
+use std::time::{Duration, Instant};
+use weir_meter::Count;
+use weir_proxy::Barred;
+
+pub const TESTS: &[Test] = &[
+    ("a_connection_that_was_parked_serves_its_next_request", parked),
+    ("a_tls_session_that_was_parked_serves_its_next_request", parked_tls),
+    ("a_parked_connection_ends_when_its_time_is_over", over),
+    ("a_worker_that_drains_ends_parked_connections", drained),
+    ("a_ban_ends_parked_connections", banned),
+];
+
+const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// The tasks of the worker, as it says itself.
+#[expect(clippy::disallowed_methods, reason = "between two looks at a condition with a deadline")]
+fn wait_for_tasks(rig: &Rig, what: &str, tasks: impl Fn(u64) -> bool) -> u64 {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let _asked = rig.helm.beats();
+        std::thread::sleep(Duration::from_millis(5));
+        let live = rig.helm.counters().tasks_live;
+        if tasks(live) {
+            return live;
+        }
+        assert!(Instant::now() < deadline, "{what}: {live} tasks after 10 s");
+    }
+}
+
+/// A worker, and how many tasks it has while nobody is connected.
+fn rig(idle: Duration) -> (Rig, u64, Origin) {
+    let origin = Origin::fixed();
+    let mut draft = Draft::to(origin.address);
+    draft.listener.limits.idle_timeout = idle;
+    let rig = Rig::new(draft.finish());
+    let at_rest = wait_for_tasks(&rig, "the worker says how it is", |tasks| tasks > 0);
+    (rig, at_rest, origin)
+}
+
+/// A client whose connection has served a request and was parked after it.
+fn park(rig: &Rig, at_rest: u64) -> Client {
+    let mut client = Client::new(rig.address);
+    client.send(REQUEST);
+    assert!(client.answer().starts_with("HTTP/1.1 200"));
+    wait_for_tasks(rig, "the connection has a task first", |tasks| tasks > at_rest);
+    wait_for_tasks(rig, "the connection is parked", |tasks| tasks == at_rest);
+    assert_eq!(rig.count(Count::Closed), 0, "it is open nevertheless");
+    client
+}
+
+fn parked() {
+    let (rig, at_rest, _origin) = rig(Duration::from_secs(60));
+    let mut client = park(&rig, at_rest);
+    for _ in 0..2 {
+        client.send(REQUEST);
+        assert!(client.answer().starts_with("HTTP/1.1 200"));
+    }
+    wait_for_tasks(&rig, "it is parked again", |tasks| tasks == at_rest);
+    client.send(format!("{REQUEST}{REQUEST}"));
+    let twice = client.bytes(2 * "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nVia: 1.1 weir\r\n\r\nhello".len());
+    assert!(twice.ends_with(b"hello"));
+    assert_eq!(rig.count(Count::Accepted), 1);
+    client.finish_sending();
+    assert_eq!(client.rest(), (String::new(), true));
+}
+
+fn parked_tls() {
+    let origin = Origin::fixed();
+    let (config, roots) = certificate("a.example");
+    let mut draft = Draft::to(origin.address);
+    draft.tls(config);
+    draft.listener.limits.idle_timeout = Duration::from_secs(60);
+    let rig = Rig::new(draft.finish());
+    let at_rest = wait_for_tasks(&rig, "the worker says how it is", |tasks| tasks > 0);
+    let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let mut session = connect(rig.address, "a.example", client);
+    for _ in 0..3 {
+        ask(&mut session);
+        wait_for_tasks(&rig, "the session is parked", |tasks| tasks == at_rest);
+    }
+    assert_eq!((rig.count(Count::Accepted), rig.count(Count::Closed)), (1, 0));
+}
+
+fn over() {
+    let (rig, at_rest, _origin) = rig(Duration::from_secs(3));
+    let mut client = park(&rig, at_rest);
+    assert_eq!(client.rest(), (String::new(), true));
+    assert_eq!(rig.count(Count::Closed), 1);
+}
+
+fn drained() {
+    let (mut rig, at_rest, _origin) = rig(Duration::from_secs(60));
+    let mut client = park(&rig, at_rest);
+    rig.drain();
+    assert_eq!(client.rest(), (String::new(), true));
+}
+
+fn banned() {
+    let (rig, at_rest, _origin) = rig(Duration::from_secs(60));
+    let mut client = park(&rig, at_rest);
+    rig.crowd.bar(Barred::new([client.stream.local_addr().unwrap().ip()].into_iter(), 64));
+    assert!(rig.helm.expel());
+    assert_eq!(client.rest().0, "");
+    assert_eq!(rig.count(Count::Closed), 1);
+}
