@@ -1,7 +1,7 @@
 //! A program with its shield on, replaced by another one: bans and rules stay in force at every moment, and clients are heard.
 
 use crate::process::{PATIENCE, Weir, until};
-use crate::succession::{Stranger, children, installed};
+use crate::succession::{Stranger, children, copy, installed};
 use crate::wire::{ABUSER, Bpffs, HONEST, SERVER, Wire};
 use libtest_mimic::{Failed, Trial};
 use std::io::{Read, Write};
@@ -147,7 +147,7 @@ fn takes_over() -> Result<(), Failed> {
     Traffic::beside(&wire, |traffic| {
         traffic.go_on();
         std::fs::rename(place.path().join("weir"), place.path().join("old")).unwrap();
-        std::fs::copy(place.path().join("old"), place.path().join("weir")).unwrap();
+        copy(&place.path().join("old"), &place.path().join("weir"));
         first.signal("USR2");
         until("a successor starts", || {
             second = children(first.pid()).first().copied().map(Stranger);

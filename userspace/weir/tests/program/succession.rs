@@ -79,10 +79,16 @@ fn ask(port: u16) -> std::io::Result<()> {
     whole.then_some(()).ok_or_else(|| std::io::Error::other(format!("cut off after {answer:?}")))
 }
 
+/// Copies a program in another process: a descriptor open for writing in this one would pass to whatever another trial starts
+/// meanwhile, and the kernel executes no file that somebody may write.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    assert!(Command::new("cp").args([from, to]).status().unwrap().success());
+}
+
 /// The program under test at a place of its own, so that another one can be put there.
 pub(crate) fn installed(directory: &Path) -> Command {
     let program = directory.join("weir");
-    std::fs::copy(weir().get_program(), &program).unwrap();
+    copy(Path::new(weir().get_program()), &program);
     let mut command = Command::new(program);
     command.env_remove("WEIR_LOG").env_remove("WEIR_SOCKET");
     command
@@ -121,7 +127,7 @@ fn takes_over() -> Result<(), Failed> {
     clients.go_on();
     // A newer version is put in the place of the running one, as a package manager does.
     std::fs::rename(place.path().join("weir"), place.path().join("old"))?;
-    std::fs::copy(place.path().join("old"), place.path().join("weir"))?;
+    copy(&place.path().join("old"), &place.path().join("weir"));
     first.signal("USR2");
     let mut second = None;
     until("a successor starts", || {
