@@ -14,7 +14,7 @@ use crate::host;
 use crate::key;
 use crate::listener::{Service, Tunnel};
 use crate::route::{Action, Redirect, Route};
-use crate::router::{Ask, Entry};
+use crate::router::{Ask, Conditions, Entry, Miss};
 use crate::upstream::Upstream;
 
 /// What would become of a request.
@@ -130,7 +130,7 @@ fn tried(plan: &Plan, ask: &Ask<'_>, found: Option<&Entry>) -> (Vec<Tried>, usiz
         } else if !entry.path_holds(ask.request.path()) {
             Some("its path is another one".to_owned())
         } else {
-            rule.conditions.miss(ask).map(|miss| miss.to_string())
+            rule.conditions.miss(ask).map(|miss| missed(&miss, &rule.conditions))
         };
         if tried.len() < TRIED_MAX || is_found {
             let pattern = format!("{}{}", entry.host.spell(), entry.path.spell());
@@ -143,6 +143,18 @@ fn tried(plan: &Plan, ask: &Ask<'_>, found: Option<&Entry>) -> (Vec<Tried>, usiz
         }
     }
     (tried, left_out)
+}
+
+/// Why a condition does not hold, with what it asks for where that is short.
+fn missed(miss: &Miss<'_>, conditions: &Conditions) -> String {
+    match miss {
+        Miss::Method => format!("{miss}: {}", conditions.methods.join(", ")),
+        Miss::Source => {
+            let networks: Vec<String> = conditions.sources.iter().map(ToString::to_string).collect();
+            format!("{miss}: {}", networks.join(", "))
+        }
+        _ => miss.to_string(),
+    }
 }
 
 fn action(route: &Route) -> String {

@@ -41,7 +41,7 @@ fn each_step_is_told() {
         Some(("X-User", "alice")),
         "listener  edge
   not     elsewhere  b.net/*: its host is another one
-  not     posted  */users/{id}: it is for other methods
+  not     posted  */users/{id}: it is for other methods: POST
 route     user  */users/{id}
   capture id = 17
 action    The upstream `users` answers.

@@ -96,7 +96,7 @@ fn followed() -> Result<(), Failed> {
     trace(
         &["GET", "http://a.test/users/17?x=1", "-H", "X-User: alice", "--from", "10.1.2.3"],
         "listener  edge
-  not     posted  a.test/users/{id}: it is for other methods
+  not     posted  a.test/users/{id}: it is for other methods: POST
 route     user  a.test/users/{id}
   capture id = 17
 policy    door
