@@ -34,7 +34,7 @@ impl Appliance {
         let deadline = Instant::now() + PATIENCE;
         while appliance.client().ask("GET", "/v1/status", None).is_err() {
             assert!(Instant::now() < deadline, "weir serves");
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::park_timeout(Duration::from_millis(10));
         }
         appliance
     }

@@ -78,11 +78,18 @@ fn open(port: u16, after: Duration, stop: &AtomicBool) -> Outcome {
     let (mut outcome, mut client) = (Outcome::default(), None);
     let mut due = Instant::now() + after;
     while !stop.load(Relaxed) {
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        wait_until(due);
         outcome.ask(port, &mut client, due);
         due += APART;
     }
     outcome
+}
+
+/// Waits until a moment has come.
+pub(crate) fn wait_until(due: Instant) {
+    while Instant::now() < due {
+        std::thread::park_timeout(due.saturating_duration_since(Instant::now()));
+    }
 }
 
 impl Outcome {

@@ -18,9 +18,9 @@ mod load;
 mod rows;
 
 use appliance::Appliance;
-use load::{Load, Pace};
+use load::{Load, Pace, wait_until};
 use rows::Row;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Reloads in a round, and the pause after each.
 const RELOADS: usize = 100;
@@ -46,12 +46,12 @@ fn measured(pace: Pace, rounds: usize) -> Vec<Row> {
     let (mut asked, mut failed, mut memory) = (0, 0, Vec::new());
     for _ in 0..rounds {
         let load = Load::start(appliance.port(), pace);
-        std::thread::sleep(PAUSE * u32::try_from(RELOADS).expect("small"));
+        wait_until(Instant::now() + PAUSE * u32::try_from(RELOADS).expect("small"));
         let without = load.stop();
         let load = Load::start(appliance.port(), pace);
         for _ in 0..RELOADS {
             appliance.reload();
-            std::thread::sleep(PAUSE);
+            wait_until(Instant::now() + PAUSE);
         }
         let with = load.stop();
         memory.push(appliance.memory_kib());

@@ -4,7 +4,8 @@ use crate::process::{Weir, curl, free_port, until};
 use crate::reload::Load;
 use libtest_mimic::{Failed, Trial};
 use std::io::Write;
-use std::process::{Child, Stdio};
+use std::process::Output;
+use std::thread::JoinHandle;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -29,11 +30,12 @@ routes: [ {{ name: hello, match: /*, respond: {body} }} ]
 
 const SOCKET: &str = "admin: { socket: \"{dir}/admin.sock\" }";
 
-/// A verb that runs on its own.
-fn begin(weir: &Weir, verb: &[&str]) -> Child {
-    let mut command = crate::process::weir();
-    command.args(verb).arg("--socket").arg(weir.socket()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn().unwrap()
+/// A verb that runs beside the test.
+fn begin(weir: &Weir, verb: &'static [&'static str]) -> JoinHandle<Output> {
+    let socket = weir.socket();
+    std::thread::spawn(move || {
+        crate::process::weir().args(verb).arg("--socket").arg(socket).output().unwrap()
+    })
 }
 
 fn status(weir: &Weir) -> String {
@@ -70,7 +72,10 @@ fn slow() -> Result<(), Failed> {
         assert_eq!(curl(&[&format!("http://127.0.0.1:{port}/")]), (200, body.to_owned()));
     }
     until("nobody waits for a turn", || status(&weir).contains("\"reloading\": false"));
-    assert!(reload.wait_with_output()?.status.success() && second.wait_with_output()?.status.success());
+    for reload in [reload, second] {
+        let said = reload.join().map_err(|_| "the verb could not run")?;
+        assert!(said.status.success(), "{said:?}");
+    }
     Ok(())
 }
 
