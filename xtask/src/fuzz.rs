@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// What has the compiler count branches for libFuzzer, and stop at what release builds let pass. Comparisons are not traced:
-/// of a text's parser they are so many that ten times fewer inputs would be tried.
+/// a parser of texts makes so many that recording them takes most of the time.
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Ccodegen-units=1 -Cdebug-assertions=yes -Coverflow-checks=yes";
