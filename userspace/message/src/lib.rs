@@ -1,4 +1,5 @@
-//! What HTTP means: head, headers, framing, hop-by-hop fields, target; HTTP/1 parsing and writing without I/O.
+//! What HTTP means: head, headers, framing, hop-by-hop fields, target; HTTP/1 and HTTP/2 parsed and
+//! written without I/O.
 //!
 //! A head is one byte buffer and a list of ranges into it. Both are kept from one message to the next, so a
 //! connection that has warmed up parses, edits and forwards heads without allocating. Nothing in this room
@@ -10,6 +11,7 @@ mod date;
 mod error;
 mod framing;
 pub mod h1;
+pub mod h2;
 mod head;
 pub mod hop;
 mod host;
