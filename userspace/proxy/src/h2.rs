@@ -18,15 +18,15 @@ use std::time::Duration;
 use weir_message::Request;
 use weir_meter::{Count, Flood};
 use weir_plan::limit::ExchangeLimits;
-use weir_reactor::{Buf, spawn};
+use weir_reactor::{Buf, nest, spawn};
 use weir_wire::Reason;
 
 mod body;
+mod credit;
 mod down;
 mod guard;
 mod head;
 pub(crate) mod trunk;
-pub(crate) mod up;
 mod writer;
 
 use body::Body;
@@ -169,7 +169,8 @@ fn begin(connection: &Rc<Line>, request: http::Request<h2::RecvStream>, respond:
     let line = connection.branch();
     connection.desk.block.add(Count::H2Streams, 1);
     connection.requests.set(connection.requests.get().saturating_add(1));
-    spawn(async move { one(&line, request, respond).await });
+    // A stream's state is large and lives briefly, so it lies in memory that was used before.
+    spawn(nest(async move { one(&line, request, respond).await }));
 }
 
 /// One exchange.

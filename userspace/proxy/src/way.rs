@@ -1,7 +1,7 @@
 //! How a request gets to its target: over a connection of its own, or as a stream of one that others use as well.
 use crate::{
     fault::Fault,
-    h2::{trunk::Opening, trunk::Room, up::Call},
+    h2::trunk::{Call, Opening, Room},
     line::Line,
     stream::Stream,
     upstream::{Link, Pool},

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     fault::{Broken, Fault},
     forward, grpc,
-    h2::up::Call,
+    h2::trunk::Call,
     half::{Answering, Asking, Sink, Source},
     target, tunnel,
     upstream::{Link, Pool},

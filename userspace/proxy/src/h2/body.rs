@@ -9,7 +9,7 @@ use weir_message::Head;
 use weir_reactor::{Buf, sleep};
 
 /// How long a stream rests when every buffer of the worker is in use.
-const SHORTAGE: Duration = Duration::from_millis(1);
+pub(super) const SHORTAGE: Duration = Duration::from_millis(1);
 
 /// Receives a body.
 pub(super) struct Body {
@@ -29,6 +29,16 @@ impl Body {
     }
 }
 
+/// A buffer of the worker, as soon as there is one.
+pub(super) async fn spare() -> Buf {
+    loop {
+        match Buf::take() {
+            Some(buf) => return buf,
+            None => sleep(SHORTAGE).await,
+        }
+    }
+}
+
 impl Source for Body {
     async fn chunk(&mut self) -> Result<Option<Buf>, Broken> {
         while self.data.is_empty() {
@@ -41,12 +51,7 @@ impl Source for Body {
                 None => self.done = true,
             }
         }
-        let mut buf = loop {
-            match Buf::take() {
-                Some(buf) => break buf,
-                None => sleep(SHORTAGE).await,
-            }
-        };
+        let mut buf = spare().await;
         let taken = buf.append(&self.data);
         self.data.advance(taken);
         self.stream.flow_control().release_capacity(taken).map_err(|_| Broken::Gone)?;

@@ -2,6 +2,7 @@
 //!
 //! Every frame that asks for work and brings no request forward costs credit, which comes back with time and with real
 //! traffic. Only the nine bytes before each frame are looked at, before the library sees any of them.
+use super::credit::Credit;
 use crate::pipe::Pipe;
 use std::cell::Cell;
 use std::io;
@@ -41,25 +42,6 @@ const FRAME_HEAD: usize = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// Something that is used up and comes back.
-struct Credit {
-    left: u64,
-    max: u64,
-}
-
-impl Credit {
-    /// False if there is not as much left.
-    fn spend(&mut self, cost: u64) -> bool {
-        let left = self.left.checked_sub(cost);
-        self.left = left.unwrap_or(0);
-        left.is_some()
-    }
-
-    fn earn(&mut self, worth: u64) {
-        self.left = self.left.saturating_add(worth).min(self.max);
-    }
-}
-
 /// Where a connection stands in its frames.
 struct Guard {
     /// Bytes of the preface or of a payload that are still to pass.
@@ -87,8 +69,8 @@ impl Guard {
             newest_stream: 0,
             block: None,
             block_time_max,
-            idle: Credit { left: IDLE_MAX, max: IDLE_MAX },
-            resets: Credit { left: RESETS_MAX, max: RESETS_MAX },
+            idle: Credit::new(IDLE_MAX),
+            resets: Credit::new(RESETS_MAX),
             earned_until: now(),
             written: 0,
             gave_up: 0,

@@ -1,12 +1,8 @@
 //! Heads between HTTP/2 and the one form that exchanges know.
-use bytes::BytesMut;
 use http::request::Parts;
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use weir_message::h1::{Rules, Underscores};
-use weir_message::{
-    Error, Framing, Head, Method, Name, Request, Response, Scheme, Upgrade, Version, hop, trailer,
-};
+use weir_message::{Error, Framing, Head, Name, Request, Response, Scheme, Upgrade, hop, trailer};
 
 /// Reads the head of a request. `ended` says that no body follows.
 pub(super) fn read(parts: &Parts, ended: bool, rules: &Rules, request: &mut Request) -> Result<(), Error> {
@@ -32,6 +28,10 @@ pub(super) fn read(parts: &Parts, ended: bool, rules: &Rules, request: &mut Requ
         }
     }
     join_cookies(&parts.headers, &mut request.head)?;
+    if request.head.known(Name::Host).is_none() && !authority.is_empty() {
+        // What HTTP/1 asks for; it is what the request is checked against.
+        request.head.append("Host", authority.as_bytes())?;
+    }
     if hop::forbidden_in_h2(&request.head) {
         return Err(Error::FieldName);
     }
@@ -45,10 +45,6 @@ pub(super) fn read(parts: &Parts, ended: bool, rules: &Rules, request: &mut Requ
         (Framing::Empty, false) => request.framing = Framing::Chunked,
         (Framing::Length(1..), true) => return Err(Error::ContentLength),
         _ => {}
-    }
-    if request.head.known(Name::Host).is_none() {
-        let authority = request.authority().to_vec();
-        request.set_authority(&authority)?;
     }
     Ok(())
 }
@@ -78,71 +74,34 @@ pub(super) fn write(response: &Response) -> Option<http::Response<()>> {
     Some(answer)
 }
 
-/// The head of a request for a target that is to become a WebSocket (RFC 8441, section 5).
-pub(super) fn connect(request: &Request) -> Result<http::Request<()>, Error> {
-    let mut asked = ask(request)?;
-    *asked.method_mut() = http::Method::CONNECT;
-    asked.extensions_mut().insert(h2::ext::Protocol::from_static("websocket"));
-    asked.headers_mut().remove(http::header::SEC_WEBSOCKET_KEY);
-    Ok(asked)
-}
-
-/// The head of a request for a target.
-pub(super) fn ask(request: &Request) -> Result<http::Request<()>, Error> {
-    let mut asked = http::Request::new(());
-    *asked.method_mut() = http::Method::from_bytes(request.method_text()).map_err(|_| Error::Unwritable)?;
-    *asked.uri_mut() = uri(request).ok_or(Error::Target)?;
-    *asked.headers_mut() = fields(&request.head).ok_or(Error::Unwritable)?;
-    if request.accepts_trailers {
-        asked.headers_mut().insert(http::header::TE, HeaderValue::from_static("trailers"));
-    }
-    Ok(asked)
-}
-
-/// RFC 9113, section 8.3.1: scheme, authority and path of a request.
-fn uri(request: &Request) -> Option<Uri> {
-    let mut target =
-        BytesMut::with_capacity(request.path().len() + 1 + request.query().map_or(0, <[u8]>::len));
-    target.extend_from_slice(request.path().as_bytes());
-    if let Some(query) = request.query() {
-        target.extend_from_slice(b"?");
-        target.extend_from_slice(query);
-    }
-    let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(match request.scheme {
-        Scheme::Http => http::uri::Scheme::HTTP,
-        Scheme::Https => http::uri::Scheme::HTTPS,
-    });
-    parts.authority = Some(http::uri::Authority::try_from(request.authority()).ok()?);
-    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(target.freeze()).ok()?);
-    Uri::from_parts(parts).ok()
-}
-
-/// Reads the head of an answer to a request of that method.
-pub(super) fn answer(
-    parts: &http::response::Parts,
-    method: Method,
-    response: &mut Response,
-) -> Result<(), Error> {
-    response.begin(parts.status.as_u16());
-    response.version = Version::Http2;
-    for (name, value) in &parts.headers {
-        response.head.append(name.as_str(), value.as_bytes())?;
-    }
-    if hop::forbidden_in_h2(&response.head) {
-        return Err(Error::FieldName);
-    }
-    response.settle(method)
-}
-
 /// Fields in the form of the library, which writes names in lower case.
 pub(super) fn fields(head: &Head) -> Option<HeaderMap> {
     let mut map = HeaderMap::with_capacity(head.len());
     for field in head.iter().filter(|field| field.id != Name::Host && !hop::stays_in_h1(field.id)) {
-        let name = HeaderName::from_bytes(field.name).ok()?;
+        let name = known(field.id).map_or_else(|| HeaderName::from_bytes(field.name).ok(), Some)?;
         map.try_append(name, HeaderValue::from_bytes(field.value).ok()?).ok()?;
     }
     Some(map)
+}
+
+/// The names that most answers have, which need not be read once more.
+fn known(name: Name) -> Option<HeaderName> {
+    use http::header::{
+        CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, LOCATION, SERVER, SET_COOKIE,
+        VIA,
+    };
+    Some(match name {
+        Name::CacheControl => CACHE_CONTROL,
+        Name::ContentEncoding => CONTENT_ENCODING,
+        Name::ContentLength => CONTENT_LENGTH,
+        Name::ContentType => CONTENT_TYPE,
+        Name::Date => DATE,
+        Name::Location => LOCATION,
+        Name::Server => SERVER,
+        Name::SetCookie => SET_COOKIE,
+        Name::Via => VIA,
+        _ => return None,
+    })
 }
 
 /// Trailers that may be passed on.

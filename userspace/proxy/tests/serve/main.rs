@@ -23,6 +23,7 @@ mod frames;
 mod framing;
 mod http2;
 mod idle;
+mod misframed;
 mod origin;
 mod origin2;
 mod plans;
@@ -53,6 +54,7 @@ fn main() {
         .chain(tls::TESTS)
         .chain(http2::TESTS)
         .chain(upstream2::TESTS)
+        .chain(misframed::TESTS)
         .chain(policies::TESTS)
         .chain(balance::TESTS)
         .chain(safety::TESTS)

@@ -136,6 +136,7 @@ async fn answer(
             }
         }
         "/chat" if *request.method() == http::Method::CONNECT => chat(request, respond).await?,
+        "/mirror" => mirror(&request, respond)?,
         "/empty" => drop(respond.send_response(ok(), true)),
         "/big" => {
             let mut out = respond.send_response(ok(), false).ok()?;
@@ -195,6 +196,14 @@ async fn chat(request: http::Request<RecvStream>, mut respond: SendResponse<Byte
         out.send_data(data, false).ok()?;
     }
     out.send_data(Bytes::new(), true).ok()
+}
+
+/// Answers with fields of the request.
+fn mirror(request: &http::Request<RecvStream>, mut respond: SendResponse<Bytes>) -> Option<()> {
+    let mut answer = http::Response::new(());
+    let mirrored = request.headers().iter().filter(|(name, _)| name.as_str().starts_with("x-"));
+    answer.headers_mut().extend(mirrored.map(|(name, value)| (name.clone(), value.clone())));
+    respond.send_response(answer, true).ok().map(drop)
 }
 
 /// The same origin behind TLS, which agrees to what the configuration offers.

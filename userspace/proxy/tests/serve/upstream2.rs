@@ -15,6 +15,7 @@ use weir_plan::upstream::{UpProtocol, Upstream};
 pub const TESTS: &[Test] = &[
     ("h2_upstream_serves_http_1_clients", serves),
     ("h2_upstream_bodies_and_trailers_go_both_ways", echoes),
+    ("h2_upstream_heads_come_back_as_they_went", mirrored),
     ("h2_upstream_connections_are_shared", shared),
     ("h2_upstream_streams_max_is_respected", streams_max),
     ("h2_upstream_waits_no_longer_than_a_connect_may_take", full),
@@ -32,7 +33,7 @@ pub const TESTS: &[Test] = &[
 ];
 
 /// Everything goes to one origin by HTTP/2.
-fn to(origin: SocketAddr, change: impl FnOnce(&mut Upstream)) -> Rig {
+pub fn to(origin: SocketAddr, change: impl FnOnce(&mut Upstream)) -> Rig {
     let mut draft = Draft::to(origin);
     let upstream = Arc::get_mut(&mut draft.upstreams[0]);
     assert!(upstream.is_none(), "the route holds it as well");
@@ -45,7 +46,7 @@ fn to(origin: SocketAddr, change: impl FnOnce(&mut Upstream)) -> Rig {
     Rig::new(draft.finish())
 }
 
-fn get(path: &str) -> String {
+pub fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: a.example\r\n\r\n")
 }
 
@@ -86,6 +87,36 @@ fn echoes() {
     client.send(format!("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
     let answer = client.answer();
     assert_eq!(answer.matches('y').count(), body.len());
+}
+
+/// Through the tables and codes of another implementation, whose table is filled many times over.
+fn mirrored() {
+    let origin = Origin2::new(Manner::default());
+    let rig = to(origin.address, |_| {});
+    let mut client = Client::new(rig.address);
+    let mut state = 7_u32;
+    let mut draw = |below: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) % below
+    };
+    for _ in 0..400 {
+        let fields: Vec<String> = (0..draw(12))
+            .map(|_| {
+                let value: String = (0..draw(60)).map(|_| char::from(b'!' + draw(94) as u8)).collect();
+                format!("x-{}: {value}\r\n", draw(20))
+            })
+            .collect();
+        client.send(format!("GET /mirror HTTP/1.1\r\nHost: a\r\n{}\r\n", fields.concat()));
+        let answer = client.answer();
+        let mut came: Vec<&str> =
+            answer.split_inclusive('\n').filter(|line| line.starts_with("x-")).collect();
+        let mut went: Vec<&str> = fields.iter().map(String::as_str).collect();
+        // Fields of one name keep their order; the other implementation sorts by name.
+        let name = |line: &&str| line.split(':').next().map(str::to_owned);
+        came.sort_by_key(name);
+        went.sort_by_key(name);
+        assert_eq!(came, went);
+    }
 }
 
 fn shared() {
@@ -299,7 +330,7 @@ fn alpn() {
 }
 
 /// Waits for a condition.
-fn wait(condition: impl Fn() -> bool) {
+pub fn wait(condition: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(5);
     while !condition() {
         assert!(Instant::now() < deadline, "it did not come to pass");
