@@ -16,6 +16,7 @@ mod keyring;
 mod names;
 mod signals;
 mod turn;
+mod watch;
 
 pub use checks::{Checks, Report};
 pub use fetch::{Fetcher, Unfetched};
@@ -23,6 +24,7 @@ pub use keyring::{IssuerView, Keyring, Pace};
 pub use names::Names;
 pub use signals::{Signal, Signals};
 pub use turn::{Turn, Turns, WORK_MAX, aside};
+pub use watch::Watch;
 
 /// Runs `main` on a control thread of its own kind: single-threaded, with timers and I/O.
 pub fn run<F: Future>(main: F) -> std::io::Result<F::Output> {

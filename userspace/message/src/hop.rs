@@ -27,6 +27,8 @@ const CONNECTION: NameSet = NameSet::of(&[
 /// What `Connection` may not take away: removing these would change who is asked, who asks, or where a body ends.
 const PROTECTED: NameSet = NameSet::of(&[
     Name::Authorization,
+    Name::ClientCert,
+    Name::ClientCertChain,
     Name::ContentLength,
     Name::ContentType,
     Name::Cookie,

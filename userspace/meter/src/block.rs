@@ -23,7 +23,6 @@ counts! {
     Closed => CLOSED,
     Shed => SHED,
     TlsDone => TLS_DONE,
-    TlsFailed => TLS_FAILED,
     UpstreamOpened => UP_OPENED,
     UpstreamReused => UP_REUSED,
     UpstreamFailed => UP_FAILED,
@@ -66,6 +65,12 @@ labels! {
 labels! {
     /// Classes of status.
     Class { Informational = "1xx", Success = "2xx", Redirection = "3xx", ClientError = "4xx", ServerError = "5xx", }
+}
+
+labels! {
+    /// Why a handshake of TLS with a client came to nothing: it took too long, the client went away, asked for a name that is
+    /// not known, had no certificate that will do, did not want ours, or spoke something else.
+    Unshaken { Slow = "slow", Gone = "gone", Name = "name", Certificate = "certificate", Unwanted = "unwanted", Protocol = "protocol", }
 }
 
 labels! {
@@ -147,6 +152,7 @@ pub struct Block {
     counts: [AtomicU64; Count::ALL.len()],
     refused: [AtomicU64; 256],
     floods: [AtomicU64; Flood::ALL.len()],
+    unshaken: [AtomicU64; Unshaken::ALL.len()],
     sessions: [AtomicU64; 2 * TlsVersion::ALL.len()],
     /// Rows come in chunks so that a host with three routes does not pay for four thousand.
     chunks: [OnceLock<Box<[Row]>>; SEATS_MAX.div_ceil(ROWS_PER_CHUNK)],
@@ -158,6 +164,7 @@ impl Default for Block {
             counts: [const { AtomicU64::new(0) }; _],
             refused: [const { AtomicU64::new(0) }; _],
             floods: [const { AtomicU64::new(0) }; _],
+            unshaken: [const { AtomicU64::new(0) }; _],
             sessions: [const { AtomicU64::new(0) }; _],
             chunks: [const { OnceLock::new() }; _],
         }
@@ -223,6 +230,18 @@ impl Block {
     /// How many connections were ended for this.
     pub fn floods(&self, flood: Flood) -> u64 {
         self.floods.get(flood as usize).map_or(0, |counter| counter.load(Relaxed))
+    }
+
+    /// Counts one handshake of TLS that came to nothing.
+    pub fn unshaken(&self, why: Unshaken) {
+        if let Some(counter) = self.unshaken.get(why as usize) {
+            raise(counter, 1);
+        }
+    }
+
+    /// How many handshakes came to nothing for this.
+    pub fn failures(&self, why: Unshaken) -> u64 {
+        self.unshaken.get(why as usize).map_or(0, |counter| counter.load(Relaxed))
     }
 
     /// How often `reason` was given.

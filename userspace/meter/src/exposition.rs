@@ -1,6 +1,6 @@
 //! The text a scraper reads: Prometheus 0.0.4 and OpenMetrics 1.0.
 
-use crate::block::{Block, Class, Count, Flood, Method, Row, TlsVersion};
+use crate::block::{Block, Class, Count, Flood, Method, Row, TlsVersion, Unshaken};
 use crate::directory::Directory;
 use crate::histogram::{BOUNDS, Histogram, Total};
 use crate::names::{self, Kind, Name};
@@ -182,6 +182,11 @@ pub fn blocks(
         let total: u64 = blocks.iter().map(|block| block.floods(*flood)).sum();
         page.sample(&names::H2_FLOODS, &[("kind", kind)], total);
     }
+    page.family(&names::TLS_FAILED);
+    for (why, label) in Unshaken::ALL {
+        let total: u64 = blocks.iter().map(|block| block.failures(*why)).sum();
+        page.sample(&names::TLS_FAILED, &[("why", label)], total);
+    }
     requests(page, blocks, directory);
     sessions(page, blocks);
     bodies(page, blocks, directory);
@@ -275,6 +280,7 @@ mod tests {
         two.done(&done);
         two.refuse(7);
         two.secured(TlsVersion::Tls13, true);
+        two.unshaken(Unshaken::Name);
         let mut page = Page::new(format);
         blocks(&mut page, &[&one, &two], &directory, |number| (number == 7).then_some("bad_framing"));
         page.finish()
@@ -286,6 +292,8 @@ mod tests {
         for line in [
             r#"weir_requests_total{listener="edge",route="a \"quoted\"\nroute",method="GET",class="2xx"} 2"#,
             r#"weir_refusals_total{reason="bad_framing"} 1"#,
+            r#"weir_tls_failures_total{why="name"} 1"#,
+            r#"weir_tls_failures_total{why="slow"} 0"#,
             r#"weir_tls_sessions_total{version="1.3",resumed="yes"} 1"#,
             r#"weir_response_body_bytes_total{listener="edge",route="a \"quoted\"\nroute"} 8"#,
             r#"weir_own_duration_seconds_sum{listener="edge",route="a \"quoted\"\nroute"} 0.00004"#,

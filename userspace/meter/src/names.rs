@@ -39,6 +39,7 @@ names! {
     BUILD: Info "weir_build_info" ["version"] "The running program.";
     STARTED: Gauge "weir_process_start_time_seconds" [] "When this process started, in seconds since 1970.";
     WORKERS: Gauge "weir_workers" [] "Worker threads that serve traffic.";
+    STUCK: Gauge "weir_workers_stuck" [] "Workers that have not answered the control thread twice in a row, which takes two seconds.";
     GENERATION: Gauge "weir_config_generation" [] "Number of the running configuration, counted from 1 at start.";
     RELOADS: Counter "weir_config_reloads_total" ["result"] "Reloads by result: ok or refused.";
     LAST_RELOAD: Gauge "weir_config_last_reload_success" [] "1 if the newest reload was taken, 0 if it was refused and the old plan kept.";
@@ -47,6 +48,8 @@ names! {
     MEMORY: Gauge "weir_process_resident_memory_bytes" [] "Memory of this process that is in use.";
     FILES: Gauge "weir_process_open_fds" [] "Open file descriptors of this process.";
     CERTIFICATE_END: Gauge "weir_certificate_not_after_seconds" ["source"] "When a certificate that a listener presents expires, in seconds since 1970.";
+    RENEWALS: Counter "weir_certificate_renewals_total" ["result"] "Certificates, keys, authorities and revocations replaced while running, by result: ok, or refused and what was in use kept.";
+    RENEWALS_REFUSED: Gauge "weir_certificate_files_refused" [] "Sources of certificates that are not used now, because what they hold will not do.";
     BUFFERS: Gauge "weir_buffers_in_use" [] "Buffers in the hands of connections.";
     BUFFERS_OUT: Counter "weir_buffers_exhausted_total" [] "Times that a receive had to wait because every buffer was in use.";
     RING_LIVE: Gauge "weir_ring_operations_in_flight" [] "Operations that the kernel works on for the workers.";
@@ -63,7 +66,7 @@ names! {
     SHED: Counter "weir_connections_shed_total" [] "Client connections closed unserved because a limit was reached.";
     TLS_DONE: Counter "weir_tls_handshakes_total" [] "TLS handshakes completed with clients.";
     TLS_SESSIONS: Counter "weir_tls_sessions_total" ["version", "resumed"] "TLS handshakes completed with clients, by version, and whether a session from before went on.";
-    TLS_FAILED: Counter "weir_tls_failures_total" [] "TLS handshakes with clients that failed.";
+    TLS_FAILED: Counter "weir_tls_failures_total" ["why"] "TLS handshakes with clients that failed: slow, gone, an unknown name, a certificate of theirs that will not do, one of ours that they did not want, or another protocol.";
     REQUESTS: Counter "weir_requests_total" ["listener", "route", "method", "class"] "Requests answered, by class of status.";
     REFUSED: Counter "weir_refusals_total" ["reason"] "Requests and connections refused by the proxy, by reason.";
     H2_CONNECTIONS: Counter "weir_h2_connections_total" [] "Client connections that spoke HTTP/2.";

@@ -15,6 +15,7 @@ mod unreached;
 mod upstream;
 
 pub(crate) use listener::name as listener_name;
+pub use tls::{Refusal, Renewal, renew};
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -25,6 +26,7 @@ use weir_schema::{At, Code, Config, Diagnostic, Report, Span};
 
 use crate::listener::Protocols;
 use crate::plan::Plan;
+use crate::tls::{Held, Renewable};
 use crate::upstream::Upstream;
 
 /// Files that the configuration names, opened by whoever may open files.
@@ -66,14 +68,17 @@ pub struct Outcome {
     pub report: Report,
 }
 
+/// What the admin interface speaks.
+const ADMIN: Protocols = Protocols { http1: true, http2: false };
+
 /// Compiles a configuration that the schema has read without an error.
 #[must_use]
 pub fn compile(config: &Arc<Config>, outside: &Outside<'_>) -> Outcome {
     let mut build = Build::new(config, outside);
     let upstreams = upstream::all(&mut build);
     let listeners = listener::all(&mut build);
-    let http1 = Protocols { http1: true, http2: false };
-    let admin_tls = config.admin.tls.as_ref().and_then(|written| tls::down(written, Some(http1), &mut build));
+    let admin_tls = config.admin.tls.as_ref();
+    let admin_tls = admin_tls.and_then(|written| tls::down(written, Some(ADMIN), (&mut build, None)));
     let router = route::router(&mut build);
     let (library, chains) = policy::all(config, &mut build);
     let (shield, shield_by_default_route) = shield::shield(&mut build);
@@ -86,12 +91,12 @@ pub fn compile(config: &Arc<Config>, outside: &Outside<'_>) -> Outcome {
         listeners,
         router,
         upstreams,
-        admin_tls,
+        admin_tls: admin_tls.map(|tls| Renewable::new(Arc::new(tls))),
         limits,
         access_log: log::access_log(config),
         shield,
         shield_by_default_route,
-        certificates: tls.records,
+        certificates: Renewable::new(Arc::new(tls.held)),
         tickets: tls.tickets,
         chains,
         library: Some(library),
@@ -112,8 +117,13 @@ struct Build<'a> {
 
 impl<'a> Build<'a> {
     fn new(config: &'a Config, outside: &'a Outside<'a>) -> Self {
+        Self::keeping(config, outside, Arc::default())
+    }
+
+    /// The same, with certificates that are kept where their files hold nothing better.
+    fn keeping(config: &'a Config, outside: &'a Outside<'a>, kept: Arc<Vec<Held>>) -> Self {
         let mut report = Report::default();
-        let tls = tls::Store::new(config, outside, &mut report);
+        let tls = tls::Store::new(config, outside, kept, &mut report);
         Self { config, outside, report, upstreams: HashMap::new(), tls }
     }
 

@@ -132,7 +132,7 @@ pub fn diff(before: &Plan, after: &Plan) -> Diff {
         diff.one(Part::Telemetry, &old.telemetry.value, &new.telemetry.value);
         diff.one(Part::Admin, &old.admin.value, &new.admin.value);
     }
-    diff.certificates(&before.certificates, &after.certificates);
+    diff.certificates(&before.records(), &after.records());
     diff
 }
 

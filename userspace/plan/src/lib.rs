@@ -23,5 +23,5 @@ pub mod tls;
 pub mod trace;
 pub mod upstream;
 
-pub use compile::{Files, Outcome, Outside, compile};
+pub use compile::{Files, Outcome, Outside, Refusal, Renewal, compile, renew};
 pub use plan::Plan;

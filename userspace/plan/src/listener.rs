@@ -13,7 +13,7 @@ use crate::id::ListenerId;
 use crate::limit::ExchangeLimits;
 use crate::page::Pages;
 use crate::route::Redirect;
-use crate::tls::DownTls;
+use crate::tls::{DownTls, Renewable};
 use crate::upstream::Upstream;
 
 /// Accepts connections on one or several addresses.
@@ -28,7 +28,7 @@ pub struct Listener {
     /// Connections begin with a PROXY protocol header.
     pub proxy_protocol: Option<ProxyProtocol>,
     /// TLS ends here.
-    pub tls: Option<Arc<DownTls>>,
+    pub tls: Option<Renewable<DownTls>>,
     /// Networks whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Which headers tell the upstream where the request came from.

@@ -14,11 +14,11 @@ use crate::listener::Listener;
 use crate::log::AccessLog;
 use crate::router::Router;
 use crate::shield::Shield;
-use crate::tls::{CertificateRecord, DownTls};
+use crate::tls::{CertificateRecord, DownTls, Held, Renewable};
 use crate::upstream::Upstream;
 
-/// The whole configuration as meant: nothing in it changes. A reload makes another one, and workers take it between
-/// exchanges; what an exchange began with it keeps to its end.
+/// The whole configuration as meant: nothing in it changes but what certificate files are made into. A reload makes another
+/// one, and workers take it between exchanges; what an exchange began with it keeps to its end.
 #[derive(Debug)]
 pub struct Plan {
     /// Where connections are accepted, by id.
@@ -28,7 +28,7 @@ pub struct Plan {
     /// Where requests are answered, by id.
     pub upstreams: Vec<Arc<Upstream>>,
     /// TLS of the admin address; none if it is spoken to in the clear, or is not there.
-    pub admin_tls: Option<Arc<DownTls>>,
+    pub admin_tls: Option<Renewable<DownTls>>,
     /// What the program allows itself.
     pub limits: Limits,
     /// What is logged of each request; none if nothing is.
@@ -38,7 +38,7 @@ pub struct Plan {
     /// The shield belongs on the interfaces with a default route, which `shield` cannot name.
     pub shield_by_default_route: bool,
     /// Every certificate that a listener presents.
-    pub certificates: Vec<CertificateRecord>,
+    pub certificates: Renewable<Vec<Held>>,
     /// The keys of session tickets; none if none are issued.
     pub tickets: Option<Arc<dyn ProducesTickets>>,
     /// The policies of each route and listener.
@@ -56,6 +56,18 @@ impl Plan {
     #[must_use]
     pub fn listener(&self, id: ListenerId) -> Option<&Arc<Listener>> {
         self.listeners.get(id.index())
+    }
+
+    /// What the certificates say about themselves, each once however many listeners present it.
+    #[must_use]
+    pub fn records(&self) -> Vec<CertificateRecord> {
+        let mut records: Vec<CertificateRecord> = Vec::new();
+        for Held { record, .. } in self.certificates.load().iter() {
+            if !records.contains(record) {
+                records.push(record.clone());
+            }
+        }
+        records
     }
 
     /// An upstream by its id.

@@ -1,7 +1,10 @@
 //! TLS as meant: configurations ready to use, on the side of clients and on that of upstreams.
 
+mod bearer;
 mod certificates;
+mod held;
 mod holder;
+mod renewable;
 mod tickets;
 mod trusting;
 
@@ -9,9 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::{ServerName, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
 
+pub use bearer::{Bearer, Told};
 pub use certificates::Certificates;
+pub use held::Held;
 pub use holder::holder;
+pub use renewable::Renewable;
+pub(crate) use tickets::Scoped;
 pub use tickets::tickets;
 pub(crate) use trusting::Trusting;
 
@@ -22,8 +30,21 @@ pub struct DownTls {
     pub config: Arc<rustls::ServerConfig>,
     /// The certificates that it chooses from.
     pub certificates: Arc<Certificates>,
+    /// Who may show a certificate; none if clients are not asked for one.
+    pub clients: Option<Clients>,
     /// How long a handshake may take.
     pub handshake_timeout: Duration,
+}
+
+/// The clients that a listener asks for a certificate.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// Judges what they show.
+    pub verifier: Arc<dyn ClientCertVerifier>,
+    /// The hash of all that it judges by.
+    pub digest: u64,
+    /// What upstreams are told of what they show.
+    pub told: Told,
 }
 
 impl DownTls {
@@ -49,6 +70,8 @@ pub struct UpTls {
     pub config: Arc<rustls::ClientConfig>,
     /// The name each target must prove, in the order of `Upstream::targets`; it is also asked for by SNI.
     pub names: Vec<ServerName<'static>>,
+    /// The hash of the files that it was made of.
+    pub digest: u64,
 }
 
 /// A certificate that a listener presents, for warnings, metrics and the difference of two plans.
@@ -66,4 +89,12 @@ pub struct CertificateRecord {
     pub not_after: UnixTime,
     /// The hash of its bytes, to tell it from another of the same name.
     pub digest: u64,
+}
+
+impl CertificateRecord {
+    /// Whether it counts at this moment.
+    #[must_use]
+    pub fn counts_at(&self, moment: UnixTime) -> bool {
+        (self.not_before.as_secs()..self.not_after.as_secs()).contains(&moment.as_secs())
+    }
 }

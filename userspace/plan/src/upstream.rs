@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::balance::Balance;
 use crate::id::UpstreamId;
 use crate::limit::{Retry, Timeouts};
-use crate::tls::UpTls;
+use crate::tls::{Renewable, UpTls};
 
 /// A service that answers, on one or several targets.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct Upstream {
     /// What is spoken with them.
     pub protocol: UpProtocol,
     /// TLS with them.
-    pub tls: Option<UpTls>,
+    pub tls: Option<Renewable<UpTls>>,
     /// How they are watched.
     pub health: Health,
     /// How much they may be asked to carry, over all workers.

@@ -26,6 +26,7 @@ impl Consumer {
 pub struct Consumers {
     by_name: HashMap<Box<str>, Arc<Consumer>>,
     by_claims: Vec<(Vec<ClaimRule>, Arc<Consumer>)>,
+    by_certificate: HashMap<Box<str>, Arc<Consumer>>,
 }
 
 impl Consumers {
@@ -39,6 +40,16 @@ impl Consumers {
     /// Makes whoever has a token with these claims that consumer.
     pub fn recognise(&mut self, claims: Vec<ClaimRule>, consumer: Arc<Consumer>) {
         self.by_claims.push((claims, consumer));
+    }
+
+    /// Makes whoever has shown a certificate of this name that consumer. False if another one is called so.
+    pub fn recognise_by_certificate(&mut self, name: &str, consumer: Arc<Consumer>) -> bool {
+        self.by_certificate.insert(name.into(), consumer).is_none()
+    }
+
+    /// The consumer that a verified certificate with these names makes of its bearer; of several the first.
+    pub fn find_by_certificate(&self, names: &[Box<str>]) -> Option<&Arc<Consumer>> {
+        names.iter().find_map(|name| self.by_certificate.get(name))
     }
 
     /// The consumer whose claims a token has, all of them; of several the first.
@@ -72,6 +83,13 @@ impl Identity {
     /// Whether the sender is in a group, by its consumer or by its token.
     pub fn is_in(&self, group: &str) -> bool {
         self.consumer.as_ref().is_some_and(|consumer| consumer.is_in(group)) || self.token_lists(group)
+    }
+
+    /// Whoever no credential has named is this one.
+    pub(crate) fn fall_back(&mut self, anonymous: &Option<Arc<Consumer>>) {
+        if !self.authenticated {
+            self.consumer.clone_from(anonymous);
+        }
     }
 
     fn token_lists(&self, group: &str) -> bool {

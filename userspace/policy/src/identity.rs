@@ -1,9 +1,18 @@
 //! What all policies share that ask who somebody is: the fields that name the sender to the upstream.
-use crate::Visit;
+use crate::{Consumers, Visit};
 use weir_message::Field;
 
 /// Prefixes of fields that only we may send to an upstream.
 const OURS: [&[u8]; 3] = [b"x-consumer-", b"x-credential-", b"x-anonymous-"];
+
+/// Makes the bearer of a verified certificate known, before any policy is asked: a credential that one of them finds may
+/// name somebody else. `names` is what the certificate calls its bearer.
+pub fn introduce(names: &[Box<str>], consumers: &Consumers, visit: &mut Visit<'_>) {
+    let identity = &mut visit.pass.identity;
+    (identity.consumer, identity.authenticated) = (consumers.find_by_certificate(names).cloned(), true);
+    strip_identity(visit);
+    write_identity(visit);
+}
 
 /// Takes away what the client has sent under names by which upstreams know who somebody is.
 pub(crate) fn strip_identity(visit: &mut Visit<'_>) {

@@ -144,7 +144,7 @@ impl Policy for KeyAuth {
             (Some(consumer), _) => {
                 (identity.consumer, identity.authenticated) = (Some(Arc::clone(consumer)), true);
             }
-            (None, Some(anonymous)) if !is_shown => identity.consumer.clone_from(anonymous),
+            (None, Some(anonymous)) if !is_shown => identity.fall_back(anonymous),
             (None, _) if is_shown => return self.refuse(401, "unknown key", visit),
             (None, _) => return self.refuse(401, crate::any_of::NO_CREDENTIAL, visit),
         }

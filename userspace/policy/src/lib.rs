@@ -39,6 +39,7 @@ pub use consumer::{Consumer, Consumers, Identity};
 pub use cors::{Cors, Origins};
 pub use flow::{Call, Flow, Reply};
 pub use headers::{Edits, Headers, Way};
+pub use identity::introduce;
 pub use ip_list::IpList;
 pub use jwt::Jwt;
 pub use key_auth::{Credentials, KeyAuth};

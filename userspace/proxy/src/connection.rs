@@ -15,13 +15,15 @@ use crate::{
     watch::Watch,
 };
 use std::cell::{Cell, OnceCell};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use weir_message::Scheme;
-use weir_meter::Count;
+use weir_meter::{Count, Unshaken};
 use weir_plan::listener::{Listener, ProxyProtocol, Service, Tunnel};
+use weir_plan::tls::{DownTls, Renewable};
 use weir_policy::{Client, Flow};
 use weir_reactor::{Buf, nest, now};
 use weir_wire::Reason;
@@ -70,6 +72,7 @@ async fn open(desk: Rc<Desk>, gate: Rc<Gate>, stream: weir_reactor::Stream) -> O
         scheme: Scheme::Http,
         secured: None,
         server_name: None,
+        bearer: None,
         watch: Watch::new(),
         requests: Cell::new(0),
         open,
@@ -97,7 +100,7 @@ async fn open(desk: Rc<Desk>, gate: Rc<Gate>, stream: weir_reactor::Stream) -> O
     }
     match &listener.service {
         Service::Tunnel(rule) => {
-            carry(&line, &snapshot, rule, stream, early).await;
+            carry(&mut line, &snapshot, rule, stream, early).await;
             None
         }
         Service::Http(_) | Service::Redirect(..) => agree(line, snapshot, &listener, stream, early).await,
@@ -161,19 +164,38 @@ async fn agree(
     stream: weir_reactor::Stream,
     early: Option<Buf>,
 ) -> Option<(bool, Opened)> {
-    let Some(tls) = &listener.tls else {
+    let Some(tls) = listener.tls.as_ref().map(Renewable::load) else {
         let (http2, early) = agree_plain(&line, listener, &stream, early).await?;
         let (line, stream) = (Rc::new(line), Stream::Plain(stream));
         return Some((http2, Opened { line, snapshot, stream, early }));
     };
-    let shaking = Tls::accept(stream, Arc::clone(&tls.config), early);
+    let session = shake(&mut line, &tls, stream, early).await?;
+    let (http2, line, stream) = (session.is_h2(), Rc::new(line), Stream::Tls(Box::new(session)));
+    Some((http2, Opened { line, snapshot, stream, early: None }))
+}
+
+/// Shakes hands, and notes what was agreed on. Nothing comes back from a handshake that failed.
+async fn shake(
+    line: &mut Line,
+    tls: &DownTls,
+    stream: weir_reactor::Stream,
+    early: Option<Buf>,
+) -> Option<Tls> {
+    let shaking = async {
+        let early = if tls.certificates.is_strict() { named(tls, &stream, early).await? } else { early };
+        Tls::accept(stream, Arc::clone(&tls.config), early).await
+    };
     let session = match line.watch.limit(tls.handshake_timeout, shaking).await {
         Ok(Ok(session)) => session,
         failed => {
-            line.desk.block.add(Count::TlsFailed, 1);
-            // Who only connects and goes again has done nothing wrong.
-            if !matches!(&failed, Ok(Err(error)) if error.kind() != std::io::ErrorKind::InvalidData) {
-                offence::report(&line, Reason::HandshakeAbuse);
+            let why = match failed {
+                Ok(Err(error)) => unshaken(&error),
+                _ => Unshaken::Slow,
+            };
+            line.desk.block.unshaken(why);
+            // Who only connects and goes again, or does not want what we have, has done nothing wrong.
+            if !matches!(why, Unshaken::Gone | Unshaken::Unwanted) {
+                offence::report(line, Reason::HandshakeAbuse);
             }
             return None;
         }
@@ -181,11 +203,39 @@ async fn agree(
     line.desk.block.add(Count::TlsDone, 1);
     line.scheme = Scheme::Https;
     (line.server_name, line.secured) = (session.server_name(), session.secured());
+    let told = tls.clients.as_ref().map(|clients| clients.told).unwrap_or_default();
+    line.bearer = session.bearer(told).map(Rc::new);
     if let Some(secured) = &line.secured {
         line.desk.block.secured(secured.version, secured.resumed);
     }
-    let (http2, line, stream) = (session.is_h2(), Rc::new(line), Stream::Tls(Box::new(session)));
-    Some((http2, Opened { line, snapshot, stream, early: None }))
+    Some(session)
+}
+
+/// Why a handshake came to nothing.
+fn unshaken(error: &io::Error) -> Unshaken {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::AlertReceived(_)) => Unshaken::Unwanted,
+        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => {
+            Unshaken::Certificate
+        }
+        Some(_) => Unshaken::Protocol,
+        None if error.kind() == io::ErrorKind::NotFound => Unshaken::Name,
+        None if error.kind() == io::ErrorKind::InvalidData => Unshaken::Protocol,
+        None => Unshaken::Gone,
+    }
+}
+
+/// Reads the hello ahead where only known names are served. Gives what was received; a client that asks for no known name
+/// is told so.
+async fn named(tls: &DownTls, stream: &weir_reactor::Stream, early: Option<Buf>) -> io::Result<Option<Buf>> {
+    let Some((name, bytes)) = hello::peek(stream, early).await else {
+        return Err(io::ErrorKind::InvalidData.into());
+    };
+    if tls.refuses(name.as_deref()) {
+        stream.send(hello::UNRECOGNIZED_NAME.to_vec()).await.0?;
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    Ok(Some(bytes))
 }
 
 /// Without TLS, HTTP/2 is spoken by clients that know it is, and they say so with their first bytes.
@@ -226,7 +276,7 @@ async fn peek(stream: &weir_reactor::Stream, early: Option<Buf>) -> Option<(bool
 
 /// Bytes to an upstream, chosen by the server name of a TLS hello that is passed on unread.
 async fn carry(
-    line: &Line,
+    line: &mut Line,
     snapshot: &Snapshot,
     rule: &Tunnel,
     stream: weir_reactor::Stream,
@@ -239,20 +289,16 @@ async fn carry(
         let Ok(Some((found, bytes))) = peeked else { return };
         (name, early) = (found, Some(bytes));
     }
-    let upstream = match &listener_tls(snapshot, line) {
-        None => rule.find(name.as_deref()),
-        Some(_) => rule.upstream.as_ref(),
-    };
+    let listener = snapshot.listener(&line.gate.bind);
+    let tls = listener.and_then(|listener| listener.tls.as_ref()).map(Renewable::load);
+    let upstream = if tls.is_none() { rule.find(name.as_deref()) } else { rule.upstream.as_ref() };
     let Some(pool) = upstream.and_then(|upstream| snapshot.pool(upstream.id)) else { return };
-    let down = match listener_tls(snapshot, line) {
+    let down = match tls {
         None => Stream::Plain(stream),
-        Some(tls) => {
-            let shaking = Tls::accept(stream, Arc::clone(&tls.config), early.take());
-            match line.watch.limit(tls.handshake_timeout, shaking).await {
-                Ok(Ok(session)) => Stream::Tls(Box::new(session)),
-                _ => return line.desk.block.add(Count::TlsFailed, 1),
-            }
-        }
+        Some(tls) => match shake(line, &tls, stream, early.take()).await {
+            Some(session) => Stream::Tls(Box::new(session)),
+            None => return,
+        },
     };
     let (tally, begun) = (Tally::default(), now());
     if let Some((up, _permits)) = tunnel::open(line, pool, &tally).await {
@@ -260,11 +306,7 @@ async fn carry(
             tunnel::run((&down, early), (&up, None), &line.watch, rule.idle_timeout).await;
         tally.carried(carried);
     }
-    if let (true, Some(listener)) = (snapshot.plan.access_log.is_some(), snapshot.listener(&line.gate.bind)) {
+    if let (true, Some(listener)) = (snapshot.plan.access_log.is_some(), listener) {
         log::write_tunnel(line, (&listener.name, name.as_deref()), &tally, begun);
     }
-}
-
-fn listener_tls(snapshot: &Snapshot, line: &Line) -> Option<Arc<weir_plan::tls::DownTls>> {
-    snapshot.listener(&line.gate.bind).and_then(|listener| listener.tls.clone())
 }

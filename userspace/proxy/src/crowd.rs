@@ -4,6 +4,7 @@ use arc_swap::ArcSwap;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Parts with a lock of their own, so that workers seldom meet.
@@ -19,6 +20,7 @@ pub struct Crowd {
     parts: Vec<Mutex<Counts>>,
     seed: RandomState,
     barred: ArcSwap<Barred>,
+    room: AtomicU32,
 }
 
 /// Who is banned: IPv4 addresses, and networks of IPv6.
@@ -56,6 +58,7 @@ impl Default for Crowd {
             parts: (0..PARTS).map(|_| Mutex::default()).collect(),
             seed: RandomState::new(),
             barred: ArcSwap::default(),
+            room: AtomicU32::new(u32::MAX),
         }
     }
 }
@@ -64,6 +67,15 @@ impl Crowd {
     /// Who is turned away from now on. Connections that are open are cut by [`crate::Helm::expel`].
     pub fn bar(&self, barred: Barred) {
         self.barred.store(Arc::new(barred));
+    }
+
+    /// How many connections of clients this process has descriptors for; further ones are closed at once, over all workers.
+    pub fn make_room(&self, connections: u32) {
+        self.room.store(connections, Ordering::Relaxed);
+    }
+
+    pub(crate) fn room(&self) -> u32 {
+        self.room.load(Ordering::Relaxed)
     }
 
     /// Whether the owner of this socket's address is turned away.

@@ -46,8 +46,8 @@ pub(crate) struct Desk {
     /// How other threads reach this worker.
     pub(crate) helm: Helm,
     clock: Clock,
-    /// No new requests are wanted.
-    draining: Cell<bool>,
+    /// When the last connections are cut; nothing before draining has begun, after which no new requests are wanted.
+    pub(crate) drained_by: Cell<Option<Instant>>,
     /// Its place among the workers that share the limits of the plan.
     pub(crate) place: Place,
     /// Connections open now.
@@ -118,7 +118,7 @@ impl Desk {
             crowd,
             helm,
             clock: Clock::new(),
-            draining: Cell::new(false),
+            drained_by: Cell::new(None),
             place,
             open: Cell::new(0),
             gates: RefCell::default(),
@@ -177,12 +177,14 @@ impl Desk {
 
     /// Whether connections should end after their exchange.
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.get()
+        self.drained_by.get().is_some()
     }
 
     /// Stops accepting; connections end after their exchange.
     pub(crate) fn drain(&self) {
-        self.draining.set(true);
+        if self.drained_by.get().is_none() {
+            self.drained_by.set(Some(now() + self.snapshot().plan.limits.drain_timeout));
+        }
         self.call_roll();
         self.ending.borrow().iter().for_each(Waker::wake_by_ref);
     }
@@ -239,7 +241,7 @@ impl Desk {
     fn set_open(&self, open: u32) {
         self.open.set(open);
         // Its place may be another worker's by then.
-        if !self.draining.get() {
+        if !self.is_draining() {
             self.place.tell(open);
         }
     }
@@ -248,7 +250,7 @@ impl Desk {
     pub(crate) fn closed(&self) {
         self.set_open(self.open.get().saturating_sub(1));
         self.block.add(Count::Closed, 1);
-        if self.draining.get() {
+        if self.is_draining() {
             self.ending.borrow().iter().for_each(Waker::wake_by_ref);
         }
     }

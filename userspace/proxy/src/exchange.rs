@@ -16,7 +16,6 @@ use weir_meter::{Done, Seat};
 use weir_plan::{
     listener::{Listener, Service},
     route::{Action, Route},
-    tls::DownTls,
 };
 use weir_policy::{Chain, Client, End, Pass, mapped};
 use weir_reactor::{nest, now};
@@ -195,9 +194,11 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
         if weir_reactor::is_short_of_buffers() {
             return Err(Fault::Overloaded);
         }
-        let misdirected =
-            |tls: &DownTls| tls.misdirects(self.line.server_name.as_deref(), self.request.host());
-        if self.listener.tls.as_deref().is_some_and(misdirected) {
+        // Whoever asks for the name of its handshake, as nearly all do, is where it should be.
+        if let (Some(tls), Some(name)) = (&self.listener.tls, self.line.server_name.as_deref())
+            && name != self.request.host()
+            && tls.load().misdirects(Some(name), self.request.host())
+        {
             return Err(Fault::Misdirected);
         }
         let passed = self.request.head.every(Name::Via).filter(|via| via.ends_with(forward::VIA)).count();

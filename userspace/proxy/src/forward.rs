@@ -5,9 +5,12 @@ use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use weir_message::{Head, Name, NameSet, Request};
 use weir_plan::listener::Listener;
+use weir_plan::tls::Bearer;
 
 /// Fields that only a proxy may write.
 const CLAIMS: NameSet = NameSet::of(&[
+    Name::ClientCert,
+    Name::ClientCertChain,
     Name::Forwarded,
     Name::TrueClientIp,
     Name::XClientIp,
@@ -50,6 +53,19 @@ pub(crate) fn rewrite(request: &mut Request, listener: &Listener, peer: SocketAd
         head.append_known(Name::Forwarded, "Forwarded", |out| write_element(peer, scheme, out));
     }
     via(head);
+}
+
+/// Tells the upstream which certificate the client has shown (RFC 9440), in place of whatever was said about it before.
+pub(crate) fn present(head: &mut Head, bearer: &Bearer) {
+    head.remove_set(NameSet::of(&[Name::ClientCert, Name::ClientCertChain]));
+    if !bearer.certificate.is_empty() {
+        head.append_known(Name::ClientCert, "Client-Cert", |out| out.extend_from_slice(&bearer.certificate));
+    }
+    if !bearer.chain.is_empty() {
+        head.append_known(Name::ClientCertChain, "Client-Cert-Chain", |out| {
+            out.extend_from_slice(&bearer.chain);
+        });
+    }
 }
 
 /// Adds this proxy to those that a message has passed.

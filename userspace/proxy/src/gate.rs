@@ -48,7 +48,8 @@ impl Gate {
         self.end.borrow().as_ref().map_or_else(|| desk.snapshot(), |end| Rc::clone(&end.snapshot))
     }
 
-    fn until(&self) -> Option<Instant> {
+    /// When the last connections are cut.
+    pub(crate) fn until(&self) -> Option<Instant> {
         self.end.borrow().as_ref().map(|end| end.until)
     }
 

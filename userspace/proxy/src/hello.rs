@@ -3,6 +3,9 @@ use rustls::server::Acceptor;
 use std::time::Duration;
 use weir_reactor::{Buf, Stream};
 
+/// The alert of TLS that ends a connection whose server name is not known here (RFC 6066, section 3).
+pub(crate) const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+
 /// How long a hello may take.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 

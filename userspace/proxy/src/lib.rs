@@ -13,6 +13,7 @@ mod digits;
 mod exchange;
 mod fault;
 mod forward;
+mod frames;
 mod gate;
 mod grpc;
 mod h1;

@@ -3,8 +3,10 @@ use crate::{crowd::Guest, desk::Desk, gate::Gate, snapshot::Snapshot, watch::Wat
 use std::cell::{Cell, OnceCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Instant;
 use weir_message::Scheme;
 use weir_meter::TlsVersion;
+use weir_plan::tls::Bearer;
 
 /// What is known about a connection before its first request.
 pub(crate) struct Line {
@@ -24,6 +26,8 @@ pub(crate) struct Line {
     pub(crate) secured: Option<Secured>,
     /// The server name of the handshake.
     pub(crate) server_name: Option<Box<str>>,
+    /// Who the client is by the certificate it has shown.
+    pub(crate) bearer: Option<Rc<Bearer>>,
     /// Its time limits.
     pub(crate) watch: Watch,
     /// Requests on it so far.
@@ -51,6 +55,12 @@ impl Line {
         self.desk.is_draining() || self.gate.is_shut()
     }
 
+    /// When this connection is cut, once it has been asked to end.
+    pub(crate) fn until(&self) -> Option<Instant> {
+        let both = self.desk.drained_by.get().into_iter().chain(self.gate.until());
+        both.min()
+    }
+
     /// The same connection for one of its streams, with time limits of its own.
     pub(crate) fn branch(&self) -> Line {
         Line {
@@ -62,6 +72,7 @@ impl Line {
             scheme: self.scheme,
             secured: self.secured,
             server_name: self.server_name.clone(),
+            bearer: self.bearer.clone(),
             watch: Watch::new(),
             requests: Cell::new(0),
             open: Rc::clone(&self.open),

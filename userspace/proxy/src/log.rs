@@ -126,7 +126,8 @@ pub(crate) fn write_tunnel(
         json.text(key!("listener"), listener.as_bytes());
         whence(&mut json, line, mapped(line.peer.ip()));
         json.word(key!("protocol"), "tcp");
-        if let Some(name) = name {
+        secured(&mut json, line);
+        if let (Some(name), None) = (name, &line.server_name) {
             json.text(key!("sni"), name.as_bytes());
         }
         bytes(&mut json, tally);
@@ -248,7 +249,12 @@ fn whence(json: &mut Json<'_>, line: &Line, client: Ipv6Addr) {
     json.address(key!("socket"), socket);
 }
 
+/// What the client has shown in its handshake.
 fn secured(json: &mut Json<'_>, line: &Line) {
+    if let Some(bearer) = &line.bearer {
+        json.text(key!("client_subject"), bearer.subject.as_bytes());
+        json.text(key!("client_serial"), bearer.serial.as_bytes());
+    }
     if let Some(secured) = &line.secured {
         json.word(key!("tls_version"), secured.version.as_str());
         json.word(key!("tls_cipher"), secured.cipher);

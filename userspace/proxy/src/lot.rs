@@ -17,6 +17,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use weir_message::Scheme;
+use weir_plan::tls::Bearer;
 use weir_reactor::{called, now, sleep, spawn, ticket};
 use weir_wire::Reason;
 
@@ -45,6 +46,7 @@ struct More {
     local: SocketAddr,
     secured: Option<Secured>,
     server_name: Option<Box<str>>,
+    bearer: Option<Rc<Bearer>>,
 }
 
 /// All connections of a worker that wait, each under the number of its ticket.
@@ -154,6 +156,7 @@ impl Parked {
                 local: line.local,
                 secured: line.secured,
                 server_name: line.server_name.clone(),
+                bearer: line.bearer.clone(),
             })
         });
         Parked {
@@ -177,6 +180,7 @@ impl Parked {
                 local: stream.local().unwrap_or(nowhere),
                 secured: None,
                 server_name: None,
+                bearer: None,
             },
             |more| *more,
         );
@@ -189,6 +193,7 @@ impl Parked {
             scheme: if matches!(stream, Stream::Tls(_)) { Scheme::Https } else { Scheme::Http },
             secured: more.secured,
             server_name: more.server_name,
+            bearer: more.bearer,
             watch: Watch::new(),
             requests: Cell::new(requests),
             open,

@@ -2,7 +2,7 @@
 //!
 //! A worker never waits for the name service: what it knows is used while it is asked anew, and only the first
 //! request to a name waits, within the limit of its connect.
-use crate::worker::Helm;
+use crate::{line::Line, worker::Helm};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -130,6 +130,23 @@ fn work(questions: &Mutex<Receiver<Question>>) {
         let found = (&*key.0, key.1).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
         // A worker that takes no jobs any more needs no answer.
         helm.tell(move |desk| desk.names.answer(key, found));
+    }
+}
+
+/// Addresses of one name that are tried for one connection.
+const ADDRESSES_MAX: usize = 4;
+
+/// Connects to a name: an address that refuses is followed by the next, as a name often has one of each family.
+pub(crate) async fn connect(name: &Arc<str>, port: u16, line: &Line) -> io::Result<weir_reactor::Stream> {
+    let mut tried: Vec<SocketAddr> = Vec::new();
+    let lifetime = line.desk.snapshot().plan.limits.name_lifetime;
+    loop {
+        let address = line.desk.names.find((name, port), lifetime, &line.desk.helm).await?;
+        match weir_reactor::Stream::connect(address).await {
+            Err(error) if tried.contains(&address) || tried.len() + 1 == ADDRESSES_MAX => return Err(error),
+            Err(_) => tried.push(address),
+            connected => return connected,
+        }
     }
 }
 

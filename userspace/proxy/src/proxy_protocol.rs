@@ -2,7 +2,9 @@
 //!
 //! A listener either demands the header or does not know it; nothing is guessed. Whatever is malformed ends the
 //! connection (haproxy's proxy-protocol.txt, sections 2.1 and 2.2).
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use weir_plan::upstream::ProxyVersion;
 
 /// What a header said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,10 @@ pub(crate) struct Malformed;
 
 const V1_MAX: usize = 107;
 const V2_SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
+/// The kind of the extension that is a checksum (section 2.2.3).
+const CRC32C: u8 = 3;
+/// Two paths of unix sockets.
+const UNIX_BYTES: usize = 216;
 /// Version 2 with addresses and extensions; a longer one is refused, which bounds what is buffered.
 const V2_MAX: usize = 1024;
 
@@ -82,41 +88,82 @@ fn parse_v2(input: &[u8]) -> Result<Option<(Header, usize)>, Malformed> {
         return Err(Malformed);
     }
     let Some(body) = input.get(16..16 + length) else { return Ok(None) };
+    let whole = input.get(..16 + length).unwrap_or_default();
     let header = match (version_command & 0xf, family) {
         (0, _) => Header::Local,
-        (1, 0x11) => proxied::<4>(body)?,
-        (1, 0x21) => proxied::<16>(body)?,
+        (1, 0x11) => proxied::<4>(body, whole)?,
+        (1, 0x21) => proxied::<16>(body, whole)?,
+        // Neither no family nor a unix socket has an address for us: that of the socket holds.
+        (1, 0x00) => Header::Local,
+        (1, 0x31) if body.len() >= UNIX_BYTES => Header::Local,
         _ => return Err(Malformed),
     };
     Ok(Some((header, 16 + length)))
 }
 
 /// Two addresses of `N` bytes, two ports, then extensions.
-fn proxied<const N: usize>(body: &[u8]) -> Result<Header, Malformed>
+fn proxied<const N: usize>(body: &[u8], whole: &[u8]) -> Result<Header, Malformed>
 where
     IpAddr: From<[u8; N]>,
 {
     let (source, rest) = body.split_first_chunk::<N>().ok_or(Malformed)?;
     let (destination, rest) = rest.split_first_chunk::<N>().ok_or(Malformed)?;
     let ([a, b, c, d], extensions) = rest.split_first_chunk::<4>().ok_or(Malformed)?;
-    check_extensions(extensions)?;
+    check_extensions(extensions, whole)?;
     Ok(Header::Proxied {
         source: SocketAddr::new(IpAddr::from(*source), u16::from_be_bytes([*a, *b])),
         destination: SocketAddr::new(IpAddr::from(*destination), u16::from_be_bytes([*c, *d])),
     })
 }
 
-/// Every extension must end where it says, and the last one where the header ends.
-fn check_extensions(mut rest: &[u8]) -> Result<(), Malformed> {
+/// Every extension must end where it says, and the last one where the header ends; a checksum must be right.
+fn check_extensions(mut rest: &[u8], whole: &[u8]) -> Result<(), Malformed> {
     while !rest.is_empty() {
-        let ([_kind, high, low], tail) = rest.split_first_chunk::<3>().ok_or(Malformed)?;
-        rest = tail.get(usize::from(u16::from_be_bytes([*high, *low]))..).ok_or(Malformed)?;
+        let ([kind, high, low], tail) = rest.split_first_chunk::<3>().ok_or(Malformed)?;
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        let (value, next) = tail.split_at_checked(length).ok_or(Malformed)?;
+        if *kind == CRC32C {
+            let claimed = <[u8; 4]>::try_from(value).map_err(|_| Malformed)?;
+            let (before, after) = (whole.len() - tail.len(), next.len());
+            if u32::from_be_bytes(claimed) != crc32c(whole, before, after) {
+                return Err(Malformed);
+            }
+        }
+        rest = next;
     }
     Ok(())
 }
 
-/// Writes a version 2 header for a connection to an upstream.
-pub(crate) fn write(source: SocketAddr, destination: SocketAddr, out: &mut Vec<u8>) {
+/// The checksum of a header (RFC 4960, appendix B), in which its own four bytes, `before` from the start and `after` from
+/// the end, count as zero.
+fn crc32c(whole: &[u8], before: usize, after: usize) -> u32 {
+    let ours = before..whole.len() - after;
+    let bytes = whole.iter().enumerate().map(|(at, byte)| if ours.contains(&at) { 0 } else { *byte });
+    !bytes.fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0x82f6_3b78 & (crc & 1).wrapping_neg()))
+    })
+}
+
+/// Writes the header for a connection to an upstream: who the client is, and where it connected to.
+pub(crate) fn write(version: ProxyVersion, source: SocketAddr, destination: SocketAddr, out: &mut Vec<u8>) {
+    match version {
+        ProxyVersion::V1 => write_v1(source, destination, out),
+        ProxyVersion::V2 => write_v2(source, destination, out),
+    }
+}
+
+fn write_v1(source: SocketAddr, destination: SocketAddr, out: &mut Vec<u8>) {
+    let (from, to) = (source.port(), destination.port());
+    // Writing to a vector cannot fail.
+    drop(match (source.ip(), destination.ip()) {
+        (IpAddr::V4(one), IpAddr::V4(other)) => write!(out, "PROXY TCP4 {one} {other} {from} {to}\r\n"),
+        (one, other) => {
+            write!(out, "PROXY TCP6 {} {} {from} {to}\r\n", mapped(one), mapped(other))
+        }
+    });
+}
+
+fn write_v2(source: SocketAddr, destination: SocketAddr, out: &mut Vec<u8>) {
     out.extend_from_slice(V2_SIGNATURE);
     match (source.ip(), destination.ip()) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
@@ -184,22 +231,51 @@ mod tests {
     }
 
     #[test]
-    fn version_2_is_read_as_written() {
-        for (source, destination) in [("192.0.2.1:1", "192.0.2.2:2"), ("[2001:db8::1]:1", "[2001:db8::2]:2")]
-        {
-            let mut header = Vec::new();
-            write(source.parse().unwrap(), destination.parse().unwrap(), &mut header);
-            check(&header, Ok(Some((proxied(source, destination), header.len()))));
-            for end in 0..header.len() {
-                check(&header[..end], Ok(None));
+    fn b29_both_versions_are_read_as_written() {
+        for (source, destination) in [
+            ("192.0.2.1:1", "192.0.2.2:2"),
+            ("[2001:db8::1]:1", "[2001:db8::2]:2"),
+            ("[2001:db8::1]:65535", "[::ffff:192.0.2.2]:65535"),
+        ] {
+            for version in [ProxyVersion::V1, ProxyVersion::V2] {
+                let mut header = Vec::new();
+                write(version, source.parse().unwrap(), destination.parse().unwrap(), &mut header);
+                check(&header, Ok(Some((proxied(source, destination), header.len()))));
+                for end in 0..header.len() {
+                    check(&header[..end], Ok(None));
+                }
             }
         }
+        let mut line = Vec::new();
+        let [one, other] = ["192.0.2.1:1", "[2001:db8::2]:2"].map(|address| address.parse().unwrap());
+        write(ProxyVersion::V1, one, other, &mut line);
+        assert_eq!(line, b"PROXY TCP6 ::ffff:192.0.2.1 2001:db8::2 1 2\r\n");
+    }
+
+    #[test]
+    fn b29_version_2_with_extensions() {
+        let mut header = Vec::new();
+        let [one, other] = ["192.0.2.1:1", "192.0.2.2:2"].map(|address| address.parse().unwrap());
+        write(ProxyVersion::V2, one, other, &mut header);
+        header[15] = 12 + 7 + 6;
+        header.extend_from_slice(&[CRC32C, 0, 4, 0, 0, 0, 0]);
+        header.extend_from_slice(&[2, 0, 3, b'a', b'.', b'b']);
+        // What another implementation of the checksum makes of these bytes.
+        assert_eq!(crc32c(b"123456789", 9, 0), 0xe306_9283);
+        let sum = crc32c(&header, 31, 6).to_be_bytes();
+        header[31..35].copy_from_slice(&sum);
+        check(&header, Ok(Some((proxied("192.0.2.1:1", "192.0.2.2:2"), header.len()))));
+        header[20] ^= 1;
+        check(&header, Err(Malformed));
     }
 
     #[test]
     fn b10_version_2_malformed() {
         let with = |tail: &[u8]| [&V2_SIGNATURE[..], tail].concat();
         check(&with(&[0x20, 0, 0, 0]), Ok(Some((Header::Local, 16))));
+        check(&with(&[0x21, 0, 0, 0]), Ok(Some((Header::Local, 16))));
+        check(&with(&[&[0x21, 0x31, 0, 216][..], &[0; 216]].concat()), Ok(Some((Header::Local, 232))));
+        check(&with(&[0x21, 0x31, 0, 0]), Err(Malformed));
         check(&with(&[0x11, 0x11, 0, 12]), Err(Malformed));
         check(&with(&[0x22, 0x11, 0, 0]), Err(Malformed));
         check(&with(&[0x21, 0x11, 0xff, 0xff]), Err(Malformed));

@@ -14,6 +14,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use weir_meter::TlsVersion;
+use weir_plan::tls::{Bearer, Told};
 use weir_reactor::{Buf, Stream, take_sheet};
 
 /// What has come from a peer.
@@ -89,6 +90,12 @@ impl Tls {
             Connection::Server(session) => session.server_name().map(Into::into),
             Connection::Client(_) => None,
         }
+    }
+
+    /// Who the client is by the certificate it has shown, which was verified; in a session that goes on, by the one it had
+    /// shown then.
+    pub(crate) fn bearer(&self, told: Told) -> Option<Bearer> {
+        Bearer::parse(self.session.borrow().peer_certificates()?, told)
     }
 
     /// What both sides agreed on.

@@ -1,4 +1,6 @@
 //! Two streams joined without understanding what they carry; half-closes are passed on.
+pub(crate) mod farewell;
+
 use crate::{
     fault::{Broken, Fault},
     line::Line,
@@ -8,6 +10,7 @@ use crate::{
     upstream::{self, Permit, Pool},
     watch::Watch,
 };
+use farewell::Farewell;
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
@@ -68,6 +71,30 @@ async fn pump(
         }
         count(bytes);
     }
+}
+
+/// Joins a client and a target that speak WebSocket. When the time of a connection that has to end is nearly over, the
+/// client is told so between two frames, and given the rest of the time to say goodbye.
+pub(crate) async fn run_websocket(
+    (down, early_down): (&Stream, Option<Buf>),
+    (up, early_up): (&Stream, Option<Buf>),
+    line: &Line,
+    idle: Duration,
+) -> (Carried, Result<(), Broken>) {
+    let (sent_up, sent_down, moved) = (Cell::new(0), Cell::new(0), Cell::new(now()));
+    let upward = pump(down, up, early_down, &sent_up, &moved);
+    let downward = async {
+        let mut farewell = Farewell::new(line);
+        let mut next = early_up;
+        while let Some(data) = farewell.next(next.take(), up).await? {
+            sent_down.set(sent_down.get() + data.len() as u64);
+            moved.set(now());
+            down.send(data).await.0?;
+        }
+        Ok(down.shutdown().await?)
+    };
+    let result = both(upward, downward, &line.watch, idle, &moved).await;
+    (Carried { up: sent_up.get(), down: sent_down.get() }, result)
 }
 
 /// Moves what comes next; 0 at the end. Between two plain connections bulk never enters user space.

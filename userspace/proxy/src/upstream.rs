@@ -9,7 +9,7 @@ use crate::{
     h1::{Inflow, Outflow},
     h2::trunk::Trunks,
     line::Line,
-    proxy_protocol,
+    names, proxy_protocol,
     stream::Stream,
     tls::Tls,
 };
@@ -22,6 +22,7 @@ use std::time::Instant;
 use weir_message::Limits;
 use weir_plan::balance::Balance;
 use weir_plan::hash::Place;
+use weir_plan::tls::Renewable;
 use weir_plan::upstream::{Address, Passive, Target, Upstream};
 use weir_reactor::now;
 
@@ -40,6 +41,8 @@ pub(crate) struct Link {
     pub(crate) stream: Rc<Stream>,
     /// Requests sent over it.
     pub(crate) requests: u32,
+    /// The client that its PROXY protocol header named.
+    pub(crate) named: Option<SocketAddr>,
     idle_since: Instant,
     _permit: Permit,
 }
@@ -53,6 +56,7 @@ impl Link {
             outflow: Outflow::new(Rc::clone(&stream)),
             stream,
             requests: 0,
+            named: None,
             idle_since: now(),
             _permit: permit,
         })
@@ -206,11 +210,19 @@ impl Pool {
         }
     }
 
-    /// A kept connection to the target that is still good, the one used last first.
-    pub(crate) fn take(&self, target: usize) -> Option<Box<Link>> {
+    /// A kept connection to the target that is still good, the one used last first. One that began by naming a client is
+    /// good for that client only.
+    pub(crate) fn take(&self, target: usize, line: &Line) -> Option<Box<Link>> {
         let shelf = self.shelves.get(target)?;
         loop {
-            let link = shelf.idle.borrow_mut().pop()?;
+            let link = match self.upstream.proxy_protocol {
+                None => shelf.idle.borrow_mut().pop()?,
+                Some(_) => {
+                    let mut idle = shelf.idle.borrow_mut();
+                    let own = idle.iter().rposition(|link| link.named == Some(line.peer))?;
+                    idle.remove(own)
+                }
+            };
             let fresh = now().saturating_duration_since(link.idle_since) < self.upstream.keep_alive.idle;
             if fresh && !link.stream.has_news() {
                 return Some(link);
@@ -356,33 +368,18 @@ impl Pool {
         let stream = match &target.address {
             Address::Ip(address) => weir_reactor::Stream::connect(*address).await?,
             Address::Unix(path) => weir_reactor::Stream::connect_unix(path).await?,
-            Address::Name(name, port) => connect_named(name, *port, line).await?,
+            Address::Name(name, port) => names::connect(name, *port, line).await?,
         };
-        if self.upstream.proxy_protocol.is_some() {
+        if let Some(version) = self.upstream.proxy_protocol {
             let mut header = Vec::new();
-            proxy_protocol::write(line.peer, stream.peer().unwrap_or(line.peer), &mut header);
+            proxy_protocol::write(version, line.peer, line.local, &mut header);
             stream.send(header).await.0?;
         }
-        let Some(tls) = &self.upstream.tls else { return Ok(Stream::Plain(stream)) };
+        let Some(tls) = self.upstream.tls.as_ref().map(Renewable::load) else {
+            return Ok(Stream::Plain(stream));
+        };
         let name = tls.names.get(index).ok_or(io::ErrorKind::InvalidInput)?.clone();
         let tls = Tls::connect(stream, Arc::clone(&tls.config), name).await?;
         Ok(Stream::Tls(Box::new(tls)))
-    }
-}
-
-/// Addresses of one name that are tried for one connection.
-const ADDRESSES_MAX: usize = 4;
-
-/// Connects to a name: an address that refuses is followed by the next, as a name often has one of each family.
-async fn connect_named(name: &Arc<str>, port: u16, line: &Line) -> io::Result<weir_reactor::Stream> {
-    let mut tried: Vec<SocketAddr> = Vec::new();
-    let lifetime = line.desk.snapshot().plan.limits.name_lifetime;
-    loop {
-        let address = line.desk.names.find((name, port), lifetime, &line.desk.helm).await?;
-        match weir_reactor::Stream::connect(address).await {
-            Err(error) if tried.contains(&address) || tried.len() + 1 == ADDRESSES_MAX => return Err(error),
-            Err(_) => tried.push(address),
-            connected => return connected,
-        }
     }
 }

@@ -25,7 +25,7 @@ impl Pool {
         if self.shares(target) {
             return None;
         }
-        let link = self.take(target)?;
+        let link = self.take(target, line)?;
         line.desk.block.add(Count::UpstreamReused, 1);
         Some(Way::Link(link))
     }
@@ -45,7 +45,11 @@ impl Pool {
     pub(crate) async fn reach(&self, target: usize, line: &Line) -> Result<(Way, bool), Fault> {
         let shelf = self.shelf(target).ok_or(Fault::NoTarget)?;
         if self.shares(target) {
-            let trunks = Rc::clone(&shelf.trunks.borrow());
+            // A connection that names a client is not shared by others.
+            let trunks = match self.upstream.proxy_protocol {
+                None => Rc::clone(&shelf.trunks.borrow()),
+                Some(_) => Rc::default(),
+            };
             let room = trunks.room(&self.upstream.keep_alive, &self.pending);
             let found = line.watch.limit(self.upstream.timeouts.connect, room).await;
             match found.map_err(|_| Fault::ConnectSlow)?? {
@@ -80,7 +84,11 @@ impl Pool {
                 line.desk.block.add(Count::UpstreamStreams, 1);
                 Ok((Way::Call(call), false))
             }
-            _ => Ok((Way::Link(Link::new(stream, permit)), false)),
+            _ => {
+                let mut link = Link::new(stream, permit);
+                link.named = self.upstream.proxy_protocol.map(|_| line.peer);
+                Ok((Way::Link(link), false))
+            }
         }
     }
 }

@@ -23,7 +23,7 @@ use std::task::Poll;
 use std::time::Duration;
 use weir_meter::{Block, Count, Directory, log::Hose};
 use weir_plan::{Plan, listener::Bind};
-use weir_reactor::{Handle, Listen, Listener, Reactor, Stream, cpu_time, now, sleep, spawn};
+use weir_reactor::{Handle, Listen, Listener, Reactor, Stream, cpu_time, now, sleep, sleep_until, spawn};
 use weir_wire::Reason;
 
 /// How often idle upstream connections are looked through.
@@ -221,7 +221,7 @@ async fn until_drained(desk: &Rc<Desk>) {
         Poll::Pending
     })
     .await;
-    let limit = desk.snapshot().plan.limits.drain_timeout;
+    let until = desk.drained_by.get().unwrap_or_else(now);
     let empty = poll_fn(|cx| {
         if desk.open.get() == 0 {
             return Poll::Ready(());
@@ -229,7 +229,7 @@ async fn until_drained(desk: &Rc<Desk>) {
         desk.watch_end(cx.waker());
         Poll::Pending
     });
-    let (mut empty, mut late) = (pin!(empty), pin!(sleep(limit)));
+    let (mut empty, mut late) = (pin!(empty), pin!(sleep_until(until)));
     poll_fn(|cx| match empty.as_mut().poll(cx) {
         Poll::Ready(()) => Poll::Ready(()),
         Poll::Pending => late.as_mut().poll(cx),
@@ -289,8 +289,7 @@ fn serve(desk: &Rc<Desk>, gate: &Rc<Gate>, stream: Stream) {
         desk.block.add(Count::Closed, 1);
         return;
     }
-    let share = desk.snapshot().plan.limits.connections_max.div_ceil(desk.place.workers());
-    if desk.open.get() >= share {
+    if is_full(desk) {
         desk.block.add(Count::Shed, 1);
         desk.block.add(Count::Closed, 1);
         return;
@@ -298,6 +297,14 @@ fn serve(desk: &Rc<Desk>, gate: &Rc<Gate>, stream: Stream) {
     desk.opened();
     let (of, at) = (Rc::clone(desk), Rc::clone(gate));
     spawn(Rc::clone(gate).hold(Rc::clone(desk), peer, move || connection::run(of, at, stream)));
+}
+
+/// Whether a further connection would take from those that are open: the limit of the plan or of the process is reached, or
+/// nearly all buffers are in use.
+fn is_full(desk: &Desk) -> bool {
+    let limits = &desk.snapshot().plan.limits;
+    let share = limits.connections_max.min(desk.crowd.room()).div_ceil(desk.place.workers());
+    desk.open.get() >= share || weir_reactor::buffers_in_use() > limits.overload
 }
 
 /// Has another worker serve a connection. One that it cannot take is closed, as by a worker without room.

@@ -58,7 +58,7 @@ pub use owned::{Owned, OwnedList};
 pub use pipeline::end_with_reader;
 pub use priority::give_way;
 pub use pump::{Pump, pump};
-pub use reactor::{Reactor, counters, is_short_of_buffers, limit_buffers, spawn, trim};
+pub use reactor::{Reactor, buffers_in_use, counters, is_short_of_buffers, limit_buffers, spawn, trim};
 pub use sheet::{put_sheet, take_sheet};
 pub use spare::Spare;
 pub use steer::{Balance, prefer_cpu};

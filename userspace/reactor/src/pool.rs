@@ -269,6 +269,12 @@ impl Pool {
         u32::from(state.live) * 8 > u32::from(state.most) * 7
     }
 
+    /// The share that is out, between 0 and 1.
+    pub(crate) fn in_use(&self) -> f64 {
+        let state = self.state.borrow();
+        f64::from(state.live) / f64::from(state.most.max(1))
+    }
+
     /// How many buffers a receive armed now can find.
     pub(crate) fn available(&self) -> usize {
         let state = self.state.borrow();

@@ -258,6 +258,15 @@ pub fn limit_buffers(buffers: u16) {
     here::hub().pool.limit(buffers);
 }
 
+/// The share of the current reactor's buffers that is in use, between 0 and 1.
+///
+/// # Panics
+/// Outside [`Reactor::run`].
+#[must_use]
+pub fn buffers_in_use() -> f64 {
+    here::hub().pool.in_use()
+}
+
 /// All counts of the current reactor.
 ///
 /// # Panics

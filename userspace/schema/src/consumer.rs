@@ -17,7 +17,8 @@ section! {
         pub keys: Vec<At<Secret>>,
         /// Claims of a verified token that make its bearer this consumer, for `jwt`.
         pub claims: Map<TextMatch>,
-        /// The name of a client certificate that makes its bearer this consumer.
+        /// The name of a client certificate that makes its bearer this consumer: an alternative name, DNS names in lower case,
+        /// or the common name.
         pub certificate: Option<At<String>>,
         /// What another system calls this consumer; passed upstream.
         pub custom_id: Option<At<String>>,

@@ -19,6 +19,8 @@ section! {
         pub connections_per_ip: At<u32> = 1_000,
         /// Memory for buffers, over all workers; beyond it new requests get 503. Another size takes a restart.
         pub buffer_memory: At<Size> = Size::mib(512),
+        /// How long `/readyz` says that the program is about to end before connections are refused, so that balancers notice.
+        pub drain_delay: At<Duration> = Duration::ZERO,
         /// How long connections may take to end when a listener goes or the program stops.
         pub drain_timeout: At<Duration> = Duration::from_secs(30),
         /// How long the addresses of a named target are used before its name is looked up anew. While that fails or lasts, the
@@ -26,7 +28,8 @@ section! {
         pub name_lifetime: At<Duration> = Duration::from_secs(30),
         /// How many earlier configurations are kept for going back.
         pub generations: At<u32> = 10,
-        /// The share of tasks in the queue of a worker above which new connections are refused.
+        /// The share of a worker's buffers in use above which new connections are closed at once, so that those that are open
+        /// can go on. New requests get 503 from seven eighths on.
         pub overload: At<Share> = Share::percent(95),
     }
 }

@@ -99,8 +99,10 @@ section! {
         pub file: At<Material>,
         /// Refuse clients without one.
         pub require: At<bool> = true,
-        /// Certificates that have been revoked.
+        /// Certificates that have been revoked: one list or several, of every authority that signs them.
         pub crl: Option<At<FilePath>>,
+        /// What the upstream is told in `Client-Cert` and `Client-Cert-Chain` (RFC 9440).
+        pub forward: At<Forward> = Forward::Certificate,
     }
 }
 
@@ -111,11 +113,24 @@ impl Short for ClientCa {
             return None;
         }
         let file = At::new(Material::read(node, reader)?, node.span);
-        Some(Self { file, require: At::implied(true), crl: None })
+        let forward = At::implied(Forward::Certificate);
+        Some(Self { file, require: At::implied(true), crl: None, forward })
     }
 
     fn short_shape() -> Shape {
         <Material as Leaf>::shape()
+    }
+}
+
+words! {
+    /// What an upstream is told of a client's certificate.
+    pub enum Forward "what is told of a client's certificate" {
+        /// Nothing.
+        Off = "off",
+        /// The certificate.
+        Certificate = "certificate",
+        /// The certificate, and those between it and the authority.
+        Chain = "chain",
     }
 }
 

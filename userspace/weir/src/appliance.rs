@@ -1,10 +1,12 @@
 //! The running appliance as the control thread holds it: it answers the admin interface and takes new plans.
 
 mod look;
+mod renew;
 mod take;
 mod terms;
 mod turn;
 
+pub(crate) use renew::Renewals;
 pub(crate) use take::Trial;
 pub(crate) use terms::Terms;
 pub(crate) use turn::reload_by_signal;
@@ -54,6 +56,8 @@ pub(crate) struct Appliance {
     pub(crate) retired: Vec<Arc<Plan>>,
     /// Whether the newest reload was taken, and how many were not.
     pub(crate) reloads: Reloads,
+    /// Certificates that were replaced meanwhile.
+    pub(crate) renewals: Renewals,
     pub(crate) draining: bool,
     pub(crate) started: SystemTime,
 }
@@ -199,6 +203,7 @@ impl Appliance {
         page.sample(&names::BUILD, &[("version", env!("CARGO_PKG_VERSION"))], 1);
         page.single(&names::STARTED, seconds(self.started));
         page.single(&names::WORKERS, self.crew.len());
+        page.single(&names::STUCK, self.crew.stuck());
         page.single(&names::GENERATION, self.generation);
         page.family(&names::RELOADS);
         page.sample(&names::RELOADS, &[("result", "ok")], self.reloads.taken);
@@ -207,6 +212,7 @@ impl Appliance {
         census::process(&mut page);
         census::reactors(&mut page, self.crew.counters());
         census::certificates(&mut page, &self.shared.plans.load());
+        self.renewals.metrics(&mut page);
         let blocks: Vec<&Block> = self.crew.blocks();
         let directory = self.shared.directory.lock().unwrap_or_else(PoisonError::into_inner);
         weir_meter::blocks(&mut page, &blocks, &directory, |number| Reason::find(number).map(Reason::as_str));

@@ -1,7 +1,8 @@
 //! From a configuration to a running appliance, and back down again.
 
-use crate::appliance::{Appliance, Reloads, reload_by_signal};
+use crate::appliance::{Appliance, Reloads, Renewals, reload_by_signal};
 use crate::crew::{Crew, Shared, berths, cpus};
+use crate::descriptors;
 use crate::doors::Doors;
 use crate::failure::{OS, failure};
 use crate::files;
@@ -38,6 +39,7 @@ pub(crate) fn run(file: &Path, state: &Path, serving: impl FnOnce()) -> Result<E
     if !loaded.warnings.is_empty() {
         eprintln!("{}", loaded.warnings.trim_end());
     }
+    descriptors::raise(&loaded.config)?;
     // A port that is taken must be known before the shield is touched, and nobody is served before the shield is up.
     let plans = Arc::new(ArcSwap::new(Arc::clone(&loaded.plan)));
     let (heritage, estate) = Inheritance::find(&plans.load()).unzip();
@@ -47,6 +49,7 @@ pub(crate) fn run(file: &Path, state: &Path, serving: impl FnOnce()) -> Result<E
     let lookout = Lookout::new(&board, state)?;
     let shared = Shared { plans, directory: Arc::default(), board, crowd: Arc::default() };
     let mut guard = Guard::raise(&shared.plans.load(), state, claim)?;
+    shared.crowd.make_room(descriptors::room());
     // Who was banned before stays so from the first connection on.
     guard.news_of_bans().into_iter().for_each(|barred| shared.crowd.bar(barred));
     let crew = Crew::start(&shared, berths).inspect_err(|_| guard.lower())?;
@@ -69,10 +72,12 @@ pub(crate) fn run(file: &Path, state: &Path, serving: impl FnOnce()) -> Result<E
         doors: Doors::default(),
         turns: Rc::default(),
         reloads: Reloads::default(),
+        renewals: Renewals::default(),
         draining: false,
         started: SystemTime::now(),
     };
     appliance.remember();
+    appliance.renewals.watch.sync(appliance.current.seen.iter().cloned());
     let cannot = |error: std::io::Error| failure(OS, format!("the control thread cannot start: {error}"));
     weir_control::run(govern(Rc::new(RefCell::new(appliance)), &config, (heritage, serving)))
         .map_err(cannot)?
@@ -146,6 +151,8 @@ async fn govern(
             let mut appliance = appliance.borrow_mut();
             appliance.guard.tick();
             appliance.bury();
+            appliance.renew();
+            appliance.shared.crowd.make_room(descriptors::room());
             if appliance.crew.beats() {
                 notify::alive();
             }
@@ -157,16 +164,17 @@ async fn govern(
 
 /// Lets connections end, until none is left, the plan's time is over, or a second signal comes.
 async fn drain(appliance: &RefCell<Appliance>, signals: &mut Signals, succeeded: bool) {
-    let patience = {
-        let mut appliance = appliance.borrow_mut();
-        appliance.draining = true;
-        appliance.crew.drain();
-        appliance.shared.plans.load().limits.drain_timeout + GRACE
-    };
+    appliance.borrow_mut().draining = true;
     if !succeeded {
         notify::stopping("draining");
     }
-    let deadline = Instant::now() + patience;
+    let in_a_hurry = !succeeded && say_so(appliance, signals).await;
+    let patience = {
+        let mut appliance = appliance.borrow_mut();
+        appliance.crew.drain();
+        appliance.shared.plans.load().limits.drain_timeout + GRACE
+    };
+    let deadline = Instant::now() + if in_a_hurry { Duration::ZERO } else { patience };
     while !appliance.borrow().crew.is_gone() && Instant::now() < deadline {
         appliance.borrow_mut().serve_workers();
         if signals.next_within(TICK).await == Some(Signal::Drain) {
@@ -177,6 +185,19 @@ async fn drain(appliance: &RefCell<Appliance>, signals: &mut Signals, succeeded:
     appliance.borrow_mut().logbook.close();
     let guard = &mut appliance.borrow_mut().guard;
     if succeeded { guard.leave() } else { guard.lower() }
+}
+
+/// Goes on serving for as long as balancers take to notice that this process is not ready any more. True if it is asked a
+/// second time to end meanwhile.
+async fn say_so(appliance: &RefCell<Appliance>, signals: &mut Signals) -> bool {
+    let until = Instant::now() + appliance.borrow().current.config.limits.drain_delay.value;
+    while Instant::now() < until {
+        appliance.borrow_mut().serve_workers();
+        if signals.next_within(TICK).await == Some(Signal::Drain) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Starts what lies where this program was started from.

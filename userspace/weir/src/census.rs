@@ -67,7 +67,8 @@ pub(crate) fn reactors(page: &mut Page, counters: impl Iterator<Item = Counters>
 /// When each certificate expires; of several from one source, the first.
 pub(crate) fn certificates(page: &mut Page, plan: &Plan) {
     let mut ends: BTreeMap<&str, u64> = BTreeMap::new();
-    for record in &plan.certificates {
+    let records = plan.records();
+    for record in &records {
         let end = record.not_after.as_secs();
         ends.entry(&record.source).and_modify(|known| *known = end.min(*known)).or_insert(end);
     }

@@ -88,7 +88,7 @@ impl Crew {
             let refused = |error: Error| failure(error.exit_code(), format!("{error}; {}", error.remedy()));
             let helm =
                 report.recv().context("a worker thread has ended while it started")?.map_err(refused)?;
-            started.0.push(Hand { cpu, place, helm, thread, block, held });
+            started.0.push(Hand { cpu, place, helm, thread, block, held, missed: 0 });
         }
         Ok(std::mem::take(&mut started.0))
     }
@@ -201,10 +201,23 @@ impl Crew {
         self.busy().map(Helm::counters)
     }
 
-    /// Every worker answers: it is not stuck in a task that never gives way.
-    pub(crate) fn beats(&self) -> bool {
-        // Each is asked, also after one that does not answer.
-        self.helms().fold(true, |all, helm| helm.beats() & all)
+    /// Every worker answers: it is not stuck in a task that never gives way. To be asked every second.
+    pub(crate) fn beats(&mut self) -> bool {
+        for Hand { helm, cpu, missed, .. } in &mut self.hands {
+            let before = *missed;
+            *missed = if helm.beats() { 0 } else { before.saturating_add(1) };
+            if *missed == STUCK {
+                tracing::error!(%cpu, "the worker does not answer: its connections wait for it");
+            } else if *missed == 0 && before >= STUCK {
+                tracing::warn!(%cpu, "the worker answers again");
+            }
+        }
+        self.hands.iter().all(|hand| hand.missed == 0)
+    }
+
+    /// Workers that have not answered for some time.
+    pub(crate) fn stuck(&self) -> usize {
+        self.hands.iter().filter(|hand| hand.missed >= STUCK).count()
     }
 
     /// Bans that policies have called for since the last time.
@@ -230,6 +243,8 @@ impl Crew {
     }
 }
 
+/// A worker that has not answered so many times in a row is stuck.
+const STUCK: u32 = 2;
 /// Buffers that a worker has at least: with fewer a few connections could not move.
 const BUFFERS_MIN: u64 = 64;
 /// Buffers that a reactor takes at most.

@@ -76,11 +76,11 @@ impl Doors {
         for (place, door) in prepared.0 {
             let (appliance, kind) = (Weak::clone(&self.appliance), place.kind);
             let tls = place.takes_tls().then(|| Weak::clone(&self.appliance));
-            // The plan in force says what secures the next connection: a renewed certificate takes a reload, no restart.
+            // The plan in force says what secures the next connection: a renewed certificate takes neither a reload nor a restart.
             let tls = move || {
                 let appliance = tls.as_ref()?.upgrade()?;
                 let plan = Arc::clone(&appliance.borrow().current.plan);
-                plan.admin_tls.as_ref().map(|tls| Arc::clone(&tls.config))
+                plan.admin_tls.as_ref().map(|tls| Arc::clone(&tls.load().config))
             };
             let answer = async move |asked: Asked| match appliance.upgrade() {
                 Some(appliance) => http(one(&appliance, &asked, kind).await),

@@ -10,6 +10,8 @@ pub(crate) const NOT_RUNNING: u8 = 3;
 pub(crate) const UNAVAILABLE: u8 = 69;
 /// The operating system refused something that should have worked.
 pub(crate) const OS: u8 = 71;
+/// The process may not do what it needs to.
+pub(crate) const NO_PERMISSION: u8 = 77;
 /// The configuration is wrong.
 pub(crate) const CONFIG: u8 = 78;
 

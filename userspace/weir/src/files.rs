@@ -4,6 +4,8 @@ use crate::failure::{CONFIG, failure};
 use anyhow::Result;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -48,6 +50,63 @@ impl Lookup for Host {
     }
 }
 
+/// This host, and which of its files a configuration refers to.
+#[derive(Debug, Default)]
+pub(crate) struct Witness(RefCell<BTreeSet<PathBuf>>);
+
+impl Witness {
+    /// Every file that was asked for, whether it was there or not.
+    pub(crate) fn seen(self) -> BTreeSet<PathBuf> {
+        self.0.into_inner()
+    }
+
+    fn see(&self, path: impl Into<PathBuf>) {
+        self.0.borrow_mut().insert(path.into());
+    }
+}
+
+impl Lookup for Witness {
+    fn env(&self, name: &str) -> Option<String> {
+        Host.env(name)
+    }
+
+    fn file(&self, path: &str) -> Result<String, String> {
+        self.see(path);
+        Host.file(path)
+    }
+
+    fn is_open(&self, path: &str) -> bool {
+        is_open(Path::new(path))
+    }
+
+    fn credential(&self, name: &str) -> Result<String, String> {
+        if let Some(directory) = std::env::var_os("CREDENTIALS_DIRECTORY") {
+            self.see(Path::new(&directory).join(name));
+        }
+        Host.credential(name)
+    }
+}
+
+impl Files for Witness {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.see(path);
+        Files::read(&Host, path)
+    }
+
+    fn is_open(&self, path: &str) -> bool {
+        is_open(Path::new(path))
+    }
+
+    fn roots(&self) -> Result<Vec<CertificateDer<'static>>, String> {
+        self.see(roots_file());
+        Host.roots()
+    }
+}
+
+fn roots_file() -> String {
+    std::env::var("SSL_CERT_FILE").unwrap_or_else(|_| ROOTS.to_owned())
+}
+
 impl Files for Host {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         bytes(Path::new(path))
@@ -58,7 +117,7 @@ impl Files for Host {
     }
 
     fn roots(&self) -> Result<Vec<CertificateDer<'static>>, String> {
-        let path = std::env::var("SSL_CERT_FILE").unwrap_or_else(|_| ROOTS.to_owned());
+        let path = roots_file();
         let bytes =
             bytes(Path::new(&path)).map_err(|why| format!("{path}: {why}; install ca-certificates"))?;
         let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();

@@ -1,9 +1,12 @@
 //! From the texts of a configuration to a plan: parse, compile. Warnings and errors come back as one text.
 
 use crate::failure::{CONFIG, failure};
-use crate::{files, unserved};
+use crate::files::Witness;
+use crate::unserved;
 use anyhow::Result;
 use rustls_pki_types::UnixTime;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use weir_plan::{Outside, Plan, compile};
 use weir_schema::diagnostic::Style;
@@ -18,6 +21,8 @@ pub(crate) struct Loaded {
     pub(crate) plan: Arc<Plan>,
     /// Its texts.
     pub(crate) sources: Arc<Sources>,
+    /// The files that it refers to.
+    pub(crate) seen: Arc<BTreeSet<PathBuf>>,
     /// What tells its text from any other.
     pub(crate) hash: String,
     /// What is legal and surely not meant, ready to print; empty if there is nothing.
@@ -26,13 +31,15 @@ pub(crate) struct Loaded {
 
 /// Compiles a configuration; the plan in force hands on what its clients hold.
 pub(crate) fn load(sources: Sources, before: Option<&Plan>) -> Result<Loaded> {
-    let (checked, report) = check(&sources, before);
+    let witness = Witness::default();
+    let (checked, report) = check_by(&witness, &sources, before);
     let text =
         if report.is_empty() { String::new() } else { report.write(&sources, Format::Text, Style::Plain) };
     match checked {
         Some((config, plan)) => Ok(Loaded {
             config,
             plan: Arc::new(plan),
+            seen: Arc::new(witness.seen()),
             hash: hash(&sources),
             sources: Arc::new(sources),
             warnings: text,
@@ -53,11 +60,19 @@ pub(crate) fn hash(sources: &Sources) -> String {
 
 /// Parses and compiles; without a plan, the report says why.
 pub(crate) fn check(sources: &Sources, before: Option<&Plan>) -> (Option<(Arc<Config>, Plan)>, Report) {
-    let (config, mut report) = match parse(sources, &files::Host).into_result() {
+    check_by(&Witness::default(), sources, before)
+}
+
+fn check_by(
+    witness: &Witness,
+    sources: &Sources,
+    before: Option<&Plan>,
+) -> (Option<(Arc<Config>, Plan)>, Report) {
+    let (config, mut report) = match parse(sources, witness).into_result() {
         Ok(parsed) => parsed,
         Err(report) => return (None, report),
     };
-    let outside = Outside { files: &files::Host, now: UnixTime::now(), before };
+    let outside = Outside { files: witness, now: UnixTime::now(), before };
     let config = Arc::new(config);
     let outcome = compile(&config, &outside);
     report.extend(outcome.report);

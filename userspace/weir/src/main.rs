@@ -8,6 +8,7 @@ mod census;
 mod change;
 mod crew;
 mod demo;
+mod descriptors;
 mod doors;
 mod failure;
 mod files;

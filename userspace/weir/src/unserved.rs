@@ -1,7 +1,6 @@
 //! Settings that are understood and are known to have no effect in this version: each is said at its line.
 
 use weir_schema::policy::Policy;
-use weir_schema::upstream::{ProxyVersion, Upstream};
 use weir_schema::{Code, Config, Diagnostic, Report, Span};
 
 /// Reports the settings of a configuration that nothing obeys yet.
@@ -19,11 +18,6 @@ pub(crate) fn report(config: &Config, report: &mut Report) {
     say(telemetry.tracing.as_ref().map_or(Span::NOWHERE, |tracing| tracing.span), "`tracing`");
     say(telemetry.log.span, "`log`");
     say(config.admin.ui.span, "`ui`");
-    let limits = &config.limits;
-    say(limits.overload.span, "`overload`");
-    for (_, upstream) in config.upstreams.iter() {
-        unserved_upstream(upstream, &mut say);
-    }
     for consumer in config.consumers.iter().map(|(_, consumer)| consumer) {
         say(consumer.policies.first().map_or(Span::NOWHERE, |first| first.span), "`policies` of a consumer");
     }
@@ -33,13 +27,5 @@ pub(crate) fn report(config: &Config, report: &mut Report) {
             Policy::RateLimit(limit) => say(limit.on_store_error.span, "`on_store_error`"),
             _ => {}
         }
-    }
-}
-
-fn unserved_upstream(upstream: &Upstream, say: &mut impl FnMut(Span, &str)) {
-    if let Some(version) =
-        upstream.proxy_protocol.as_ref().filter(|version| version.value == ProxyVersion::V1)
-    {
-        say(version.span, "version 1 (version 2 is sent), so `v1`");
     }
 }

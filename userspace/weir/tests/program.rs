@@ -12,6 +12,8 @@
 mod admin;
 #[path = "program/bans.rs"]
 mod bans;
+#[path = "program/certificates.rs"]
+mod certificates;
 #[path = "program/clients.rs"]
 mod clients;
 #[path = "program/clock.rs"]
@@ -28,6 +30,8 @@ mod live;
 mod log;
 #[path = "program/plans.rs"]
 mod plans;
+#[path = "program/pressure.rs"]
+mod pressure;
 #[path = "program/process.rs"]
 mod process;
 #[path = "program/refusals.rs"]
@@ -38,6 +42,8 @@ mod reload;
 mod service;
 #[path = "program/shielded.rs"]
 mod shielded;
+#[path = "program/sslyze.rs"]
+mod sslyze;
 #[path = "program/succession.rs"]
 mod succession;
 #[path = "program/unit.rs"]
@@ -65,12 +71,15 @@ fn main() {
         admin::trials(),
         service::trials(),
         bans::trials(),
+        certificates::trials(),
         clients::trials(),
         clock::trials(),
         documents::trials(),
         exposition::trials(),
         log::trials(),
         plans::trials(),
+        pressure::trials(),
+        sslyze::trials(),
         reload::trials(),
         live::trials(),
         generations::trials(),

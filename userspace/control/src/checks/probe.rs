@@ -8,6 +8,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::sync::Arc;
+use weir_plan::tls::{Renewable, UpTls};
 use weir_plan::upstream::{Address, Probe, ProxyVersion, UpProtocol, Upstream};
 
 /// The largest answer of a health service.
@@ -22,17 +23,18 @@ pub(super) struct Aim<'u> {
     place: Place<'u>,
     name: &'u str,
     preface: &'static [u8],
-    tls: Option<(&'u Arc<ClientConfig>, ServerName<'static>)>,
+    tls: Option<(&'u Renewable<UpTls>, usize)>,
     protocol: UpProtocol,
+}
+
+/// What a connection to a target begins with, by the certificates of this moment.
+fn session(tls: &UpTls, index: usize) -> Option<(Arc<ClientConfig>, ServerName<'static>)> {
+    Some((Arc::clone(&tls.config), tls.names.get(index)?.clone()))
 }
 
 impl<'u> Aim<'u> {
     pub(super) fn new(upstream: &'u Upstream, index: usize) -> Option<Aim<'u>> {
         let target = upstream.targets.get(index)?;
-        let tls = match &upstream.tls {
-            Some(tls) => Some((&tls.config, tls.names.get(index)?.clone())),
-            None => None,
-        };
         Some(Aim {
             place: match &target.address {
                 Address::Ip(address) => Place::Address(*address),
@@ -45,14 +47,19 @@ impl<'u> Aim<'u> {
                 Some(ProxyVersion::V1) => LOCAL_V1,
                 Some(ProxyVersion::V2) => &LOCAL_V2,
             },
-            tls,
+            tls: upstream.tls.as_ref().map(|tls| (tls, index)),
             protocol: upstream.protocol,
         })
     }
 
     /// Asks once: well, or why not.
     pub(super) async fn probe(&self, probe: &Probe) -> Result<(), String> {
-        let dialled = dial(self.place, self.preface, self.tls.clone()).await;
+        let tls = match self.tls {
+            Some((tls, index)) => Some(session(&tls.load(), index).ok_or("it has no name to prove")?),
+            None => None,
+        };
+        let tls = tls.as_ref().map(|(config, name)| (config, name.clone()));
+        let dialled = dial(self.place, self.preface, tls).await;
         let dialled = dialled.map_err(|error| format!("cannot connect: {error}"))?;
         match probe {
             Probe::Tcp => Ok(()),

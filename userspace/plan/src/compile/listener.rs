@@ -15,6 +15,7 @@ use crate::id::ListenerId;
 use crate::listener::{Bind, Forwarded, Listener, Protocols, ProxyProtocol, Service, Tunnel};
 use crate::page::{Form, Page, Pages};
 use crate::route::Redirect;
+use crate::tls::Renewable;
 
 /// Every listener in the order written.
 pub(super) fn all(build: &mut Build<'_>) -> Vec<Arc<Listener>> {
@@ -39,7 +40,9 @@ fn one(id: ListenerId, written: &At<written::Listener>, build: &mut Build<'_>) -
             from: networks(&proxy.from),
             header_timeout: proxy.header_timeout.value,
         }),
-        tls: written.tls.as_ref().and_then(|tls| tls::down(tls, http.then_some(protocols), build)),
+        tls: written.tls.as_ref().and_then(|tls| {
+            tls::down(tls, http.then_some(protocols), (build, None)).map(|tls| Renewable::new(Arc::new(tls)))
+        }),
         trusted_proxies: networks(&written.trusted_proxies),
         forwarded: forwarded(written.forwarded.value),
         aborts_on_half_close: written.half_close.value == written::HalfClose::Abort,
@@ -64,7 +67,7 @@ fn bind(written: &value::Bind) -> Bind {
     }
 }
 
-fn protocols(written: &written::Listener) -> Protocols {
+pub(super) fn protocols(written: &written::Listener) -> Protocols {
     let named = |protocol| written.protocols.iter().any(|own| own.value == protocol);
     let silent = written.protocols.is_empty();
     Protocols {

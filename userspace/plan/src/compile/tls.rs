@@ -1,41 +1,39 @@
 //! TLS as meant: certificates and keys opened and put together, on both sides.
 
 mod certificate;
+mod open;
+mod renew;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, IpAddr, PrivateKeyDer, ServerName};
-use rustls::server::{NoServerSessionStorage, ProducesTickets, WebPkiClientVerifier};
-use rustls::sign::CertifiedKey;
-use rustls::{
-    ClientConfig, RootCertStore, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion, version,
-};
+use rustls::server::{NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
+use rustls::{ClientConfig, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion, version};
 use weir_schema::tls as written;
 use weir_schema::upstream as written_upstream;
-use weir_schema::value::{Address, HostPattern, Leaf, Material};
+use weir_schema::value::{Leaf, Material};
 use weir_schema::{At, Code, Config, Diagnostic, Report, Span};
 
 use super::{Build, Outside};
 use crate::listener::Protocols;
-use crate::tls::{CertificateRecord, Certificates, DownTls, Trusting, UpTls, tickets};
+use crate::tls::{Certificates, DownTls, Held, Scoped, Trusting, UpTls, tickets};
+use open::Open;
+
+pub use renew::{Refusal, Renewal, renew};
 
 /// What all listeners share.
 pub(super) struct Store {
     provider: Arc<CryptoProvider>,
     /// The certificates at the top of the file.
-    common: Vec<Pair>,
+    common: Vec<Held>,
     pub(super) tickets: Option<Arc<dyn ProducesTickets>>,
-    pub(super) records: Vec<CertificateRecord>,
-}
-
-/// A certificate with its key, and the names it is presented for.
-struct Pair {
-    key: Arc<CertifiedKey>,
-    names: Vec<HostPattern>,
+    /// Every certificate that a listener presents.
+    pub(super) held: Vec<Held>,
+    /// Those in use, which stay where their files hold nothing better; none if these are the first.
+    kept: Arc<Vec<Held>>,
+    refused: Vec<Refusal>,
 }
 
 /// The library's algorithms, AES-128 first: it is as strong as the keys that are exchanged for it, and its hash is one
@@ -49,14 +47,20 @@ fn provider() -> CryptoProvider {
 }
 
 impl Store {
-    pub(super) fn new(config: &Config, outside: &Outside<'_>, report: &mut Report) -> Self {
-        let provider = Arc::new(provider());
-        let mut store = Self { provider, common: Vec::new(), tickets: None, records: Vec::new() };
-        let mut open = Open { config, outside, report };
+    pub(super) fn new(
+        config: &Config,
+        outside: &Outside<'_>,
+        kept: Arc<Vec<Held>>,
+        report: &mut Report,
+    ) -> Self {
+        let (provider, tickets) = (Arc::new(provider()), keep_tickets(config, outside, report));
+        let mut store =
+            Self { provider, common: Vec::new(), tickets, held: Vec::new(), kept, refused: Vec::new() };
+        let mut open = Open::new(config, outside, report, &mut store.refused);
         for certificate in &config.tls.certificates {
-            store.common.extend(open.pair(certificate, &store.provider, &mut store.records));
+            store.common.extend(open.pair(certificate, &store.provider, &store.kept));
         }
-        store.tickets = keep_tickets(config, outside, open.report);
+        store.held.clone_from(&store.common);
         store
     }
 }
@@ -85,80 +89,71 @@ fn keep_tickets(
     })
 }
 
-/// TLS that ends at a listener; `protocols` is none where bytes are carried.
+/// TLS that ends at a listener; `protocols` is none where bytes are carried. What clients are asked for stays as it was
+/// `before` where it cannot be had anew.
 pub(super) fn down(
     written: &At<Box<written::ListenerTls>>,
     protocols: Option<Protocols>,
-    build: &mut Build<'_>,
-) -> Option<Arc<DownTls>> {
+    (build, before): (&mut Build<'_>, Option<&DownTls>),
+) -> Option<DownTls> {
     let config = build.config;
-    let Build { outside, report, tls: store, .. } = build;
-    let mut open = Open { config, outside, report };
-    let mut certificates = Certificates::new(written.strict_sni.value);
+    let Build { outside, report, tls: Store { provider, common, tickets, held, kept, refused }, .. } = build;
+    let mut open = Open::new(config, outside, report, refused);
     let own = written.certificate.as_ref().zip(written.key.as_ref());
     let own = own.map(|(certificate, key)| written::Certificate {
         certificate: certificate.clone(),
         key: key.clone(),
         hosts: Vec::new(),
     });
-    let pairs: Vec<_> = own
-        .iter()
-        .chain(written.certificates.iter().map(|certificate| &certificate.value))
-        .map(|certificate| open.pair(certificate, &store.provider, &mut store.records))
-        .collect();
-    let pairs: Vec<Pair> = pairs.into_iter().flatten().collect();
-    for pair in pairs.iter().chain(&store.common) {
+    let pairs = own.iter().chain(written.certificates.iter().map(|certificate| &certificate.value));
+    let pairs: Vec<_> = pairs.map(|certificate| open.pair(certificate, provider, kept)).collect();
+    let pairs: Vec<Held> = pairs.into_iter().flatten().collect();
+    held.extend_from_slice(&pairs);
+    let mut certificates = Certificates::new(written.strict_sni.value);
+    for pair in pairs.iter().chain(&*common) {
         certificates.add(&pair.key, &pair.names);
     }
-    if pairs.is_empty() && store.common.is_empty() {
+    if pairs.is_empty() && common.is_empty() {
         // Either none was written, which the schema has told, or each was faulty.
         return None;
     }
-    let certificates = Arc::new(certificates);
-    let config = server_config(written, protocols, &certificates, store, &mut open)?;
-    Some(Arc::new(DownTls {
-        config: Arc::new(config),
-        certificates,
-        handshake_timeout: open.config.tls.handshake_timeout.value,
-    }))
-}
-
-fn server_config(
-    written: &written::ListenerTls,
-    protocols: Option<Protocols>,
-    certificates: &Arc<Certificates>,
-    store: &Store,
-    open: &mut Open<'_>,
-) -> Option<ServerConfig> {
-    let top = &open.config.tls.min_version;
-    let versions = versions(written.min_version.as_ref().unwrap_or(top).value);
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&store.provider));
-    let builder = open.keep(Span::NOWHERE, builder.with_protocol_versions(versions))?;
-    let builder = match &written.client_ca {
-        None => builder.with_no_client_auth(),
+    let clients = match &written.client_ca {
+        None => None,
         Some(ca) => {
-            let roots = open.roots(&ca.file)?;
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&store.provider));
-            let verifier = verifier.with_crls(open.crls(ca)?);
-            let verifier = if ca.require.value { verifier } else { verifier.allow_unauthenticated() };
-            builder.with_client_cert_verifier(open.keep(ca.span, verifier.build())?)
+            let kept = before.and_then(|before| before.clients.clone());
+            Some(open.or_keep(ca.file.value.spell(), kept, |open| open.clients(ca, provider))?)
         }
     };
-    let resolver: Arc<Certificates> = Arc::clone(certificates);
-    let mut config = builder.with_cert_resolver(resolver);
-    let offers = |protocols: Protocols| {
-        let http2 = protocols.http2.then_some(b"h2".to_vec());
-        http2.into_iter().chain(protocols.http1.then_some(b"http/1.1".to_vec())).collect()
+    let top = &config.tls.min_version;
+    let versions = versions(written.min_version.as_ref().unwrap_or(top).value);
+    let builder = ServerConfig::builder_with_provider(Arc::clone(provider));
+    let builder = open.keep(Span::NOWHERE, builder.with_protocol_versions(versions))?;
+    let builder = match &clients {
+        None => builder.with_no_client_auth(),
+        Some(clients) => builder.with_client_cert_verifier(Arc::clone(&clients.verifier)),
     };
-    config.alpn_protocols = protocols.map(offers).unwrap_or_default();
-    config.ignore_client_order = true;
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    match &store.tickets {
+    let certificates = Arc::new(certificates);
+    let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(&certificates) as _;
+    let mut server = builder.with_cert_resolver(resolver);
+    server.alpn_protocols = protocols.map(offers).unwrap_or_default();
+    server.ignore_client_order = true;
+    server.session_storage = Arc::new(NoServerSessionStorage {});
+    match tickets {
         // One ticket: with each connection that goes on from it a client gets the next.
-        Some(tickets) => (config.ticketer, config.send_tls13_tickets) = (Arc::clone(tickets), 1),
-        None => config.send_tls13_tickets = 0,
+        Some(tickets) => {
+            let scope = clients.as_ref().map_or(0, |clients| clients.digest);
+            (server.ticketer, server.send_tls13_tickets) = (Arc::new(Scoped::new(tickets, scope)), 1);
+        }
+        None => server.send_tls13_tickets = 0,
     }
-    Some(config)
+    let handshake_timeout = config.tls.handshake_timeout.value;
+    Some(DownTls { config: Arc::new(server), certificates, clients, handshake_timeout })
+}
+
+/// What is offered by ALPN, the better first.
+fn offers(protocols: Protocols) -> Vec<Vec<u8>> {
+    let http2 = protocols.http2.then_some(b"h2".to_vec());
+    http2.into_iter().chain(protocols.http1.then_some(b"http/1.1".to_vec())).collect()
 }
 
 static FROM_1_2: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
@@ -179,7 +174,7 @@ pub(super) fn up(
 ) -> Option<UpTls> {
     let config = build.config;
     let Build { outside, report, tls: store, .. } = build;
-    let mut open = Open { config, outside, report };
+    let mut open = Open::new(config, outside, report, &mut store.refused);
     let builder = ClientConfig::builder_with_provider(Arc::clone(&store.provider));
     let builder =
         open.keep(written.span, builder.with_protocol_versions(versions(written::TlsVersion::V1_2)))?;
@@ -209,143 +204,6 @@ pub(super) fn up(
     };
     config.alpn_protocols = offers.iter().map(|offer| offer.to_vec()).collect();
     let names: Vec<_> = upstream.targets.iter().map(|target| open.server_name(written, target)).collect();
-    Some(UpTls { config: Arc::new(config), names: names.into_iter().collect::<Option<_>>()? })
-}
-
-/// Opens what the configuration names; whatever fails is reported at its place.
-struct Open<'a> {
-    config: &'a Config,
-    outside: &'a Outside<'a>,
-    report: &'a mut Report,
-}
-
-impl Open<'_> {
-    fn error(&mut self, code: Code, span: Span, message: impl Into<String>) {
-        self.report.push(Diagnostic::new(code, span, message));
-    }
-
-    fn keep<T, E: std::fmt::Display>(&mut self, span: Span, result: Result<T, E>) -> Option<T> {
-        result.map_err(|error| self.error(Code::Compile, span, format!("TLS refuses this: {error}"))).ok()
-    }
-
-    fn bytes(&mut self, material: &At<Material>) -> Option<Vec<u8>> {
-        match &material.value {
-            Material::Pem(text) => Some(text.expose().as_bytes().to_vec()),
-            Material::File(path) => self.file(path, material.span),
-        }
-    }
-
-    fn file(&mut self, path: &str, span: Span) -> Option<Vec<u8>> {
-        let read = self.outside.files.read(path);
-        let refused = |reason| {
-            self.error(Code::FileUnreadable, span, format!("`{path}` cannot be read: {reason}"));
-        };
-        read.map_err(refused).ok()
-    }
-
-    fn chain(&mut self, material: &At<Material>) -> Option<Vec<CertificateDer<'static>>> {
-        let bytes = self.bytes(material)?;
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
-        match chain {
-            Ok(chain) if !chain.is_empty() => Some(chain),
-            Ok(_) => {
-                self.error(
-                    Code::Material,
-                    material.span,
-                    format!("no certificate in {}", material.value.spell()),
-                );
-                None
-            }
-            Err(error) => {
-                let message = format!("{} cannot be read as PEM: {error}", material.value.spell());
-                self.error(Code::Material, material.span, message);
-                None
-            }
-        }
-    }
-
-    fn private_key(&mut self, material: &At<Material>) -> Option<PrivateKeyDer<'static>> {
-        let bytes = self.bytes(material)?;
-        if let Material::File(path) = &material.value
-            && self.outside.files.is_open(path)
-        {
-            let message = format!("everybody on this host can read `{path}`");
-            let found = Diagnostic::new(Code::SecretReadable, material.span, message);
-            self.report.push(found.hint(format!("`chmod 0600 {path}` leaves it to its owner.")));
-        }
-        let key = PrivateKeyDer::from_pem_slice(&bytes);
-        let refused = |_| {
-            let found = Diagnostic::new(
-                Code::Material,
-                material.span,
-                format!("no private key in {}", material.value.spell()),
-            );
-            self.report.push(
-                found.hint("It is PEM that begins with `-----BEGIN PRIVATE KEY-----`, without a password."),
-            );
-        };
-        key.map_err(refused).ok()
-    }
-
-    fn roots(&mut self, material: &At<Material>) -> Option<Arc<RootCertStore>> {
-        let mut roots = RootCertStore::empty();
-        for certificate in self.chain(material)? {
-            self.keep(material.span, roots.add(certificate))?;
-        }
-        Some(Arc::new(roots))
-    }
-
-    fn system_roots(&mut self, span: Span) -> Option<Arc<RootCertStore>> {
-        let mut roots = RootCertStore::empty();
-        match self.outside.files.roots() {
-            Ok(certificates) => roots.add_parsable_certificates(certificates),
-            Err(reason) => {
-                let found = Diagnostic::new(
-                    Code::FileUnreadable,
-                    span,
-                    format!("the authorities of this system cannot be read: {reason}"),
-                );
-                self.report.push(found.hint("Name a file of authorities under `ca`."));
-                return None;
-            }
-        };
-        Some(Arc::new(roots))
-    }
-
-    fn crls(&mut self, ca: &written::ClientCa) -> Option<Vec<CertificateRevocationListDer<'static>>> {
-        let Some(file) = &ca.crl else { return Some(Vec::new()) };
-        let bytes = self.file(&file.value.0, file.span)?;
-        let lists = CertificateRevocationListDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>();
-        let refused = |error| {
-            self.error(Code::Material, file.span, format!("this is no list of revocations: {error}"));
-        };
-        lists.map_err(refused).ok()
-    }
-
-    /// The name a target must prove: the one written, else that of the target itself.
-    fn server_name(
-        &mut self,
-        tls: &At<Box<written_upstream::UpTls>>,
-        target: &At<written_upstream::Target>,
-    ) -> Option<ServerName<'static>> {
-        if let Some(name) = &tls.server_name {
-            let parsed = ServerName::try_from(name.value.clone());
-            let refused =
-                |_| self.error(Code::Host, name.span, format!("`{}` is not a name to prove", name.value));
-            return parsed.map_err(refused).ok();
-        }
-        match &target.address.value {
-            Address::Ip(address) => Some(ServerName::IpAddress(IpAddr::from(address.ip()))),
-            Address::Name(name, _) => self.keep(target.span, ServerName::try_from(name.clone())),
-            Address::Unix(_) => {
-                let found = Diagnostic::new(
-                    Code::MissingKey,
-                    tls.span,
-                    "a unix socket has no name that it could prove",
-                );
-                self.report.push(found.also(target.span, "this target").hint("Give `server_name`."));
-                None
-            }
-        }
-    }
+    let names = names.into_iter().collect::<Option<_>>()?;
+    Some(UpTls { config: Arc::new(config), names, digest: open.seen() })
 }

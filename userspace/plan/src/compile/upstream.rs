@@ -11,6 +11,7 @@ use super::{Build, limit};
 use crate::balance::{Balance, Hashed};
 use crate::hash::{Bound, Cycle, Maglev, Place, Ring, TARGETS_MAX, Two};
 use crate::id::UpstreamId;
+use crate::tls::Renewable;
 use crate::upstream::{
     Active, Address, Breaker, Health, KeepAlive, Passive, Probe, ProxyVersion, Target, UpProtocol, Upstream,
 };
@@ -41,7 +42,10 @@ fn one(
         id,
         name: name.value.as_str().into(),
         balance: balance(&written.balance, &targets, build),
-        tls: written.tls.as_ref().and_then(|tls| super::tls::up(tls, written, build)),
+        tls: written
+            .tls
+            .as_ref()
+            .and_then(|tls| super::tls::up(tls, written, build).map(|tls| Renewable::new(Arc::new(tls)))),
         targets,
         protocol: match written.protocol.value {
             written::UpProtocol::Http1 => UpProtocol::Http1,

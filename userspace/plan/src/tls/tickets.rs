@@ -19,6 +19,44 @@ pub fn tickets(rotation: Duration) -> Result<Arc<dyn ProducesTickets>, rustls::E
     })?))
 }
 
+/// The same keys for a listener that believes only its own tickets: who has shown another listener what that one demands
+/// of clients has shown this one nothing, although the server name may be the same.
+#[derive(Debug)]
+pub(crate) struct Scoped {
+    keys: Arc<dyn ProducesTickets>,
+    scope: [u8; 8],
+}
+
+impl Scoped {
+    /// Tickets that count wherever the same is demanded, which `scope` tells from all else.
+    pub(crate) fn new(keys: &Arc<dyn ProducesTickets>, scope: u64) -> Self {
+        Self { keys: Arc::clone(keys), scope: scope.to_be_bytes() }
+    }
+}
+
+impl ProducesTickets for Scoped {
+    fn enabled(&self) -> bool {
+        self.keys.enabled()
+    }
+
+    fn lifetime(&self) -> u32 {
+        self.keys.lifetime()
+    }
+
+    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        self.keys.encrypt(&[&self.scope, plain].concat())
+    }
+
+    fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
+        let mut plain = self.keys.decrypt(cipher)?;
+        if !plain.starts_with(&self.scope) {
+            return None;
+        }
+        plain.drain(..self.scope.len());
+        Some(plain)
+    }
+}
+
 /// What the provider makes is shared, what the rotator wants is owned.
 #[derive(Debug)]
 struct Shared(Arc<dyn ProducesTickets>);

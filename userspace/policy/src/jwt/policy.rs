@@ -147,7 +147,7 @@ impl Policy for Jwt {
             Found::None => {
                 self.strip_claims(visit);
                 let Some(anonymous) = &self.optional else { return self.refuse(Challenge::Missing, visit) };
-                visit.pass.identity.consumer.clone_from(anonymous);
+                visit.pass.identity.fall_back(anonymous);
                 write_identity(visit);
                 return Flow::Next;
             }

@@ -22,6 +22,12 @@ pub(super) fn compile(written: &Map<written::Consumer>, report: &mut Report) -> 
                 report.push(Diagnostic::new(Code::Conflict, key.span, "another consumer has the same key"));
             }
         }
+        if let Some(name) = &person.value.certificate
+            && !consumers.recognise_by_certificate(&name.value, Arc::clone(&consumer))
+        {
+            let message = "another consumer has a certificate of the same name";
+            report.push(Diagnostic::new(Code::Conflict, name.span, message));
+        }
         if !person.value.claims.is_empty() {
             consumers.recognise(rules(&person.value.claims, report), consumer);
         }

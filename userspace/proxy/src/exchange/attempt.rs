@@ -68,6 +68,9 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         let snapshot = self.snapshot;
         let pool = snapshot.pool(upstream.id).ok_or(Fault::Internal("an upstream without a pool"))?;
         forward::rewrite(self.request, self.listener, self.line.peer, self.line.local);
+        if let Some(bearer) = &self.line.bearer {
+            forward::present(&mut self.request.head, bearer);
+        }
         self.rewrite(route)?;
         let wants_upgrade = route.upgrade && upgrade::prepare(self.request);
         if upgrade::must_tunnel(self.request) && !wants_upgrade {
@@ -364,7 +367,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
             Some(stream) => join::Down::Line(stream, early),
             None => join::Down::Halves(&mut *self.source, &mut *self.sink),
         };
-        let pace = (&self.line.watch, terms.timeouts.idle);
+        let pace = (self.line, terms.timeouts.idle);
         let (carried, ended) = join::with_call(down, (answer, upload), pace).await;
         self.record.tally.carried(carried);
         ended.map_err(Broken::of_upstream)
@@ -377,13 +380,13 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         self.line.watch.bound(None);
         let idle = terms.timeouts.idle;
         let Some(down) = self.sink.stream() else {
-            let (down, pace) = ((&mut *self.source, &mut *self.sink), (&self.line.watch, idle));
+            let (down, pace) = ((&mut *self.source, &mut *self.sink), (self.line, idle));
             let (carried, ended) = join::run(down, (&link.stream, early_up), pace).await;
             self.record.tally.carried(carried);
             return ended.map_err(Broken::of_upstream);
         };
         let (carried, _ended) =
-            tunnel::run((&down, early_down), (&link.stream, early_up), &self.line.watch, idle).await;
+            tunnel::run_websocket((&down, early_down), (&link.stream, early_up), self.line, idle).await;
         self.record.tally.carried(carried);
         Ok(())
     }

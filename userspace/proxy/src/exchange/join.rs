@@ -2,9 +2,9 @@
 use crate::{
     fault::Broken,
     half::{Asking, Sink, Source},
+    line::Line,
     stream::Stream,
-    tunnel::{Carried, both},
-    watch::Watch,
+    tunnel::{Carried, both, farewell::Farewell},
 };
 use std::cell::Cell;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use weir_reactor::{Buf, now};
 pub(super) async fn run<S: Source, K: Sink>(
     (source, sink): (&mut S, &mut K),
     (up, early): (&Stream, Option<Buf>),
-    (watch, idle): (&Watch, Duration),
+    (line, idle): (&Line, Duration),
 ) -> (Carried, Result<(), Broken>) {
     let (sent_up, sent_down, moved) = (Cell::new(0), Cell::new(0), Cell::new(now()));
     let upward = async {
@@ -26,21 +26,16 @@ pub(super) async fn run<S: Source, K: Sink>(
         Ok(up.shutdown().await?)
     };
     let downward = async {
+        let mut farewell = Farewell::new(line);
         let mut next = early;
-        loop {
-            let data = match next.take() {
-                Some(data) => data,
-                None => match up.recv().await? {
-                    Some(data) => data,
-                    None => return sink.end(None).await,
-                },
-            };
+        while let Some(data) = farewell.next(next.take(), up).await? {
             sent_down.set(sent_down.get() + data.len() as u64);
             moved.set(now());
             sink.chunk(data, false).await?;
         }
+        sink.end(None).await
     };
-    let result = both(upward, downward, watch, idle, &moved).await;
+    let result = both(upward, downward, &line.watch, idle, &moved).await;
     (Carried { up: sent_up.get(), down: sent_down.get() }, result)
 }
 
@@ -56,15 +51,16 @@ pub(super) enum Down<'a, S, K> {
 pub(super) async fn with_call<S: Source, K: Sink, I: Source, O: Asking>(
     down: Down<'_, S, K>,
     (answer, upload): (&mut I, &mut O),
-    (watch, idle): (&Watch, Duration),
+    (line, idle): (&Line, Duration),
 ) -> (Carried, Result<(), Broken>) {
+    let watch = &line.watch;
     let (sent_up, sent_down, moved) = (Cell::new(0), Cell::new(0), Cell::new(now()));
     let count = |sent: &Cell<u64>, bytes: usize| {
         sent.set(sent.get() + bytes as u64);
         moved.set(now());
     };
-    let (line, mut halves, mut early) = match down {
-        Down::Line(line, early) => (Some(line), None, early),
+    let (plain, mut halves, mut early) = match down {
+        Down::Line(plain, early) => (Some(plain), None, early),
         Down::Halves(source, sink) => (None, Some((source, sink)), None),
     };
     let (mut source, mut sink) = match &mut halves {
@@ -73,9 +69,9 @@ pub(super) async fn with_call<S: Source, K: Sink, I: Source, O: Asking>(
     };
     let upward = async {
         loop {
-            let data = match (early.take(), line, &mut source) {
+            let data = match (early.take(), plain, &mut source) {
                 (Some(early), ..) => Some(early),
-                (None, Some(line), _) => line.recv().await?,
+                (None, Some(plain), _) => plain.recv().await?,
                 (None, None, Some(source)) => source.chunk().await?,
                 (None, None, None) => None,
             };
@@ -85,16 +81,17 @@ pub(super) async fn with_call<S: Source, K: Sink, I: Source, O: Asking>(
         }
     };
     let downward = async {
-        while let Some(data) = answer.chunk().await? {
+        let mut farewell = Farewell::new(line);
+        while let Some(data) = farewell.piece(answer.chunk()).await? {
             count(&sent_down, data.len());
-            match (line, &mut sink) {
-                (Some(line), _) => line.send(data).await.0?,
+            match (plain, &mut sink) {
+                (Some(plain), _) => plain.send(data).await.0?,
                 (None, Some(sink)) => sink.chunk(data, false).await?,
                 (None, None) => {}
             }
         }
-        match (line, &mut sink) {
-            (Some(line), _) => Ok(line.shutdown().await?),
+        match (plain, &mut sink) {
+            (Some(plain), _) => Ok(plain.shutdown().await?),
             (None, Some(sink)) => sink.end(None).await,
             (None, None) => Ok(()),
         }

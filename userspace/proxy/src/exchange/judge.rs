@@ -6,7 +6,7 @@ use crate::{
 };
 use std::time::Duration;
 use weir_plan::{route::Route, router::Ask};
-use weir_policy::{Flow, Reply, Visit};
+use weir_policy::{Flow, Reply, Visit, introduce};
 use weir_reactor::nest;
 
 /// How long an exchange waits for the answer to a question of a policy; after that the policy decides without.
@@ -79,14 +79,23 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
     }
 
     fn enter_chain(&mut self) -> Flow {
-        let Some(chain) = self.chain else { return Flow::Next };
-        chain.request(&mut Visit {
+        if self.chain.is_none() && self.line.bearer.is_none() {
+            return Flow::Next;
+        }
+        let is_first = self.pass.entered() == 0 && !self.pass.is_answered();
+        let mut visit = Visit {
             request: self.request,
             client: &self.client,
             route: self.route,
             now: self.line.desk.now(),
             worker: &mut self.line.desk.policy.borrow_mut(),
             pass: self.pass,
-        })
+        };
+        if let (true, Some(bearer), Some(library)) =
+            (is_first, &self.line.bearer, &self.snapshot.plan.library)
+        {
+            introduce(&bearer.names, library.consumers(), &mut visit);
+        }
+        self.chain.map_or(Flow::Next, |chain| chain.request(&mut visit))
     }
 }

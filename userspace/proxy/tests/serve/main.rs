@@ -19,8 +19,10 @@ mod attacks;
 mod balance;
 mod bodies;
 mod client;
+mod endings;
 mod frames;
 mod framing;
+mod handshakes;
 mod http2;
 mod idle;
 mod misframed;
@@ -52,6 +54,8 @@ fn main() {
         .chain(attacks::TESTS)
         .chain(frames::TESTS)
         .chain(tls::TESTS)
+        .chain(handshakes::TESTS)
+        .chain(endings::TESTS)
         .chain(http2::TESTS)
         .chain(upstream2::TESTS)
         .chain(misframed::TESTS)

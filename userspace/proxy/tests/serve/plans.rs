@@ -12,7 +12,11 @@ use weir_plan::route::{Action, Redirect, Respond, Rewrite, Route};
 use weir_plan::router::{Conditions, Router, Rule};
 use weir_plan::shield::Shield;
 use weir_plan::upstream::{Address, Breaker, Health, KeepAlive, Target, UpProtocol, Upstream};
-use weir_plan::{Plan, chains::Chains, tls::DownTls};
+use weir_plan::{
+    Plan,
+    chains::Chains,
+    tls::{DownTls, Renewable},
+};
 use weir_policy::{Chain, Link, Step};
 use weir_schema::value::{Leaf, PathPattern, Template};
 
@@ -64,6 +68,15 @@ impl Draft {
         draft
     }
 
+    /// The upstream at this address in place of any other, for every path.
+    pub fn to_other(&mut self, address: SocketAddr, change: impl FnOnce(&mut Upstream)) {
+        let mut own = upstream(UpstreamId(0), &[address]);
+        change(&mut own);
+        let own = Arc::new(own);
+        (self.rules, self.upstreams) = (Vec::new(), vec![Arc::clone(&own)]);
+        self.route("/*", |_| Action::Upstream(own));
+    }
+
     /// Adds a route.
     pub fn route(&mut self, path: &str, action: impl FnOnce(&mut Draft) -> Action) -> &mut Route {
         let action = action(self);
@@ -102,8 +115,12 @@ impl Draft {
 
     pub fn tls(&mut self, config: Arc<rustls::ServerConfig>) {
         let handshake_timeout = Duration::from_millis(500);
-        self.listener.tls =
-            Some(Arc::new(DownTls { config, certificates: Arc::default(), handshake_timeout }));
+        self.listener.tls = Some(Renewable::new(Arc::new(DownTls {
+            config,
+            certificates: Arc::default(),
+            clients: None,
+            handshake_timeout,
+        })));
     }
 
     pub fn finish(self) -> Plan {
@@ -127,7 +144,7 @@ impl Draft {
             access_log: None,
             shield: Shield::default(),
             shield_by_default_route: false,
-            certificates: Vec::new(),
+            certificates: Renewable::default(),
             chains,
             library: None,
             tickets: None,

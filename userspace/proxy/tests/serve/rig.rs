@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use weir_meter::{Block, Count, Directory};
+use weir_meter::{Block, Count, Directory, Unshaken};
 use weir_plan::Plan;
 use weir_proxy::{Board, Crowd, Helm, Place, Socket, Team, Worker, open};
 use weir_reactor::{Config, Reactor};
@@ -66,6 +66,11 @@ impl Rig {
 
     pub fn count(&self, count: Count) -> u64 {
         self.block.count(count)
+    }
+
+    /// Handshakes that came to nothing for this.
+    pub fn unshaken(&self, why: Unshaken) -> u64 {
+        self.block.failures(why)
     }
 
     /// Begins to drain and waits for the end.

@@ -12,10 +12,11 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
-use weir_meter::Count;
+use weir_meter::{Count, Unshaken};
 use weir_plan::host::HostMap;
 use weir_plan::listener::{ProxyProtocol, Service, Tunnel};
-use weir_plan::tls::{Certificates, DownTls};
+use weir_plan::tls::{Certificates, DownTls, Renewable};
+use weir_plan::upstream::ProxyVersion;
 use weir_schema::value::{HostPattern, Leaf};
 
 pub const TESTS: &[Test] = &[
@@ -28,6 +29,7 @@ pub const TESTS: &[Test] = &[
     ("tunnels_choose_by_server_name", by_name),
     ("b75_a_host_of_another_certificate_is_421", misdirected),
     ("b29_the_proxy_protocol_names_the_client", proxy_protocol),
+    ("b29_an_upstream_is_told_who_the_client_is", proxy_protocol_out),
     ("b10_without_the_proxy_header_nothing_is_served", no_header),
 ];
 
@@ -83,7 +85,7 @@ fn versions() {
         session.read_to_string(&mut rest).unwrap();
         assert!(rest.ends_with("hello"), "ended with close_notify: {rest}");
     }
-    assert_eq!((rig.count(Count::TlsDone), rig.count(Count::TlsFailed)), (2, 0));
+    assert_eq!((rig.count(Count::TlsDone), rig.unshaken(Unshaken::Protocol)), (2, 0));
 }
 
 /// The client has asked for one name and sends a request for another.
@@ -102,13 +104,14 @@ fn misdirected() {
     }
     let mut draft = Draft::to(origin.address);
     draft.tls(config);
-    let tls = draft.listener.tls.take().unwrap();
+    let tls = draft.listener.tls.take().unwrap().load();
     let tls = DownTls {
         config: Arc::clone(&tls.config),
         certificates: Arc::new(certificates),
+        clients: None,
         handshake_timeout: tls.handshake_timeout,
     };
-    draft.listener.tls = Some(Arc::new(tls));
+    draft.listener.tls = Some(Renewable::new(Arc::new(tls)));
     let rig = Rig::new(draft.finish());
     let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     let mut session = connect(rig.address, "a.example", client);
@@ -172,7 +175,7 @@ fn stalled() {
     let mut client = Client::new(rig.address);
     client.send(b"\x16\x03\x01");
     assert_eq!(client.rest().0, "");
-    assert_eq!(rig.count(Count::TlsFailed), 1);
+    assert_eq!(rig.unshaken(Unshaken::Slow), 1);
 }
 
 fn echo() -> Origin {
@@ -259,6 +262,57 @@ fn proxy_protocol() {
     assert!(seen[1].contains("X-Forwarded-For: 192.0.2.78\r\n"), "{}", seen[1]);
 }
 
+/// A connection that begins by naming a client serves that one only, however many others ask meanwhile.
+fn proxy_protocol_out() {
+    for version in [ProxyVersion::V1, ProxyVersion::V2] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = listener.local_addr().unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (mut stream, tell) = (stream.unwrap(), tell.clone());
+                std::thread::spawn(move || {
+                    let (mut head, mut one) = (Vec::new(), [0]);
+                    while stream.read_exact(&mut one).is_ok() {
+                        head.push(one[0]);
+                        if head.ends_with(b"\r\nVia: 1.1 weir\r\n\r\n") {
+                            tell.send(std::mem::take(&mut head)).unwrap();
+                            stream.write_all(&crate::origin::ok("hello")).unwrap();
+                        }
+                    }
+                });
+            }
+        });
+        let mut draft = Draft::default();
+        draft.to_other(origin, |upstream| upstream.proxy_protocol = Some(version));
+        let rig = Rig::new(draft.finish());
+        let mut clients = [0, 1].map(|_| Client::new(rig.address));
+        let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut ask = |who: usize| {
+            clients[who].send(request);
+            assert!(clients[who].answer().ends_with("hello"));
+            (told.recv().unwrap(), clients[who].stream.local_addr().unwrap())
+        };
+        for who in [0, 1] {
+            let (head, client) = ask(who);
+            let [from, to] = [client.port(), rig.address.port()];
+            let header = match version {
+                ProxyVersion::V1 => format!("PROXY TCP4 127.0.0.1 127.0.0.1 {from} {to}\r\n").into_bytes(),
+                ProxyVersion::V2 => {
+                    let ends = [from.to_be_bytes(), to.to_be_bytes()].concat();
+                    let addresses = [127, 0, 0, 1, 127, 0, 0, 1];
+                    [&b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"[..], &addresses, &ends].concat()
+                }
+            };
+            assert!(head.starts_with(&header), "{version:?}: {:?}", String::from_utf8_lossy(&head));
+        }
+        for who in [0, 1, 0] {
+            assert!(ask(who).0.starts_with(b"GET / "), "{version:?}: its own connection goes on");
+        }
+        assert_eq!(rig.count(Count::UpstreamOpened), 2);
+    }
+}
+
 fn no_header() {
     let origin = Origin::fixed();
     let mut draft = Draft::to(origin.address);
@@ -268,5 +322,11 @@ fn no_header() {
     let mut silent = Client::new(rig.address);
     silent.send("PROXY TCP4 192.0.2.77");
     assert_eq!(silent.rest().0, "");
+    let mut draft = Draft::to(origin.address);
+    proxied(&mut draft);
+    draft.listener.proxy_protocol.as_mut().unwrap().from = vec!["192.0.2.0/24".parse().unwrap()];
+    let rig = Rig::new(draft.finish());
+    let claim = "PROXY TCP4 192.0.2.77 192.0.2.1 1000 8443\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert_eq!(send(rig.address, claim), "", "whoever is not asked for it may not claim an address");
     assert!(origin.seen().is_empty());
 }

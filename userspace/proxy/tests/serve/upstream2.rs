@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use weir_meter::Count;
-use weir_plan::tls::UpTls;
+use weir_plan::tls::{Renewable, UpTls};
 use weir_plan::upstream::{UpProtocol, Upstream};
 
 pub const TESTS: &[Test] = &[
@@ -310,7 +310,8 @@ fn alpn() {
                 rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
             client.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
             let names = vec!["a.example".try_into().unwrap()];
-            upstream.tls = Some(UpTls { config: Arc::new(client), names });
+            upstream.tls =
+                Some(Renewable::new(Arc::new(UpTls { config: Arc::new(client), names, digest: 0 })));
             upstream.protocol = protocol;
             upstream.timeouts.connect = Duration::from_secs(2);
         }

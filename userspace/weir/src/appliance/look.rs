@@ -40,9 +40,9 @@ impl Appliance {
     pub(super) fn certificates(&self) -> Value {
         let now = seconds(SystemTime::now());
         let plan = self.shared.plans.load();
-        let mut records: Vec<&CertificateRecord> = plan.certificates.iter().collect();
+        let mut records = plan.records();
         records.sort_by_key(|record| record.not_after.as_secs());
-        let certificate = |record: &&CertificateRecord| {
+        let certificate = |record: &CertificateRecord| {
             let until = record.not_after.as_secs();
             json!({
                 "source": record.source,
@@ -55,7 +55,12 @@ impl Appliance {
                 "expired": until <= now,
             })
         };
-        json!({ "certificates": records.iter().map(certificate).collect::<Vec<_>>() })
+        let refused = self.renewals.refused.iter();
+        let refused = refused.map(|refusal| json!({ "source": refusal.source, "why": refusal.why }));
+        json!({
+            "certificates": records.iter().map(certificate).collect::<Vec<_>>(),
+            "refused": refused.collect::<Vec<_>>(),
+        })
     }
 }
 

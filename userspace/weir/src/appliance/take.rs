@@ -1,9 +1,9 @@
 //! Taking a configuration that is compiled: for good, on trial, and going back.
 
 use super::Appliance;
-use crate::files;
 use crate::generations::Entry;
 use crate::load::{Loaded, hash};
+use crate::{descriptors, files};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::rc::Rc;
@@ -83,6 +83,7 @@ impl Appliance {
 
     /// Opens, then swaps, then closes: a step that fails leaves everything as it was.
     fn take(&mut self, loaded: Loaded) -> Result<()> {
+        descriptors::raise(&loaded.config)?;
         let [before, after] = [&self.current.plan, &loaded.plan].map(|plan| addresses(plan));
         let recruits = self.crew.recruit(&self.shared, &loaded.plan)?;
         let sockets = self.crew.open_beside(&loaded.plan, &before, &recruits)?;
@@ -92,6 +93,7 @@ impl Appliance {
         self.guard.sync(&loaded.plan)?;
         self.doors.take(&loaded.config, doors);
         self.lookout.sync(&loaded.plan);
+        self.renewals.watch.sync(loaded.seen.iter().cloned());
         self.shared.plans.store(Arc::clone(&loaded.plan));
         self.generation += 1;
         self.crew.enlist(recruits);

@@ -64,7 +64,9 @@ impl Crew {
     /// first, and their connections end after the exchange they are in.
     pub(crate) fn dismiss(&mut self, count: usize, generation: u64) {
         while self.hands.len() > count.max(1) {
-            let Some(Hand { cpu, place, helm, thread, block, mut held }) = self.hands.pop() else { return };
+            let Some(Hand { cpu, place, helm, thread, block, mut held, .. }) = self.hands.pop() else {
+                return;
+            };
             place.leave();
             held.retain(|socket| !matches!(socket.bind, Bind::Unix(_)));
             let share = self.share(self.hands.len());

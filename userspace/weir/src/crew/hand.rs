@@ -17,6 +17,8 @@ pub(super) struct Hand {
     pub(super) block: Arc<Block>,
     /// Copies of what it listens on, for a successor.
     pub(super) held: Vec<Socket>,
+    /// How many times in a row it has not answered.
+    pub(super) missed: u32,
 }
 
 /// A worker that ends as soon as nobody passes connections to it any more.

@@ -11,6 +11,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         Trial::test("service::a_token_is_asked_for", token),
         Trial::test("service::a_good_reload_is_taken_and_a_bad_one_changes_nothing", reloads),
         Trial::test("service::an_exchange_in_flight_is_finished_before_the_end", drains),
+        Trial::test("service::b55_readiness_comes_first_and_a_second_signal_cuts", readiness),
     ]
 }
 
@@ -145,5 +146,22 @@ fn drains() -> Result<(), Failed> {
     let output = client.wait_with_output()?;
     assert!(String::from_utf8_lossy(&output.stdout).contains("/delay/1500"), "{output:?}");
     assert_eq!(weir.end(), Some(0));
+    Ok(())
+}
+
+/// While balancers take notice new connections are still served; whoever asks twice does not wait for anything.
+fn readiness() -> Result<(), Failed> {
+    let origin = Origin::start();
+    let (port, status) = (free_port(), free_port());
+    let limits = "limits: { drain_delay: 1h, drain_timeout: 1h }\n";
+    let mut weir = Weir::start(&format!("{}{limits}", config(port, status, origin.1, "hello")));
+    let slow = format!("http://127.0.0.1:{port}/delay/60000");
+    let mut client = Command::new("curl").args(["--silent", "--max-time", "60", &slow]).spawn()?;
+    weir.signal("TERM");
+    until("it is not ready", || curl(&[&format!("http://127.0.0.1:{status}/readyz")]).0 == 503);
+    assert_eq!(curl(&[&format!("http://127.0.0.1:{port}/")]), (200, String::from("hello")));
+    weir.signal("TERM");
+    assert_eq!(weir.end(), Some(0));
+    assert!(!client.wait()?.success(), "what was on its way is cut");
     Ok(())
 }

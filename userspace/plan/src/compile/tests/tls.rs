@@ -1,15 +1,18 @@
 //! Which certificate a client is shown, and what is said about those that will not do.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rcgen::{
     CertificateParams, CertifiedKey, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, SignatureAlgorithm,
 };
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection};
+use rustls::pki_types::{ServerName, UnixTime};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConnection, version};
 
-use super::{Given, NOW, compiled, told};
+use super::{Given, NOW, compiled, read, told};
+use crate::compile::{Outside, renew};
 use crate::tls::DownTls;
+use crate::{Plan, Refusal, Renewal};
 
 /// A certificate for these names that counts from 2020 to 2030.
 fn certificate(names: &[&str], algorithm: &'static SignatureAlgorithm) -> CertifiedKey<KeyPair> {
@@ -42,11 +45,22 @@ fn down(files: &Given, more: &str) -> Arc<DownTls> {
     );
     let outcome = compiled(&text, files);
     let plan = outcome.plan.unwrap_or_else(|| panic!("{:#?}", outcome.report));
-    Arc::clone(plan.listeners[0].tls.as_ref().unwrap())
+    plan.listeners[0].tls.as_ref().unwrap().load()
 }
 
 /// Runs a handshake in memory. Returns the certificate shown and the protocol agreed on.
 fn shake(down: &DownTls, name: &str, client: ClientConfig) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+    let (client, server) = converse(down, name, client)?;
+    let shown = client.peer_certificates()?.first()?.to_vec();
+    Some((shown, server.alpn_protocol().map(<[u8]>::to_vec)))
+}
+
+/// Runs a handshake in memory, and whatever the server says behind it.
+fn converse(
+    down: &DownTls,
+    name: &str,
+    client: ClientConfig,
+) -> Option<(ClientConnection, ServerConnection)> {
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let mut client = ClientConnection::new(Arc::new(client), name).unwrap();
     let mut server = ServerConnection::new(Arc::clone(&down.config)).unwrap();
@@ -64,8 +78,7 @@ fn shake(down: &DownTls, name: &str, client: ClientConfig) -> Option<(Vec<u8>, O
         client.read_tls(&mut wire.as_slice()).unwrap();
         client.process_new_packets().ok()?;
     }
-    let shown = client.peer_certificates()?.first()?.to_vec();
-    Some((shown, server.alpn_protocol().map(<[u8]>::to_vec)))
+    Some((client, server))
 }
 
 fn client(offers: &[&str], rsa_only: bool) -> ClientConfig {
@@ -194,7 +207,7 @@ fn an_upstream_must_prove_its_name() {
     };
     let outcome = up("ca: /b.pem", "b.example.com:443");
     let plan = outcome.plan.unwrap();
-    let tls = plan.upstreams[0].tls.as_ref().unwrap();
+    let tls = plan.upstreams[0].tls.as_ref().unwrap().load();
     assert_eq!(tls.names, [ServerName::try_from("b.example.com").unwrap()]);
     let down = down(&files, "");
     let mut roots = RootCertStore::empty();
@@ -207,4 +220,81 @@ fn an_upstream_must_prove_its_name() {
     );
     let unix = up("ca: /b.pem", "unix:/run/x");
     assert_eq!(told(&unix.report), ["E0104 3:68 a unix socket has no name that it could prove"]);
+}
+
+/// What the client has shown at one listener must not stand for what another one demands, although both share the keys of
+/// their tickets and the client asks for the same name.
+#[test]
+fn d3_a_session_goes_on_only_where_the_same_is_demanded() {
+    let mut files = given();
+    put(&mut files, "ca", &certificate(&["ca"], &PKCS_ECDSA_P256_SHA256));
+    let text = "listeners: [ { bind: ':1', tls: { certificate: /a.pem, key: /a.key } }, { bind: ':2', tls: { certificate: /a.pem, key: /a.key, client_ca: /ca.pem } }, { bind: ':3', tls: { certificate: /a.pem, key: /a.key } } ]
+routes: [ { match: /*, respond: {} } ]";
+    let plan = compiled(text, &files).plan.unwrap();
+    let [open, closed, other] = [0, 1, 2].map(|at| plan.listeners[at].tls.as_ref().unwrap().load());
+    for version in [&version::TLS12, &version::TLS13] {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = Arc::new(crate::tls::Trusting(Arc::clone(&provider)));
+        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]);
+        let client = builder.unwrap().dangerous().with_custom_certificate_verifier(verifier);
+        let client = client.with_no_client_auth();
+        let kind = |down: &DownTls| {
+            let done = converse(down, "a.example.com", client.clone());
+            done.and_then(|(_, server)| server.handshake_kind())
+        };
+        assert_eq!(kind(&open), Some(HandshakeKind::Full), "{version:?}");
+        assert_eq!(kind(&open), Some(HandshakeKind::Resumed), "{version:?}");
+        assert_eq!(kind(&closed), None, "{version:?}: without a certificate");
+        // A ticket of TLS 1.3 counts once, so the attempt has used it up.
+        assert!(kind(&open).is_some());
+        assert_eq!(kind(&other), Some(HandshakeKind::Resumed), "{version:?}: B76, one set of keys");
+    }
+}
+
+const TWO: &str = "listeners: [ { bind: ':443', tls: { certificates: [ { certificate: /a.pem, key: /a.key }, { certificate: /b.pem, key: /b.key } ], client_ca: { file: /ca.pem, require: false } } } ]
+routes: [ { match: /*, upstream: u } ]
+upstreams: { u: { targets: [ 'b.example.com:443' ], tls: { ca: /b.pem } } }";
+
+fn renewed(plan: &Plan, files: &Given) -> Renewal {
+    let now = UnixTime::since_unix_epoch(Duration::from_secs(NOW));
+    renew(plan, &read(TWO), &Outside { files, now, before: Some(plan) })
+}
+
+#[test]
+fn b77_each_pair_is_renewed_by_itself_and_a_bad_one_is_not() {
+    let mut files = given();
+    put(&mut files, "ca", &certificate(&["ca"], &PKCS_ECDSA_P256_SHA256));
+    let plan = compiled(TWO, &files).plan.unwrap();
+    let shown = |name: &str| {
+        let tls = plan.listeners[0].tls.as_ref().unwrap().load();
+        shake(&tls, name, client(&[], false)).unwrap().0
+    };
+    let upstream = || Arc::as_ptr(&plan.upstreams[0].tls.as_ref().unwrap().load().config);
+    assert_eq!(renewed(&plan, &files), Renewal::default(), "nothing has changed");
+    let before = [shown("a.example.com"), shown("b.example.com")];
+    let session = upstream();
+
+    put(&mut files, "a", &certificate(&["a.example.com"], &PKCS_ECDSA_P256_SHA256));
+    put(&mut files, "b", &certificate(&["b.example.com"], &PKCS_ECDSA_P256_SHA256));
+    files.files.insert("/a.key".into(), files.files["/b.key"].clone());
+    let news = renewed(&plan, &files);
+    let refusal = |source: &str, why: &str| Refusal { source: source.into(), why: why.into() };
+    assert_eq!(news.refused, [refusal("/a.pem", "this certificate belongs to another key")]);
+    assert_eq!(news.taken, ["/b.pem for b.example.com", "TLS towards `u`"]);
+    assert!(shown("a.example.com") == before[0] && shown("b.example.com") != before[1]);
+    assert_ne!(upstream(), session);
+    assert_eq!(plan.records().len(), 2);
+
+    files.files.remove("/ca.pem");
+    files.files.insert("/b.pem".into(), b"nonsense".to_vec());
+    let news = renewed(&plan, &files);
+    let sources: Vec<_> = news.refused.iter().map(|refusal| refusal.source.as_str()).collect();
+    assert_eq!(sources, ["/a.pem", "/b.pem", "/ca.pem", "TLS towards `u`"]);
+    assert!(news.taken.is_empty(), "{news:?}");
+    assert!(shown("a.example.com") == before[0]);
+
+    put(&mut files, "a", &certificate(&["a.example.com"], &PKCS_ECDSA_P256_SHA256));
+    let news = renewed(&plan, &files);
+    assert_eq!(news.taken, ["/a.pem for a.example.com"]);
+    assert!(shown("a.example.com") != before[0]);
 }

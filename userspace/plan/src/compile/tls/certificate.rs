@@ -14,18 +14,26 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
-use super::{Open, Pair};
+use super::open::Open;
 use crate::hash::digest;
-use crate::tls::CertificateRecord;
+use crate::tls::{CertificateRecord, Held};
 
 impl Open<'_> {
-    /// Opens a pair and notes it in `records`, once however many listeners name it.
+    /// Opens a pair. One in use that is written in the same place stays if this one will not do.
     pub(super) fn pair(
         &mut self,
         certificate: &written::Certificate,
         provider: &Arc<CryptoProvider>,
-        records: &mut Vec<CertificateRecord>,
-    ) -> Option<Pair> {
+        kept: &[Held],
+    ) -> Option<Held> {
+        let kept = kept.iter().find(|held| held.place == certificate.certificate.span);
+        self.or_keep(certificate.certificate.value.spell(), kept.cloned(), |open| {
+            let fresh = open.fresh(certificate, provider)?;
+            open.replaces(certificate, &fresh, kept).then_some(fresh)
+        })
+    }
+
+    fn fresh(&mut self, certificate: &written::Certificate, provider: &Arc<CryptoProvider>) -> Option<Held> {
         let chain = self.chain(&certificate.certificate)?;
         let secret = self.private_key(&certificate.key)?;
         let span = certificate.certificate.span;
@@ -49,10 +57,18 @@ impl Open<'_> {
             certificate.hosts.iter().map(|host| host.value.clone()).collect()
         };
         self.warn_of_expiry(certificate, &record);
-        if !records.contains(&record) {
-            records.push(record);
+        Some(Held { record, key: Arc::new(key), names, place: span })
+    }
+
+    /// Whether a certificate is as good as the one in use, which counts now.
+    fn replaces(&mut self, certificate: &written::Certificate, fresh: &Held, kept: Option<&Held>) -> bool {
+        let now = self.outside.now;
+        let worse = kept.is_some_and(|kept| kept.record.counts_at(now)) && !fresh.record.counts_at(now);
+        if worse {
+            let why = self.validity(&fresh.record).unwrap_or_default();
+            self.error(Code::Material, certificate.certificate.span, why);
         }
-        Some(Pair { key: Arc::new(key), names })
+        !worse
     }
 
     /// What the certificate says about itself.
@@ -95,19 +111,25 @@ impl Open<'_> {
     }
 
     fn warn_of_expiry(&mut self, certificate: &written::Certificate, record: &CertificateRecord) {
+        if let Some(message) = self.validity(record) {
+            let found = Diagnostic::new(Code::Expiring, certificate.certificate.span, message);
+            self.report.push(found.hint("Renew it; the new one is taken as soon as it lies there."));
+        }
+    }
+
+    /// What there is to say about the time for which a certificate counts.
+    fn validity(&self, record: &CertificateRecord) -> Option<String> {
         let (now, start, end) =
             (self.outside.now.as_secs(), record.not_before.as_secs(), record.not_after.as_secs());
-        let message = if now >= end {
-            format!("this certificate expired {} ago", span_in_words(now.saturating_sub(end)))
+        if now >= end {
+            Some(format!("this certificate expired {} ago", span_in_words(now.saturating_sub(end))))
         } else if start > now {
-            format!("this certificate counts only in {}", span_in_words(start.saturating_sub(now)))
+            Some(format!("this certificate counts only in {}", span_in_words(start.saturating_sub(now))))
         } else if end.saturating_sub(now) <= self.config.tls.expiry_warning.value.as_secs() {
-            format!("this certificate expires in {}", span_in_words(end.saturating_sub(now)))
+            Some(format!("this certificate expires in {}", span_in_words(end.saturating_sub(now))))
         } else {
-            return;
-        };
-        let found = Diagnostic::new(Code::Expiring, certificate.certificate.span, message);
-        self.report.push(found.hint("Renew it; `weir reload` takes the new one."));
+            None
+        }
     }
 }
 

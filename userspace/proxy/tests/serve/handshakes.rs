@@ -1,0 +1,324 @@
+//! Handshakes that nobody means well by, and workers in which something goes wrong meanwhile.
+use crate::Test;
+use crate::client::{Client, send};
+use crate::origin::Origin;
+use crate::plans::Draft;
+use crate::rig::Rig;
+use crate::tls::certificate;
+use rcgen::generate_simple_self_signed;
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{AlertDescription, ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use weir_meter::{Count, Unshaken};
+use weir_plan::tls::{Certificates, DownTls, Renewable, UpTls};
+use weir_schema::value::{HostPattern, Leaf};
+
+pub const TESTS: &[Test] = &[
+    ("d1_messages_at_the_wrong_level_end_the_connection", wrong_level),
+    ("d2_a_hello_in_pieces_is_understood", pieces),
+    ("d2_empty_and_endless_hellos_end_the_connection", endless),
+    ("d2_whoever_goes_early_leaves_nothing_behind", early),
+    ("d8_plaintext_of_an_upstream_is_not_passed_on", plaintext),
+    ("b75_an_unknown_name_is_told_so", unknown_name),
+    ("f12_a_panic_ends_one_connection", panic),
+    ("f13_a_stuck_worker_is_noticed", stuck),
+];
+
+/// A worker with TLS in front of an origin that always says hello.
+fn rig() -> (Origin, Rig, RootCertStore) {
+    let origin = Origin::fixed();
+    let (config, roots) = certificate("a.example");
+    let mut draft = Draft::to(origin.address);
+    draft.tls(config);
+    (origin, Rig::new(draft.finish()), roots)
+}
+
+fn config(roots: &RootCertStore) -> Arc<ClientConfig> {
+    Arc::new(ClientConfig::builder().with_root_certificates(roots.clone()).with_no_client_auth())
+}
+
+/// The first message of a client.
+fn hello(roots: &RootCertStore) -> Vec<u8> {
+    let name = ServerName::try_from("a.example").unwrap();
+    let mut wire = Vec::new();
+    ClientConnection::new(config(roots), name).unwrap().write_tls(&mut wire).unwrap();
+    wire
+}
+
+fn connected(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream
+}
+
+/// Fetches over a stream; what went wrong otherwise.
+fn fetch(stream: impl Read + Write, roots: &RootCertStore, name: &'static str) -> io::Result<String> {
+    let session = ClientConnection::new(config(roots), ServerName::try_from(name).unwrap()).unwrap();
+    let mut session = StreamOwned::new(session, stream);
+    write!(session, "GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    session.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// A stream whose first write leaves in records with `step` bytes each, or in segments of one byte.
+struct Shredder {
+    stream: TcpStream,
+    step: Option<usize>,
+    begun: bool,
+}
+
+impl Read for Shredder {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(into)
+    }
+}
+
+impl Write for Shredder {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if std::mem::replace(&mut self.begun, true) {
+            return self.stream.write(bytes);
+        }
+        match self.step {
+            None => bytes.iter().try_for_each(|byte| self.stream.write_all(&[*byte]))?,
+            Some(step) => bytes[5..].chunks(step).try_for_each(|piece| {
+                let length = u16::try_from(piece.len()).unwrap().to_be_bytes();
+                self.stream.write_all(&[&bytes[..3], &length, piece].concat())
+            })?,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+fn pieces() {
+    let (_origin, rig, roots) = rig();
+    for step in [None, Some(100), Some(16)] {
+        let stream = Shredder { stream: connected(rig.address), step, begun: false };
+        let answer = fetch(stream, &roots, "a.example");
+        assert!(answer.as_ref().is_ok_and(|answer| answer.ends_with("hello")), "{step:?}: {answer:?}");
+    }
+}
+
+/// A plaintext record.
+fn record(kind: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
+    [&[kind, 3, 3], &length[..], payload].concat()
+}
+
+fn wrong_level() {
+    let (origin, rig, roots) = rig();
+    let request = b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
+    let finished = [&[20, 0, 0, 32][..], &[7; 32]].concat();
+    let attacks: [(&str, Vec<u8>); 6] = [
+        ("Finished in plaintext", record(22, &finished)),
+        ("application data in plaintext", record(23, request)),
+        ("a second hello", hello(&roots)),
+        ("a key update before the end", record(22, &[24, 0, 0, 1, 0])),
+        ("a record of no kind", record(99, b"x")),
+        ("a new session ticket from a client", record(22, &[4, 0, 0, 2, 0, 0])),
+    ];
+    for (at, (what, attack)) in attacks.iter().enumerate() {
+        let mut client = Client::new(rig.address);
+        client.send(hello(&roots));
+        client.bytes(100);
+        client.send(attack);
+        let (answer, _) = client.rest();
+        assert!(!answer.contains("hello") && !answer.contains("HTTP"), "{what}: {answer:?}");
+        let failed = || rig.unshaken(Unshaken::Protocol) == at as u64 + 1;
+        wait(what, failed);
+    }
+    // Before any hello as well.
+    for (what, attack) in &attacks[1..2] {
+        assert!(!send(rig.address, attack).contains("HTTP"), "{what}");
+    }
+    assert!(origin.seen().is_empty());
+    assert_eq!(panics(&rig), 0);
+}
+
+fn endless() {
+    let (_origin, rig, roots) = rig();
+    let empty = record(22, b"");
+    let long = [record(22, &[1, 0xff, 0xff, 0xff]), record(22, &[0; 16_000])].concat();
+    for (what, piece) in [("empty records", &empty), ("a hello without end", &long)] {
+        let mut client = connected(rig.address);
+        let mut sent = 0;
+        while client.write_all(piece).is_ok() {
+            sent += piece.len();
+            assert!(sent < 8 << 20, "{what} are taken for ever");
+        }
+    }
+    assert!(fetch(connected(rig.address), &roots, "a.example").is_ok());
+    assert_eq!(panics(&rig), 0);
+}
+
+fn early() {
+    let (_origin, rig, roots) = rig();
+    let hello = hello(&roots);
+    for end in (0..=hello.len()).step_by(7) {
+        let mut client = Client::new(rig.address);
+        client.send(&hello[..end]);
+        client.finish_sending();
+        drop(client.rest());
+    }
+    wait("every connection is over", || rig.count(Count::Accepted) == rig.count(Count::Closed));
+    assert_eq!(panics(&rig), 0);
+}
+
+/// nginx CVE-2026-1642: what comes before the handshake was not said by whom the handshake proves.
+fn plaintext() {
+    let origin = Origin::new(|_, _| crate::origin::Act::Silence);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let thread = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil").unwrap();
+        // Keeps the connection open until the proxy gives it up.
+        drop(stream.read_to_end(&mut Vec::new()));
+    });
+    let (_, roots) = certificate("a.example");
+    let mut draft = Draft::to(origin.address);
+    let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let names = vec!["a.example".try_into().unwrap()];
+    draft.to_other(address, |upstream| {
+        let tls = UpTls { config: Arc::new(client), names, digest: 0 };
+        upstream.tls = Some(Renewable::new(Arc::new(tls)));
+        upstream.retry.attempts_max = 0;
+    });
+    let rig = Rig::new(draft.finish());
+    let answer = send(rig.address, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 502 ") && !answer.contains("evil"), "{answer}");
+    thread.join().unwrap();
+}
+
+/// A certificate for a name, and its key.
+fn pair(name: &str) -> (Arc<CertifiedKey>, RootCertStore) {
+    let rcgen::CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+    let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(cert.der().clone()).unwrap();
+    (Arc::new(CertifiedKey::new(vec![cert.der().clone()], key)), roots)
+}
+
+fn unknown_name() {
+    let origin = Origin::fixed();
+    let (key, roots) = pair("a.example");
+    let mut certificates = Certificates::new(true);
+    certificates.add(&key, &[HostPattern::parse("a.example").unwrap()]);
+    let certificates = Arc::new(certificates);
+    let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(&certificates) as _;
+    let server = ServerConfig::builder().with_no_client_auth().with_cert_resolver(resolver);
+    let mut draft = Draft::to(origin.address);
+    let handshake_timeout = Duration::from_millis(500);
+    let tls = DownTls { config: Arc::new(server), certificates, clients: None, handshake_timeout };
+    draft.listener.tls = Some(Renewable::new(Arc::new(tls)));
+    let rig = Rig::new(draft.finish());
+    assert!(fetch(connected(rig.address), &roots, "a.example").unwrap().ends_with("hello"));
+    let refused = fetch(connected(rig.address), &roots, "b.example").unwrap_err();
+    let alert = refused.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    assert_eq!(alert, Some(&rustls::Error::AlertReceived(AlertDescription::UnrecognisedName)), "{refused}");
+    wait("it is counted", || rig.unshaken(Unshaken::Name) == 1);
+    assert_eq!(rig.count(Count::TlsDone), 1);
+}
+
+/// Something that goes wrong inside a worker, for some names.
+#[derive(Debug)]
+struct Faulty(Arc<CertifiedKey>);
+
+static STUCK: AtomicBool = AtomicBool::new(true);
+
+impl ResolvesServerCert for Faulty {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        match hello.server_name() {
+            Some("panic.example") => panic!("a mistake in this program"),
+            Some("stuck.example") => {
+                while STUCK.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            }
+            _ => {}
+        }
+        Some(Arc::clone(&self.0))
+    }
+}
+
+fn faulty() -> (Rig, RootCertStore) {
+    let (key, roots) = pair("a.example");
+    let mut draft = Draft::default();
+    draft.route("/*", |_| crate::plans::respond(200, "hello"));
+    let server = ServerConfig::builder().with_no_client_auth().with_cert_resolver(Arc::new(Faulty(key)));
+    draft.tls(Arc::new(server));
+    (Rig::new(draft.finish()), roots)
+}
+
+fn panic() {
+    let (rig, roots) = faulty();
+    let session = ClientConnection::new(config(&roots), "a.example".try_into().unwrap()).unwrap();
+    let mut other = StreamOwned::new(session, connected(rig.address));
+    let mut ask = || {
+        other.write_all(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n").unwrap();
+        let (mut answer, mut one) = (Vec::new(), [0]);
+        while !answer.ends_with(b"hello") {
+            other.read_exact(&mut one).unwrap();
+            answer.push(one[0]);
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 200"));
+    };
+    ask();
+    for count in 1..4 {
+        assert!(fetch(connected(rig.address), &roots, "panic.example").is_err());
+        wait("it is counted", || panics(&rig) == count);
+        ask();
+    }
+    assert!(fetch(connected(rig.address), &roots, "a.example").unwrap().ends_with("hello"));
+    wait("its connections are counted as closed", || rig.count(Count::Closed) >= 4);
+}
+
+/// The pass mark of F13: noticed within 5 seconds. The control thread asks every second.
+fn stuck() {
+    let (rig, roots) = faulty();
+    wait("it answers at first", || rig.helm.beats());
+    let client = std::thread::spawn({
+        let (address, roots) = (rig.address, roots.clone());
+        move || fetch(connected(address), &roots, "stuck.example")
+    });
+    let begun = Instant::now();
+    wait("two answers are missing in a row", || {
+        let missing = !rig.helm.beats();
+        std::thread::park_timeout(Duration::from_millis(100));
+        missing && !rig.helm.beats()
+    });
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    STUCK.store(false, Ordering::Relaxed);
+    // Whether that name fits the certificate is not what is asked here.
+    drop(client.join().unwrap());
+    wait("it answers again", || rig.helm.beats());
+}
+
+/// Tasks that have ended by a mistake.
+fn panics(rig: &Rig) -> u64 {
+    let _asked = rig.helm.beats();
+    wait("it answers", || rig.helm.beats());
+    wait("it answers", || rig.helm.beats());
+    rig.helm.counters().panics
+}
+
+/// Waits for a condition.
+fn wait(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < deadline, "it did not come to pass: {what}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
