@@ -118,10 +118,9 @@ async fn answer(
     let count = place.seen.lock().unwrap().requests.len();
     match path.as_str() {
         "/echo" => {
-            let te = request.headers().get("te").cloned();
             let mut answer = ok();
-            if let Some(te) = te {
-                answer.headers_mut().insert("x-te", te);
+            if let Some(te) = request.headers().get("te") {
+                answer.headers_mut().insert("x-te", te.clone());
             }
             let mut body = request.into_body();
             let mut out = respond.send_response(answer, false).ok()?;
