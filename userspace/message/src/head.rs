@@ -2,7 +2,7 @@
 //!
 //! An edit appends its text to the buffer and points the field there; a removed field stays in the list as a
 //! mark. Lines that nobody touched are therefore still contiguous, and writing them is copying a few long runs.
-use crate::{Error, Name, NameSet, span::Span};
+use crate::{Error, FieldName, Name, NameSet, span::Span};
 
 mod line;
 
@@ -69,6 +69,15 @@ impl Head {
             .map(|line| line.value.of(&self.text))
     }
 
+    /// As [`Head::values`], under a name that was classified before.
+    pub fn values_named<'a>(&'a self, name: &'a FieldName) -> impl Iterator<Item = &'a [u8]> {
+        let wanted = Wanted { id: name.id, name: &name.text };
+        self.lines
+            .iter()
+            .filter(move |line| wanted.is(line, &self.text))
+            .map(|line| line.value.of(&self.text))
+    }
+
     /// The first value of a known field. Costs one bit test when it is absent.
     pub fn known(&self, name: Name) -> Option<&[u8]> {
         self.every(name).next()
@@ -92,8 +101,18 @@ impl Head {
 
     /// Appends a field whose value is written in pieces, which need no buffer of their own.
     pub fn append_parts(&mut self, name: &[u8], value: &[&[u8]]) -> Result<(), Error> {
-        writable(name, value)?;
-        self.add(Name::parse(name), name, |text| {
+        writable(name)?;
+        self.append_as(Wanted::new(name), value)
+    }
+
+    /// As [`Head::append_parts`], under a name that was checked before.
+    pub fn append_named(&mut self, name: &FieldName, value: &[&[u8]]) -> Result<(), Error> {
+        self.append_as(Wanted::named(name)?, value)
+    }
+
+    fn append_as(&mut self, wanted: Wanted<'_>, value: &[&[u8]]) -> Result<(), Error> {
+        writable_as_value(value)?;
+        self.add(wanted.id, wanted.name, |text| {
             for part in value {
                 text.extend_from_slice(part);
             }
@@ -142,11 +161,20 @@ impl Head {
 
     /// As [`Head::set`], with a value written in pieces.
     pub fn set_parts(&mut self, name: &[u8], value: &[&[u8]]) -> Result<(), Error> {
-        writable(name, value)?;
-        let wanted = Wanted::new(name);
+        writable(name)?;
+        self.set_as(Wanted::new(name), value)
+    }
+
+    /// As [`Head::set_parts`], under a name that was checked before.
+    pub fn set_named(&mut self, name: &FieldName, value: &[&[u8]]) -> Result<(), Error> {
+        self.set_as(Wanted::named(name)?, value)
+    }
+
+    fn set_as(&mut self, wanted: Wanted<'_>, value: &[&[u8]]) -> Result<(), Error> {
         let Some(first) = self.lines.iter().position(|line| wanted.is(line, &self.text)) else {
-            return self.append_parts(name, value);
+            return self.append_as(wanted, value);
         };
+        writable_as_value(value)?;
         let stored = self.store(value);
         let mut rest = self.lines.iter_mut().skip(first);
         if let Some(line) = rest.next() {
@@ -160,7 +188,20 @@ impl Head {
 
     /// Removes every field of that name and says whether there was one.
     pub fn remove(&mut self, name: &str) -> bool {
-        let wanted = Wanted::new(name.as_bytes());
+        self.remove_as(Wanted::new(name.as_bytes()))
+    }
+
+    /// As [`Head::remove`], under a name that was classified before.
+    pub fn remove_named(&mut self, name: &FieldName) -> bool {
+        Wanted::named(name).is_ok_and(|wanted| self.remove_as(wanted))
+    }
+
+    /// Whether there is a field of that name.
+    pub fn has_named(&self, name: &FieldName) -> bool {
+        self.values_named(name).next().is_some()
+    }
+
+    fn remove_as(&mut self, wanted: Wanted<'_>) -> bool {
         let text = &self.text;
         let mut found = false;
         for line in self.lines.iter_mut().filter(|line| wanted.is(line, text)) {
@@ -187,7 +228,7 @@ impl Head {
 
     /// Gives every field of one name another name.
     pub fn rename(&mut self, from: &str, to: &str) -> Result<(), Error> {
-        writable(to.as_bytes(), &[])?;
+        writable(to.as_bytes())?;
         let (wanted, id) = (Wanted::new(from.as_bytes()), Name::parse(to.as_bytes()));
         let stored = self.store(&[to.as_bytes()]);
         let text = &self.text;
@@ -244,6 +285,11 @@ impl<'n> Wanted<'n> {
         Wanted { id: Name::parse(name), name }
     }
 
+    fn named(name: &'n FieldName) -> Result<Wanted<'n>, Error> {
+        debug_assert_eq!(Name::parse(&name.text), name.id);
+        if name.is_writable { Ok(Wanted { id: name.id, name: &name.text }) } else { Err(Error::Unwritable) }
+    }
+
     fn is(self, line: &Line, text: &[u8]) -> bool {
         !line.gone
             && line.id == self.id
@@ -251,12 +297,17 @@ impl<'n> Wanted<'n> {
     }
 }
 
-/// RFC 9110, sections 5.1 and 5.5: what may be sent as a field, whoever made it up.
-fn writable(name: &[u8], value: &[&[u8]]) -> Result<(), Error> {
-    let name_fits = !name.is_empty() && name.iter().copied().all(is_token_byte);
+/// RFC 9110, section 5.1: what may be the name of a field, whoever made it up.
+fn writable(name: &[u8]) -> Result<(), Error> {
+    let fits = !name.is_empty() && name.iter().copied().all(is_token_byte);
+    if fits { Ok(()) } else { Err(Error::Unwritable) }
+}
+
+/// RFC 9110, section 5.5: what may be its value.
+fn writable_as_value(value: &[&[u8]]) -> Result<(), Error> {
     // Without a way out of the loop the compiler looks at many bytes at once.
     let is_bad = |part: &&[u8]| part.iter().fold(false, |bad, &byte| bad | !is_value_byte(byte));
-    if name_fits && !value.iter().any(is_bad) { Ok(()) } else { Err(Error::Unwritable) }
+    if value.iter().any(is_bad) { Err(Error::Unwritable) } else { Ok(()) }
 }
 
 /// RFC 9110, section 5.6.2: `tchar`.

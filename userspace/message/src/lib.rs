@@ -9,6 +9,7 @@
 pub mod chunk;
 mod date;
 mod error;
+mod field_name;
 mod framing;
 pub mod h1;
 pub mod h2;
@@ -26,6 +27,7 @@ pub mod uri;
 
 pub use date::http_date;
 pub use error::Error;
+pub use field_name::FieldName;
 pub use framing::Framing;
 pub use head::{Field, Head};
 pub use host::Host;
