@@ -1,7 +1,7 @@
 //! What a plan costs: compiling and looking up routes at 10, 1,000 and 100,000 of them, and choosing targets by hash.
 //!
 //! `cargo bench -p weir-plan`. Figures are the best of several rounds, and rounds of different sizes take turns, because others
-//! may use the machine meanwhile. The rows go to `target/bench/plan.json`; with `--quick` only what they need is measured.
+//! may use the machine meanwhile. The rows go to `target/bench/plan.json`; with `--quick` in fewer rounds.
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
@@ -18,10 +18,8 @@ mod targets;
 use std::time::Instant;
 
 fn main() {
-    let rows = routes::run();
-    if !std::env::args().any(|argument| argument == "--quick") {
-        targets::run();
-    }
+    let mut rows = routes::run();
+    rows.extend(targets::run());
     rows::write("plan.json", &rows);
 }
 

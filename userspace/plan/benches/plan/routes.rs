@@ -46,6 +46,7 @@ pub(crate) fn run() -> Vec<Row> {
     }
     let growth = |what: &str, cases: &[Case]| {
         Row {
+        id: "P16",
         what: format!("finding one of 100,000 routes, {what}"),
         unit: "ns",
         ours: cases[2].ns(),
@@ -56,6 +57,7 @@ pub(crate) fn run() -> Vec<Row> {
     }
     };
     let compile = Row {
+        id: "P16",
         what: "compiling 100,000 routes".to_owned(),
         unit: "ms",
         ours: compile_ms[2],

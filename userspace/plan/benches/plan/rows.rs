@@ -2,6 +2,7 @@
 
 /// One figure beside what it is compared with.
 pub(crate) struct Row {
+    pub(crate) id: &'static str,
     pub(crate) what: String,
     pub(crate) unit: &'static str,
     pub(crate) ours: f64,
@@ -21,7 +22,8 @@ impl Row {
         let peer_name = self.peer.map_or_else(null, |(_, name)| format!("\"{name}\""));
         let met = self.goal.map(|goal| ratio.unwrap_or(self.ours) <= goal);
         format!(
-            r#"  {{"id": "P16", "what": "{}", "unit": "{}", "ours": {:.4}, "peer": {}, "peer_name": {peer_name}, "ratio": {}, "spread": {:.4}, "floor": null, "goal": {}, "met": {}, "note": "{}"}}"#,
+            r#"  {{"id": "{}", "what": "{}", "unit": "{}", "ours": {:.4}, "peer": {}, "peer_name": {peer_name}, "ratio": {}, "spread": {:.4}, "floor": null, "goal": {}, "met": {}, "note": "{}"}}"#,
+            self.id,
             self.what,
             self.unit,
             self.ours,

@@ -1,6 +1,6 @@
 //! Weighted round robin: one round of turns, as even as the weights allow, made once.
 
-use super::Place;
+use super::{Place, scale};
 
 /// The order of turns in one round. Who asks keeps the count, so that every worker can have its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +29,18 @@ impl Cycle {
     /// The target whose turn it is; where it cannot be used, the next that can.
     #[must_use]
     pub fn pick(&self, count: u64, usable: impl Fn(usize) -> bool) -> Option<usize> {
+        let start = usize::try_from(count.checked_rem(self.turns.len() as u64)?).ok()?;
+        self.at(start, usable)
+    }
+
+    /// The target of a turn drawn at random, by the upper bits; where it cannot be used, the next that can.
+    #[must_use]
+    pub fn draw(&self, random: u64, usable: impl Fn(usize) -> bool) -> Option<usize> {
+        self.at(scale(random, self.turns.len()), usable)
+    }
+
+    fn at(&self, start: usize, usable: impl Fn(usize) -> bool) -> Option<usize> {
         let len = self.turns.len();
-        let start = usize::try_from(count.checked_rem(len as u64)?).ok()?;
         let first = usize::from(*self.turns.get(start)?);
         if usable(first) {
             return Some(first);

@@ -6,14 +6,14 @@ use super::{Cycle, Place};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Two {
     round: Cycle,
-    weights: Box<[f64]>,
+    weights: Box<[u32]>,
 }
 
 impl Two {
     /// Draws among these.
     #[must_use]
     pub fn new(places: &[Place<'_>]) -> Self {
-        let weights = places.iter().map(|place| f64::from(place.weight.max(1))).collect();
+        let weights = places.iter().map(|place| place.weight.max(1)).collect();
         Self { round: Cycle::new(places), weights }
     }
 
@@ -26,11 +26,16 @@ impl Two {
         usable: impl Fn(usize) -> bool,
         load: impl Fn(usize) -> u32,
     ) -> Option<usize> {
-        let first = self.round.pick(random >> 32, &usable)?;
-        let second = self.round.pick(random & 0xffff_ffff, |target| target != first && usable(target));
-        let busy = |target: usize| f64::from(load(target)) / self.weights.get(target).copied().unwrap_or(1.0);
+        let first = self.round.draw(random, &usable)?;
+        let second = self.round.draw(random << 32, |target| target != first && usable(target));
+        // Load by weight, compared crosswise: a division costs more than the whole choice.
+        let weight = |target: usize| u64::from(self.weights.get(target).copied().unwrap_or(1));
         match second {
-            Some(second) if busy(second) < busy(first) => Some(second),
+            Some(second)
+                if u64::from(load(second)) * weight(first) < u64::from(load(first)) * weight(second) =>
+            {
+                Some(second)
+            }
             _ => Some(first),
         }
     }
