@@ -96,6 +96,11 @@ names! {
     JWKS_FETCHES: Counter "weir_jwks_fetches_total" ["source", "result"] "Fetches of an issuer's keys by result: ok or failed.";
     JWKS_KEYS: Gauge "weir_jwks_keys" ["source"] "Keys of an issuer that tokens are checked with.";
     JWKS_AGE: Gauge "weir_jwks_age_seconds" ["source"] "How long ago the keys of an issuer were fetched.";
+    TOKENS_VERIFIED: Counter "weir_jwt_tokens_verified_total" ["rule"] "Tokens found good by their signature; those that were remembered are not among them.";
+    TOKENS_FORGOTTEN: Counter "weir_jwt_tokens_forgotten_total" ["rule"] "Verified tokens forgotten before their time, because `cache` has no room for more.";
+    KEYS_FORGOTTEN: Counter "weir_rate_limit_keys_forgotten_total" ["rule"] "Keys of a limit forgotten while they still counted, because more than `keys_max` do.";
+    UNCOUNTED: Counter "weir_rate_limit_uncounted_total" ["rule"] "Requests that a limit could not count, and treated as `on_store_error` says.";
+    CLIENTS_FORGOTTEN: Counter "weir_verdicts_clients_forgotten_total" ["rule"] "Clients whose score was forgotten before it was nothing, because more have one than there is room for.";
     SERIES_LOST: Gauge "weir_series_without_row" [] "Routes of listeners that are counted under \"other\" because the limit of series was reached.";
 
     XDP_MODE: Gauge "weir_xdp_attached" ["interface", "mode"] "1 for the mode in which the shield is attached to an interface.";

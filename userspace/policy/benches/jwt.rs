@@ -17,7 +17,7 @@ use jsonwebtoken::{Algorithm as Theirs, DecodingKey, Validation, decode};
 use measure::{Goals, in_turns, row};
 use serde::de::IgnoredAny;
 use std::hint::black_box;
-use weir_policy::jwt::{Algorithm, Key, KeySet, Rules, Tokens, Verifier};
+use weir_policy::jwt::{Algorithm, Key, KeySet, Memory, Rules, Tokens, Verifier};
 
 const NOW_S: u64 = 1_700_000_000;
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
@@ -47,8 +47,9 @@ fn hs256(message: &[u8]) -> Vec<u8> {
     aws_lc_rs::hmac::sign(&key, message).as_ref().to_vec()
 }
 
-fn verifier(key: Key) -> Verifier {
+fn verifier(key: Key, tokens_max: usize) -> Verifier {
     let rules = Rules {
+        memory: Memory { tokens_max, bytes_max: 1 << 30, ttl_s: 300 },
         issuers: vec!["https://id.example.com".into()],
         audiences: vec!["api".into()],
         ..Rules::default()
@@ -63,11 +64,6 @@ fn validation(algorithm: Theirs) -> Validation {
     validation
 }
 
-/// A table that never remembers, so that each look-up is the first.
-fn forgetful() -> Tokens {
-    Tokens::new(4, 0)
-}
-
 fn against_jsonwebtoken(
     name: &str,
     token: &str,
@@ -75,7 +71,7 @@ fn against_jsonwebtoken(
     theirs: &(Theirs, DecodingKey),
     bare: &mut dyn FnMut(),
 ) -> [f64; 3] {
-    let (verifier, mut tokens, validation) = (verifier(key), forgetful(), validation(theirs.0));
+    let (verifier, mut tokens, validation) = (verifier(key, 0), Tokens::default(), validation(theirs.0));
     verifier.verify(token.as_bytes(), NOW_S, &mut tokens).unwrap();
     decode::<IgnoredAny>(token, &theirs.1, &validation).unwrap();
     let mut ours = || drop(black_box(verifier.verify(black_box(token.as_bytes()), NOW_S, &mut tokens)));
@@ -140,8 +136,8 @@ fn eddsa() {
 
 /// Tokens that were verified before, in an order that no cache of the processor can foresee.
 fn cached(count: usize) -> f64 {
-    let verifier = verifier(Key::from_secret(SECRET, None).unwrap());
-    let mut tokens = Tokens::new(count * 2, 1 << 30);
+    let verifier = verifier(Key::from_secret(SECRET, None).unwrap(), count * 2);
+    let mut tokens = Tokens::default();
     let text = |number: usize| token("HS256", &CLAIMS.replace("1234567890", &format!("{number:010}")), hs256);
     let all: Vec<String> = (0..count).map(text).collect();
     for token in &all {

@@ -35,7 +35,8 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        let consumer = Consumer { name: "mobile".into(), groups: vec!["premium".into()], custom_id: None };
+        let consumer =
+            Consumer { name: "mobile".into(), groups: vec!["premium".into()], ..Consumer::default() };
         Bench {
             request: Request::default(),
             response: Response::default(),
@@ -96,7 +97,7 @@ fn step(link: Link) -> Chain {
 
 fn keys() -> Chain {
     let mut credentials = Credentials::default();
-    let consumer = Consumer { name: "mobile".into(), groups: Vec::new(), custom_id: None };
+    let consumer = Consumer { name: "mobile".into(), ..Consumer::default() };
     credentials.insert("0123456789abcdef0123456789abcdef", Arc::new(consumer));
     step(Link::KeyAuth(Arc::new(KeyAuth::new(
         Arc::new(credentials),

@@ -1,6 +1,6 @@
 //! The policies of a route in their order: in through all of them, out in reverse through those that were entered.
 use crate::pass::Offence;
-use crate::{Client, End, Flow, Leave, Now, Visit};
+use crate::{Client, Consumer, End, Flow, Leave, Now, Pass, Visit};
 use std::sync::Arc;
 
 mod link;
@@ -81,9 +81,10 @@ impl Chain {
         &self.steps
     }
 
-    /// The name of the rule at a place; empty if there is none.
-    pub fn rule(&self, step: usize) -> &str {
-        self.steps.get(step).map_or("", |step| &step.rule)
+    /// The name of the rule at a place that a request has met; empty if there is none.
+    pub fn rule<'a>(&'a self, step: usize, pass: &'a Pass) -> &'a str {
+        let own = step.checked_sub(self.steps.len()).and_then(|step| steps_of_consumer(pass).get(step));
+        self.steps.get(step).or(own).map_or("", |step| &step.rule)
     }
 
     /// Judges a connection.
@@ -98,10 +99,22 @@ impl Chain {
         Flow::Next
     }
 
-    /// Judges a request. After [`Flow::Ask`] it is called again with the same pass, and goes on where it was.
+    /// Judges a request, at last by the policies of the consumer that it is from. After [`Flow::Ask`] it is called
+    /// again with the same pass, and goes on where it was.
     pub fn request(&self, visit: &mut Visit<'_>) -> Flow {
         visit.pass.client = Some(*visit.client);
-        for (index, step) in self.steps.iter().enumerate().skip(visit.pass.entered) {
+        let flow = self.walk(0, visit);
+        if !matches!(flow, Flow::Next) || steps_of_consumer(visit.pass).is_empty() {
+            return flow;
+        }
+        let consumer = visit.pass.identity.consumer.clone();
+        consumer.map_or(Flow::Next, |consumer| consumer.chain.walk(self.steps.len(), visit))
+    }
+
+    /// Asks those that were not asked yet. `before` is how many stand before the first of these.
+    fn walk(&self, before: usize, visit: &mut Visit<'_>) -> Flow {
+        for (index, step) in self.steps.iter().enumerate().skip(visit.pass.entered.saturating_sub(before)) {
+            let index = before + index;
             visit.pass.entered = index + 1;
             let flow = step.link.request(visit);
             let reason = match &flow {
@@ -127,6 +140,9 @@ impl Chain {
 
     /// Lets an answer pass the policies that have seen its request, the last one first.
     pub fn response(&self, leave: &mut Leave<'_>) {
+        if let Some((consumer, count)) = self.left_by_consumer(leave.pass) {
+            consumer.chain.entered(count).for_each(|step| step.link.response(leave));
+        }
         for step in self.entered(leave.pass.entered) {
             step.link.response(leave);
         }
@@ -134,6 +150,9 @@ impl Chain {
 
     /// Tells the policies that have seen the request that it is over, and those that have to see the end of every one.
     pub fn finish(&self, end: &mut End<'_>) {
+        if let Some((consumer, count)) = self.left_by_consumer(end.pass) {
+            consumer.chain.entered(count).for_each(|step| step.link.finish(end));
+        }
         let watching = self.steps.iter().take_while(|step| step.link.rank() == Rank::Watch).count();
         for step in self.entered(end.pass.entered.max(watching)) {
             step.link.finish(end);
@@ -141,7 +160,7 @@ impl Chain {
     }
 
     /// Tells the policies that score offences about one outside of any request.
-    pub fn offend(&self, client: &Client, reason: weir_wire::Reason, now: Now, pass: &mut crate::Pass) {
+    pub fn offend(&self, client: &Client, reason: weir_wire::Reason, now: Now, pass: &mut Pass) {
         pass.clear();
         pass.client = Some(*client);
         pass.record(reason);
@@ -153,6 +172,16 @@ impl Chain {
     fn entered(&self, count: usize) -> impl Iterator<Item = &Arc<Step>> {
         self.steps.get(..count).unwrap_or(&self.steps).iter().rev()
     }
+
+    /// The consumer whose policies have seen the request, and how many of them.
+    fn left_by_consumer(&self, pass: &Pass) -> Option<(Arc<Consumer>, usize)> {
+        let count = pass.entered.checked_sub(self.steps.len()).filter(|count| *count > 0)?;
+        Some((pass.identity.consumer.clone()?, count))
+    }
+}
+
+fn steps_of_consumer(pass: &Pass) -> &[Arc<Step>] {
+    pass.identity.consumer.as_ref().map_or(&[], |consumer| consumer.chain.steps())
 }
 
 #[cfg(test)]

@@ -30,3 +30,13 @@ pub fn mapped(address: IpAddr) -> Ipv6Addr {
         IpAddr::V6(address) => address,
     }
 }
+
+/// How many leading bits of an IPv6 address name a client. Whoever has one has the whole network (RFC 6177), so less
+/// would be a way around any limit.
+const V6_BITS: u32 = 64;
+
+/// What of an address names a client: the whole of IPv4, the network of IPv6.
+pub(crate) fn source(address: Ipv6Addr) -> u128 {
+    let bits = u128::from(address);
+    if address.to_ipv4_mapped().is_some() { bits } else { bits & u128::MAX << (128 - V6_BITS) }
+}

@@ -1,10 +1,11 @@
 //! Who a request is from, once a credential has said so.
+use crate::Chain;
 use crate::jwt::{ClaimPath, ClaimRule, Claims};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Somebody who is known by name.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Consumer {
     /// The name.
     pub name: Box<str>,
@@ -12,6 +13,8 @@ pub struct Consumer {
     pub groups: Vec<Box<str>>,
     /// What another system calls it.
     pub custom_id: Option<Box<str>>,
+    /// What judges its requests after the policies that have recognised it.
+    pub chain: Chain,
 }
 
 impl Consumer {

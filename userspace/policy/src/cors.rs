@@ -3,7 +3,7 @@ use crate::Build;
 use crate::id::fresh_id;
 use crate::library::texts;
 use crate::{Flow, Leave, Note, Policy, Rank, Reply, Visit};
-use weir_message::{Head, Method, Name};
+use weir_message::{FieldName, Head, Method, Name};
 use weir_schema::policy as written;
 
 /// Origins that are allowed.
@@ -11,9 +11,48 @@ use weir_schema::policy as written;
 pub enum Origins {
     /// All.
     Any,
-    /// These; `https://*.example.com` stands for every host below that one.
-    Some(Vec<Box<str>>),
+    /// One of these.
+    Some(Vec<Allowed>),
 }
+
+/// Origins of one kind. They are compared byte by byte (RFC 6454, section 6.2: serialised in lower case).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Allowed {
+    /// Exactly this one.
+    One(Box<str>),
+    /// `https://*.example.com`: every host between these two texts.
+    Below(Box<str>, Box<str>),
+}
+
+impl From<&str> for Allowed {
+    fn from(text: &str) -> Allowed {
+        match text.split_once("://*.") {
+            Some((scheme, domain)) => {
+                Allowed::Below(format!("{scheme}://").into(), format!(".{domain}").into())
+            }
+            None => Allowed::One(text.into()),
+        }
+    }
+}
+
+impl Allowed {
+    fn is(&self, origin: &[u8]) -> bool {
+        match self {
+            Allowed::One(one) => one.as_bytes() == origin,
+            Allowed::Below(scheme, domain) => {
+                let host = origin.strip_prefix(scheme.as_bytes());
+                let host = host.and_then(|host| host.strip_suffix(domain.as_bytes()));
+                let is_host = |byte: &u8| byte.is_ascii_alphanumeric() || b"-.".contains(byte);
+                host.is_some_and(|host| !host.is_empty() && host.iter().all(is_host))
+            }
+        }
+    }
+}
+
+static ALLOW_ORIGIN: FieldName = FieldName::other("Access-Control-Allow-Origin");
+static ALLOW_CREDENTIALS: FieldName = FieldName::other("Access-Control-Allow-Credentials");
+static EXPOSE: FieldName = FieldName::other("Access-Control-Expose-Headers");
+static VARY: FieldName = FieldName::other("Vary");
 
 /// Tells browsers what pages of other origins may do.
 #[derive(Debug)]
@@ -54,8 +93,8 @@ impl Cors {
     }
 
     pub(crate) fn compile(written: &written::Cors, _: &mut Build<'_>) -> Option<Cors> {
-        let origins: Vec<Box<str>> = texts(&written.origins);
-        let any = origins.iter().any(|origin| **origin == *"*");
+        let any = written.origins.iter().any(|origin| origin.value == "*");
+        let origins = written.origins.iter().map(|origin| origin.value.as_str().into()).collect();
         let list = |texts: Vec<Box<str>>| (!texts.is_empty()).then(|| texts.join(", ").into_boxed_str());
         let mut cors = Cors::new(if any { Origins::Any } else { Origins::Some(origins) });
         if let Some(methods) =
@@ -81,7 +120,7 @@ impl Cors {
     fn allows(&self, origin: &[u8]) -> bool {
         match &self.origins {
             Origins::Any => true,
-            Origins::Some(list) => list.iter().any(|allowed| matches(allowed.as_bytes(), origin)),
+            Origins::Some(list) => list.iter().any(|allowed| allowed.is(origin)),
         }
     }
 
@@ -92,9 +131,9 @@ impl Cors {
 
     fn write(&self, origin: &[u8], head: &mut Head) -> Result<(), weir_message::Error> {
         let allowed = if self.is_public() { b"*" } else { origin };
-        head.set("Access-Control-Allow-Origin", allowed)?;
+        head.set_named(&ALLOW_ORIGIN, &[allowed])?;
         if self.credentials {
-            head.set("Access-Control-Allow-Credentials", b"true")?;
+            head.set_named(&ALLOW_CREDENTIALS, &[b"true"])?;
         }
         Ok(())
     }
@@ -112,20 +151,8 @@ impl Cors {
         if self.private_network && asked.value("Access-Control-Request-Private-Network") == Some(b"true") {
             head.set("Access-Control-Allow-Private-Network", b"true")?;
         }
-        head.append("Vary", b"Access-Control-Request-Method, Access-Control-Request-Headers")
+        head.append_named(&VARY, &[b"Access-Control-Request-Method, Access-Control-Request-Headers"])
     }
-}
-
-/// Origins are compared byte by byte (RFC 6454, section 6.2: serialised in lower case).
-fn matches(allowed: &[u8], origin: &[u8]) -> bool {
-    let Some(star) = allowed.windows(5).position(|part| part == b"://*.") else { return allowed == origin };
-    let (Some(scheme), Some(domain)) = (allowed.get(..star + 3), allowed.get(star + 4..)) else {
-        return false;
-    };
-    let host = origin.strip_prefix(scheme).and_then(|host| host.strip_suffix(domain));
-    host.is_some_and(|host| {
-        !host.is_empty() && host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(byte))
-    })
 }
 
 /// `OPTIONS` with `Origin` and `Access-Control-Request-Method` is a preflight, and never has credentials.
@@ -161,16 +188,16 @@ impl Policy for Cors {
         // What is said here is said for the upstream too: two answers would be none.
         let head = &mut leave.response.head;
         if !self.run_on_preflight || origin.is_none() {
-            head.remove("Access-Control-Allow-Origin");
-            head.remove("Access-Control-Allow-Credentials");
+            head.remove_named(&ALLOW_ORIGIN);
+            head.remove_named(&ALLOW_CREDENTIALS);
         }
         let mut written = origin.map_or(Ok(()), |origin| self.write(origin, head));
         if !self.is_public() {
-            written = written.and(head.append("Vary", b"Origin"));
+            written = written.and(head.append_named(&VARY, &[b"Origin"]));
         }
         let is_allowed = origin.is_some();
         if let (Some(expose), true, false) = (&self.expose, is_allowed, answers_preflight) {
-            written = written.and(head.set("Access-Control-Expose-Headers", expose.as_bytes()));
+            written = written.and(head.set_named(&EXPOSE, &[expose.as_bytes()]));
         }
         if is_allowed && answers_preflight {
             written = written.and(self.write_preflight(leave));

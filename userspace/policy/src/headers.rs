@@ -1,9 +1,8 @@
 //! Changes fields on the way to the upstream and on the way back.
 use crate::Build;
-use crate::library::texts;
 use crate::template::Facts;
 use crate::{Flow, Leave, Policy, Rank, Template, Visit};
-use weir_message::Head;
+use weir_message::{FieldName, Head};
 use weir_schema::policy as written;
 use weir_schema::{
     At,
@@ -23,11 +22,11 @@ pub struct Headers {
 #[derive(Clone, Debug, Default)]
 pub struct Edits {
     /// Taken away.
-    pub remove: Vec<Box<str>>,
+    pub remove: Vec<FieldName>,
     /// Called differently: old name, new name.
     pub rename: Vec<(Box<str>, Box<str>)>,
     /// Written, after all others are gone or renamed.
-    pub texts: Vec<(Way, Box<str>, Template)>,
+    pub texts: Vec<(Way, FieldName, Template)>,
 }
 
 /// How a text gets into a head.
@@ -54,7 +53,7 @@ impl Headers {
 
 impl Edits {
     fn compile(written: &written::HeaderEdits) -> Edits {
-        let each = |way: Way, map: &Map<value::Template>| -> Vec<(Way, Box<str>, Template)> {
+        let each = |way: Way, map: &Map<value::Template>| -> Vec<(Way, FieldName, Template)> {
             map.iter()
                 .map(|(name, text)| (way, name.value.as_str().into(), Template::compile(&text.value)))
                 .collect()
@@ -63,7 +62,7 @@ impl Edits {
             (old.value.as_str().into(), new.value.0.as_str().into())
         };
         Edits {
-            remove: texts(&written.remove),
+            remove: written.remove.iter().map(|name| name.value.0.as_str().into()).collect(),
             rename: written.rename.iter().map(rename).collect(),
             texts: [
                 each(Way::Set, &written.set),
@@ -76,7 +75,7 @@ impl Edits {
 
     fn clean(&self, head: &mut Head) {
         for name in &self.remove {
-            head.remove(name);
+            head.remove_named(name);
         }
         for (old, new) in &self.rename {
             if head.rename(old, new).is_err() {
@@ -89,19 +88,19 @@ impl Edits {
 impl Way {
     /// A text that cannot be a field's value, because the client has put a line end into what it is made of, is
     /// treated as if there were none.
-    fn write(self, name: &str, text: &[u8], head: &mut Head) {
+    fn write(self, name: &FieldName, text: &[u8], head: &mut Head) {
         let done = match self {
             Way::Set if text.is_empty() => {
-                head.remove(name);
+                head.remove_named(name);
                 Ok(())
             }
             _ if text.is_empty() => Ok(()),
-            Way::Set => head.set(name, text),
-            Way::Add if head.value(name).is_some() => Ok(()),
-            Way::Add | Way::Append => head.append(name, text),
+            Way::Set => head.set_named(name, &[text]),
+            Way::Add if head.has_named(name) => Ok(()),
+            Way::Add | Way::Append => head.append_named(name, &[text]),
         };
         if done.is_err() && self == Way::Set {
-            head.remove(name);
+            head.remove_named(name);
         }
     }
 }

@@ -1,9 +1,16 @@
 //! What all policies share that ask who somebody is: the fields that name the sender to the upstream.
 use crate::{Consumers, Visit};
-use weir_message::Field;
+use weir_message::{Field, FieldName};
 
 /// Prefixes of fields that only we may send to an upstream.
 const OURS: [&[u8]; 3] = [b"x-consumer-", b"x-credential-", b"x-anonymous-"];
+
+static ID: FieldName = FieldName::other("X-Consumer-ID");
+static USERNAME: FieldName = FieldName::other("X-Consumer-Username");
+static CUSTOM_ID: FieldName = FieldName::other("X-Consumer-Custom-ID");
+static GROUPS: FieldName = FieldName::other("X-Consumer-Groups");
+static ANONYMOUS: FieldName = FieldName::other("X-Anonymous-Consumer");
+static CREDENTIAL: FieldName = FieldName::other("X-Credential-Identifier");
 
 /// Makes the bearer of a verified certificate known, before any policy is asked: a credential that one of them finds may
 /// name somebody else. `names` is what the certificate calls its bearer.
@@ -35,9 +42,11 @@ pub(crate) fn strip_identity(visit: &mut Visit<'_>) {
 pub(crate) fn write_identity(visit: &mut Visit<'_>) {
     let Some(consumer) = &visit.pass.identity.consumer else { return };
     let head = &mut visit.request.head;
-    let _unwritable = head.append("X-Consumer-Username", consumer.name.as_bytes());
+    // A consumer has one name, under which upstreams look for it in two places.
+    let _unwritable = head.append_named(&ID, &[consumer.name.as_bytes()]);
+    let _unwritable = head.append_named(&USERNAME, &[consumer.name.as_bytes()]);
     if let Some(id) = &consumer.custom_id {
-        let _unwritable = head.append("X-Consumer-Custom-ID", id.as_bytes());
+        let _unwritable = head.append_named(&CUSTOM_ID, &[id.as_bytes()]);
     }
     if let Some((first, rest)) = consumer.groups.split_first() {
         let groups = &mut visit.worker.scratch;
@@ -47,9 +56,14 @@ pub(crate) fn write_identity(visit: &mut Visit<'_>) {
             groups.extend_from_slice(b", ");
             groups.extend_from_slice(group.as_bytes());
         }
-        let _unwritable = head.append("X-Consumer-Groups", groups);
+        let _unwritable = head.append_named(&GROUPS, &[groups]);
     }
     if !visit.pass.identity.authenticated {
-        let _unwritable = head.append("X-Anonymous-Consumer", b"true");
+        let _unwritable = head.append_named(&ANONYMOUS, &[b"true"]);
     }
+}
+
+/// Tells the upstream which credential it was.
+pub(crate) fn write_credential(id: &[u8], visit: &mut Visit<'_>) {
+    let _unwritable = visit.request.head.append_named(&CREDENTIAL, &[id]);
 }

@@ -12,6 +12,7 @@ mod keyset;
 mod policy;
 mod refusal;
 mod rules;
+mod scan;
 mod token;
 mod tokens;
 mod verifier;
@@ -23,7 +24,7 @@ pub use keyset::{KeySet, Origin};
 pub use policy::{Jwt, Source};
 pub use refusal::Refusal;
 pub use rules::{ClaimRule, ClaimTest, Rules};
-pub use tokens::Tokens;
+pub use tokens::{Memory, Tokens};
 pub use verifier::Verifier;
 
 #[cfg(test)]

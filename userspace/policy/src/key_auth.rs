@@ -1,7 +1,7 @@
 //! Lets only requests with a known API key pass.
 use crate::Build;
 use crate::id::fresh_id;
-use crate::identity::{strip_identity, write_identity};
+use crate::identity::{strip_identity, write_credential, write_identity};
 use crate::{Consumer, Flow, Leave, Note, Place, Policy, Rank, Reply, Visit};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
@@ -17,7 +17,15 @@ type Digest = [u8; SHA256_OUTPUT_LEN];
 /// which nobody can choose, so how far a comparison gets tells nothing about a key.
 #[derive(Clone, Default)]
 pub struct Credentials {
-    by_digest: HashMap<Digest, Arc<Consumer>>,
+    by_digest: HashMap<Digest, Holder>,
+}
+
+/// Whose a key is, and what it is called where the key itself must not be seen.
+#[derive(Clone)]
+struct Holder {
+    consumer: Arc<Consumer>,
+    /// The first sixteen digits of its SHA-256.
+    id: Box<str>,
 }
 
 impl std::fmt::Debug for Credentials {
@@ -31,13 +39,15 @@ impl Credentials {
     /// Says whether nobody had it before.
     pub fn insert(&mut self, key: &str, consumer: Arc<Consumer>) -> bool {
         let hashed = key.strip_prefix("sha256:").and_then(unhex);
-        self.by_digest.insert(hashed.unwrap_or_else(|| hash(key.as_bytes())), consumer).is_none()
+        let digest = hashed.unwrap_or_else(|| hash(key.as_bytes()));
+        let id = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>().into();
+        self.by_digest.insert(digest, Holder { consumer, id }).is_none()
     }
 
-    fn find(&self, key: &[u8]) -> Option<&Arc<Consumer>> {
+    fn find(&self, key: &[u8]) -> Option<&Holder> {
         let wanted = hash(key);
-        let (found, consumer) = self.by_digest.get_key_value(&wanted)?;
-        verify_slices_are_equal(found, &wanted).ok().map(|()| consumer)
+        let (found, holder) = self.by_digest.get_key_value(&wanted)?;
+        verify_slices_are_equal(found, &wanted).ok().map(|()| holder)
     }
 }
 
@@ -116,12 +126,12 @@ impl KeyAuth {
     }
 
     /// How many keys there are, and whose the first is.
-    fn look(&self, request: &Request) -> (usize, Option<&Arc<Consumer>>) {
+    fn look(&self, request: &Request) -> (usize, Option<&Holder>) {
         let keys = self.from.iter().flat_map(|place| place.values(request)).filter(|key| !key.is_empty());
         keys.fold((0, None), |(count, first), key| {
-            let consumer =
+            let holder =
                 if count == 0 && key.len() <= KeyAuth::KEY_MAX { self.credentials.find(key) } else { first };
-            (count + 1, consumer)
+            (count + 1, holder)
         })
     }
 
@@ -133,16 +143,17 @@ impl KeyAuth {
 
 impl Policy for KeyAuth {
     fn request(&self, visit: &mut Visit<'_>) -> Flow {
-        let (shown, consumer) = self.look(visit.request);
+        let (shown, holder) = self.look(visit.request);
         let is_shown = shown > 0;
         strip_identity(visit);
         if shown > 1 {
             return self.refuse(400, "more than one key", visit);
         }
         let identity = &mut visit.pass.identity;
-        match (consumer, &self.optional) {
-            (Some(consumer), _) => {
-                (identity.consumer, identity.authenticated) = (Some(Arc::clone(consumer)), true);
+        match (holder, &self.optional) {
+            (Some(holder), _) => {
+                (identity.consumer, identity.authenticated) = (Some(Arc::clone(&holder.consumer)), true);
+                write_credential(holder.id.as_bytes(), visit);
             }
             (None, Some(anonymous)) if !is_shown => identity.fall_back(anonymous),
             (None, _) if is_shown => return self.refuse(401, "unknown key", visit),

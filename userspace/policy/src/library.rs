@@ -3,7 +3,7 @@
 //! A policy that is written as it was before stays the same object, with all that it has counted and all keys that
 //! were fetched for it: a reload forgets nothing.
 use crate::jwt::{ClaimRule, Source, Verifier};
-use crate::{AnyOf, Chain, Consumer, Consumers, Credentials, Link, Step};
+use crate::{Chain, Consumer, Consumers, Credentials, Link, Step};
 use std::collections::HashMap;
 use std::sync::Arc;
 use weir_schema::policy::{Policy, PolicyUse};
@@ -57,20 +57,38 @@ impl Library {
         files: Files<'_>,
         report: &mut Report,
     ) -> Library {
-        let same_people = before.is_some_and(|before| before.written.consumers == written.consumers);
-        let (consumers, credentials) = people::compile(&written.consumers, report);
         let mut library = Library {
             written: Arc::clone(written),
-            consumers: Arc::new(consumers),
-            credentials: Arc::new(credentials),
-            same_people,
+            consumers: Arc::default(),
+            credentials: Arc::default(),
+            same_people: before.is_some_and(|before| people::are_the_same(&before.written, written)),
             rules: HashMap::new(),
             before: before.map(|before| before.rules.clone()).unwrap_or_default(),
         };
-        for (name, policy) in written.policies.iter() {
-            library.step(&name.value, &policy.value, files, report);
-        }
+        // What judges consumers asks nobody who they are, so it can be compiled before they are.
+        library.named_steps(is_self_contained, files, report);
+        let chains = library.chains_of_consumers(files, report);
+        let (consumers, credentials) = people::compile(&written.consumers, chains, report);
+        (library.consumers, library.credentials) = (Arc::new(consumers), Arc::new(credentials));
+        library.named_steps(|policy| !is_self_contained(policy), files, report);
         library
+    }
+
+    /// Compiles the policies of one kind that have a name.
+    fn named_steps(&mut self, wanted: fn(&Policy) -> bool, files: Files<'_>, report: &mut Report) {
+        let written = Arc::clone(&self.written);
+        for (name, policy) in written.policies.iter().filter(|(_, policy)| wanted(policy)) {
+            self.step(&name.value, &policy.value, files, report);
+        }
+    }
+
+    /// What judges each consumer after the routes, in the order in which they are written.
+    fn chains_of_consumers(&mut self, files: Files<'_>, report: &mut Report) -> Vec<Chain> {
+        let written = Arc::clone(&self.written);
+        let chain = |(name, person): (&At<String>, &At<weir_schema::consumer::Consumer>)| {
+            self.chain(&format!("consumers.{}", name.value), &person.value.policies, files, report)
+        };
+        written.consumers.iter().map(chain).collect()
     }
 
     /// The chain of a route: `owner` is its name, and part of the names of rules that have none of their own.
@@ -105,13 +123,19 @@ impl Library {
         &self.consumers
     }
 
+    /// Every rule that judges, in the order of their names.
+    pub fn steps(&self) -> Vec<&Step> {
+        let mut steps: Vec<&Step> = self.rules.values().filter_map(|rule| rule.step.as_deref()).collect();
+        steps.sort_by_key(|step| &step.rule);
+        steps
+    }
+
     /// Every issuer whose keys have to be fetched, under the name of its rule.
     pub fn fetched(&self) -> impl Iterator<Item = (&str, &Arc<Verifier>, &Source)> {
-        let steps = self.rules.iter().filter_map(|(name, rule)| Some((&**name, rule.step.as_ref()?)));
-        steps.flat_map(|(name, step)| {
-            let found = issuers(&step.link).into_iter();
-            found.map(move |(verifier, source)| (name, verifier, source))
-        })
+        let fetched = self.steps().into_iter().flat_map(|step| {
+            step.link.issuers().into_iter().map(move |(verifier, source)| (&*step.rule, verifier, source))
+        });
+        fetched.filter(|(_, _, source)| **source != Source::Fixed)
     }
 
     fn named(&self, name: &Name, used: &At<PolicyUse>, report: &mut Report) -> Option<Arc<Step>> {
@@ -171,15 +195,6 @@ fn opens_files(policy: &Policy) -> bool {
         _ => Vec::new(),
     };
     jwts.iter().any(|jwt| jwt.jwks_file.is_some() || jwt.keys.iter().any(|key| key.public_key.is_some()))
-}
-
-/// The issuers of a policy whose keys are fetched.
-fn issuers(link: &Link) -> Vec<(&Arc<Verifier>, &Source)> {
-    match link {
-        Link::Jwt(jwt) if jwt.source != Source::Fixed => vec![(&jwt.verifier, &jwt.source)],
-        Link::AnyOf(any) => AnyOf::links(any).iter().flat_map(issuers).collect(),
-        _ => Vec::new(),
-    }
 }
 
 impl Build<'_> {

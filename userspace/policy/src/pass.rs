@@ -47,23 +47,6 @@ pub enum Note {
     Text(Text),
     /// A number whose meaning the policy knows.
     Number(u64),
-    /// The state of a limit after this request.
-    Quota(Quota),
-}
-
-/// The state of one limit after a request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Quota {
-    /// Which limit of the policy.
-    pub index: u32,
-    /// What may be used in the whole window.
-    pub limit: u64,
-    /// What is left.
-    pub remaining: u64,
-    /// Seconds until it is whole again.
-    pub reset_s: u64,
-    /// Seconds until one more request would pass; 0 when one passes now.
-    pub retry_s: u64,
 }
 
 impl Pass {

@@ -1,7 +1,7 @@
 //! Gives every request a name that logs, error bodies and bans have in common.
 use crate::Build;
 use crate::{Flow, Leave, Policy, Rank, Visit};
-use weir_message::Request;
+use weir_message::{FieldName, Request};
 use weir_schema::policy as written;
 
 /// Whose ids are kept.
@@ -19,7 +19,7 @@ pub enum Trust {
 #[derive(Clone, Debug)]
 pub struct RequestId {
     /// The field that carries it.
-    pub header: Box<str>,
+    pub header: FieldName,
     /// Whose ids are kept, if they are well-formed.
     pub trust: Trust,
     /// The client is told.
@@ -44,8 +44,8 @@ impl RequestId {
     }
 
     /// The one well-formed id that the request brings along.
-    fn sent<'r>(&self, request: &'r Request) -> Option<&'r [u8]> {
-        let mut values = request.head.values(&self.header);
+    fn sent<'r>(&'r self, request: &'r Request) -> Option<&'r [u8]> {
+        let mut values = request.head.values_named(&self.header);
         let (first, second) = (values.next()?, values.next());
         (second.is_none() && is_well_formed(first)).then_some(first)
     }
@@ -62,14 +62,20 @@ fn uuid(wall_ms: u64, random: [u64; 2]) -> [u8; 36] {
     let high = wall_ms << 16 | 0x7000 | random[0] & 0x0fff;
     let low = 1 << 63 | random[1] >> 2;
     let bytes = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
-    let hyphens = [8, 13, 18, 23];
     let mut text = [b'-'; 36];
-    let letters =
-        text.iter_mut().enumerate().filter(|(place, _)| !hyphens.contains(place)).map(|(_, letter)| letter);
-    for (letter, digit) in letters.zip(bytes.iter().flat_map(|byte| [byte >> 4, byte & 15])) {
-        *letter = b"0123456789abcdef".get(usize::from(digit)).copied().unwrap_or(b'0');
+    for (byte, place) in bytes.into_iter().zip(PLACES) {
+        if let Some([first, second]) = text.get_mut(place..place + 2) {
+            (*first, *second) = (hex(byte >> 4), hex(byte & 15));
+        }
     }
     text
+}
+
+/// Where the two digits of each byte of a UUID stand (RFC 9562, section 4).
+const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+
+fn hex(digit: u8) -> u8 {
+    digit + if digit < 10 { b'0' } else { b'a' - 10 }
 }
 
 impl Policy for RequestId {
@@ -85,13 +91,13 @@ impl Policy for RequestId {
         }
         let id = uuid(visit.now.wall_ms, [visit.worker.random(), visit.worker.random()]);
         visit.pass.set_request_id(&id);
-        let _always_writable = visit.request.head.set(&self.header, &id);
+        let _always_writable = visit.request.head.set_named(&self.header, &[&id]);
         Flow::Next
     }
 
     fn response(&self, leave: &mut Leave<'_>) {
         if self.echo {
-            let _always_writable = leave.response.head.set(&self.header, leave.pass.request_id());
+            let _always_writable = leave.response.head.set_named(&self.header, &[leave.pass.request_id()]);
         }
     }
 }

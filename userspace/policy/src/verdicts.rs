@@ -81,6 +81,11 @@ impl Verdicts {
         Rank::Watch
     }
 
+    /// How many clients were forgotten while they had a score.
+    pub fn evicted(&self) -> u64 {
+        self.scores.evicted()
+    }
+
     /// The score of a client at this moment.
     pub fn score(&self, address: Ipv6Addr, mono_ns: u64) -> u32 {
         self.scores.find(address, mono_ns)

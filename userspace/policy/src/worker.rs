@@ -14,16 +14,11 @@ pub struct Worker {
 
 impl Default for Worker {
     fn default() -> Worker {
-        Worker::new(Tokens::new(Tokens::TOKENS, Tokens::BYTES_MAX))
+        Worker { tokens: Tokens::default(), scratch: Vec::new(), random: RandomState::new().hash_one(0) }
     }
 }
 
 impl Worker {
-    /// A worker with a table for tokens.
-    pub fn new(tokens: Tokens) -> Worker {
-        Worker { tokens, scratch: Vec::new(), random: RandomState::new().hash_one(0) }
-    }
-
     /// A number that tells requests apart. It is not secret (SplitMix64 from a random seed).
     pub(crate) fn random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -36,7 +36,7 @@ fn allocations(chain: &Chain, fields: &[(&str, &str)]) -> u64 {
     // RFC 7515, appendix A.1: the token expires at 1300819380.
     let now = Now { wall_ms: 1_300_819_000_000, mono_ns: 1 << 40 };
     let consumer =
-        Arc::new(Consumer { name: "mobile".into(), groups: vec!["premium".into()], custom_id: None });
+        Arc::new(Consumer { name: "mobile".into(), groups: vec!["premium".into()], ..Consumer::default() });
     let mut judge = || {
         request.begin(Scheme::Https, b"GET", b"a.example", b"/v1/orders?a=1");
         for (name, value) in fields {

@@ -179,7 +179,7 @@ impl Entry<'_> {
         if let Some(offence) = offences.iter().rev().find(weight).or(offences.last()) {
             json.word(key!("verdict"), if offence.enforced { "refused" } else { "observed" });
             json.word(key!("reason"), offence.reason.as_str());
-            let rule = self.chain.map_or("", |chain| chain.rule(offence.step));
+            let rule = self.chain.map_or("", |chain| chain.rule(offence.step, self.pass));
             if !rule.is_empty() {
                 json.text(key!("rule"), rule.as_bytes());
             }

@@ -38,6 +38,7 @@ pub(crate) fn sentence(line: &Line, listener: &Listener, chain: &Chain, pass: &m
         return;
     }
     let request_id = String::from_utf8_lossy(pass.request_id()).into();
+    let rule = chain.rule(ban.step, pass).into();
     // A ban that finds no room is called for again by the next offence.
-    let _fits = line.desk.helm.outlet().ban(Sentence { ban, rule: chain.rule(ban.step).into(), request_id });
+    let _fits = line.desk.helm.outlet().ban(Sentence { ban, rule, request_id });
 }

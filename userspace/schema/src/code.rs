@@ -79,6 +79,7 @@ codes! {
     Balance = "E0407" "targets that cannot be balanced",
     Verdict = "E0408" "a verdict that could never ban, or always would",
     Unprotected = "E0409" "an admin interface that anyone could use",
+    TooLate = "E0410" "a policy that comes too late for a consumer",
     Compile = "E0501" "the plan cannot be built from this",
     ListLine = "E0502" "a line of a list is not an address or network",
     UnusedUpstream = "W0601" "an upstream that nothing uses",

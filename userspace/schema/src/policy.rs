@@ -26,7 +26,7 @@ pub use any_of::AnyOf;
 pub use cors::Cors;
 pub use headers::{HeaderEdits, Headers};
 pub use ip_list::IpList;
-pub use jwt::{Jwt, JwtAlgorithm, JwtKey};
+pub use jwt::{Jwt, JwtAlgorithm, JwtKey, TokenCache};
 pub use key_auth::KeyAuth;
 pub use rate_limit::{Algorithm, LimitHeaders, OnStoreError, RateLimit, Windows};
 pub use request_id::{RequestId, Trust};

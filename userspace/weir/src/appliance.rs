@@ -211,14 +211,16 @@ impl Appliance {
         page.single(&names::LAST_RELOAD, u8::from(self.reloads.last_taken));
         census::process(&mut page);
         census::reactors(&mut page, self.crew.counters());
-        census::certificates(&mut page, &self.shared.plans.load());
+        let plan = self.shared.plans.load();
+        census::certificates(&mut page, &plan);
         self.renewals.metrics(&mut page);
         let blocks: Vec<&Block> = self.crew.blocks();
         let directory = self.shared.directory.lock().unwrap_or_else(PoisonError::into_inner);
         weir_meter::blocks(&mut page, &blocks, &directory, |number| Reason::find(number).map(Reason::as_str));
         drop(directory);
         self.logbook.metrics(&mut page);
-        self.lookout.metrics(&self.shared.plans.load(), &mut page);
+        self.lookout.metrics(&plan, &mut page);
+        census::policies(&mut page, &plan);
         self.guard.metrics(&mut page);
         Response::text(format.media_type(), page.finish())
     }

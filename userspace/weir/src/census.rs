@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::{read_dir, read_to_string};
-use weir_meter::{Page, names};
+use weir_meter::Page;
+use weir_meter::names::{self, Name};
 use weir_plan::Plan;
+use weir_policy::jwt::Verifier;
+use weir_policy::{Library, Link, Step};
 use weir_reactor::Counters;
 
 /// `sysconf(_SC_CLK_TCK)`: the kernel shows times to programs in hundredths of a second on every architecture it is built for.
@@ -76,6 +79,47 @@ pub(crate) fn certificates(page: &mut Page, plan: &Plan) {
     for (source, end) in ends {
         page.sample(&names::CERTIFICATE_END, &[("source", source)], end);
     }
+}
+
+/// What policies have verified, and what they had to forget for want of room.
+pub(crate) fn policies(page: &mut Page, plan: &Plan) {
+    let steps = plan.library.iter().flat_map(Library::steps);
+    let each: Vec<(&str, &Name, u64)> = steps.flat_map(counts).collect();
+    for name in [
+        &names::TOKENS_VERIFIED,
+        &names::TOKENS_FORGOTTEN,
+        &names::KEYS_FORGOTTEN,
+        &names::UNCOUNTED,
+        &names::CLIENTS_FORGOTTEN,
+    ] {
+        page.family(name);
+        for (rule, _, count) in each.iter().filter(|(_, own, _)| own.name == name.name) {
+            page.sample(name, &[("rule", rule)], *count);
+        }
+    }
+}
+
+fn counts(step: &Step) -> Vec<(&str, &'static Name, u64)> {
+    let counts = match &step.link {
+        Link::RateLimit(limit) => {
+            vec![(&names::KEYS_FORGOTTEN, limit.evicted()), (&names::UNCOUNTED, limit.uncounted())]
+        }
+        Link::Verdicts(verdicts) => vec![(&names::CLIENTS_FORGOTTEN, verdicts.evicted())],
+        link => {
+            let issuers = link.issuers();
+            let sum = |count: fn(&Verifier) -> u64| -> u64 {
+                issuers.iter().map(|(verifier, _)| count(verifier)).sum()
+            };
+            match issuers.len() {
+                0 => Vec::new(),
+                _ => vec![
+                    (&names::TOKENS_VERIFIED, sum(Verifier::verified)),
+                    (&names::TOKENS_FORGOTTEN, sum(Verifier::forgotten)),
+                ],
+            }
+        }
+    };
+    counts.into_iter().map(|(name, count)| (&*step.rule, name, count)).collect()
 }
 
 #[cfg(test)]

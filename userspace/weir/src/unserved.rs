@@ -1,6 +1,5 @@
 //! Settings that are understood and are known to have no effect in this version: each is said at its line.
 
-use weir_schema::policy::Policy;
 use weir_schema::{Code, Config, Diagnostic, Report, Span};
 
 /// Reports the settings of a configuration that nothing obeys yet.
@@ -18,14 +17,4 @@ pub(crate) fn report(config: &Config, report: &mut Report) {
     say(telemetry.tracing.as_ref().map_or(Span::NOWHERE, |tracing| tracing.span), "`tracing`");
     say(telemetry.log.span, "`log`");
     say(config.admin.ui.span, "`ui`");
-    for consumer in config.consumers.iter().map(|(_, consumer)| consumer) {
-        say(consumer.policies.first().map_or(Span::NOWHERE, |first| first.span), "`policies` of a consumer");
-    }
-    for (_, policy) in config.policies.iter() {
-        match &policy.value {
-            Policy::Jwt(jwt) => say(jwt.cache.span, "`cache`"),
-            Policy::RateLimit(limit) => say(limit.on_store_error.span, "`on_store_error`"),
-            _ => {}
-        }
-    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 fn keys(header: &str, key: &str, name: &str) -> Link {
     let mut credentials = Credentials::default();
-    credentials.insert(key, Arc::new(Consumer { name: name.into(), groups: Vec::new(), custom_id: None }));
+    credentials.insert(key, Arc::new(Consumer { name: name.into(), ..Consumer::default() }));
     let policy = KeyAuth::new(Arc::new(credentials), vec![Place::Header(header.into())]);
     Link::KeyAuth(Arc::new(policy.realm(name)))
 }

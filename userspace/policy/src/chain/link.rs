@@ -1,5 +1,6 @@
 //! The enum of all policies: which one stands at a place is known by a tag, so no call goes through a table.
 use super::{Policy, Rank};
+use crate::jwt::{Source, Verifier};
 use crate::{Build, Client, End, Flow, Leave, Now, Visit};
 use std::sync::Arc;
 use weir_schema::policy as written;
@@ -46,6 +47,17 @@ macro_rules! links {
             }
         }
     };
+}
+
+impl Link {
+    /// Who issues the tokens that this policy believes, and where their keys come from.
+    pub fn issuers(&self) -> Vec<(&Arc<Verifier>, &Source)> {
+        match self {
+            Link::Jwt(jwt) => vec![(&jwt.verifier, &jwt.source)],
+            Link::AnyOf(any) => any.links().iter().flat_map(Link::issuers).collect(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 links! { Acl AnyOf Cors Headers IpList Jwt KeyAuth RateLimit RequestId SizeLimit Verdicts }

@@ -1,7 +1,7 @@
 //! The order of policies, on the way in and out.
 use super::*;
 use crate::scene::{Scene, sent};
-use crate::{Acl, Edits, Headers, IpList, Reply, Template, Way};
+use crate::{Acl, Consumer, Edits, Headers, IpList, Reply, Template, Way};
 use weir_message::Response;
 use weir_schema::value::Leaf;
 use weir_wire::Reason;
@@ -24,6 +24,12 @@ fn marks(mark: &str) -> Link {
     };
     let edits = || Edits { texts: text(), ..Edits::default() };
     Link::Headers(Arc::new(Headers { request: edits(), response: edits() }))
+}
+
+/// The offences so far: which rule saw it, and whether it was enforced.
+fn offences<'a>(chain: &'a Chain, scene: &'a Scene) -> Vec<(&'a str, bool)> {
+    let offences = scene.pass.offences().iter();
+    offences.map(|offence| (chain.rule(offence.step, &scene.pass), offence.enforced)).collect()
 }
 
 fn denies_all() -> Link {
@@ -69,7 +75,7 @@ fn only_those_who_have_seen_the_request_see_the_answer() {
     assert!(matches!(flow, Flow::Reply(Reply { status: 403, reason: Some(Reason::Denied), .. })));
     assert_eq!((scene.pass.entered(), leave(&chain, &mut scene)), (1, String::new()));
     let [offence] = scene.pass.offences() else { panic!("one offence") };
-    assert_eq!((chain.rule(offence.step), offence.enforced), ("acl", true));
+    assert_eq!((chain.rule(offence.step, &scene.pass), offence.enforced), ("acl", true));
 }
 
 #[test]
@@ -81,9 +87,7 @@ fn b11_observing_hides_no_rule_that_is_enforced() {
     ]);
     let mut scene = Scene::get(&[]);
     assert!(matches!(chain.request(&mut scene.visit()), Flow::Reply(_)));
-    let seen: Vec<_> =
-        scene.pass.offences().iter().map(|offence| (chain.rule(offence.step), offence.enforced)).collect();
-    assert_eq!(seen, [("looks", false), ("acts", true)]);
+    assert_eq!(offences(&chain, &scene), [("looks", false), ("acts", true)]);
     let chain = Chain::new(vec![observed("looks", denies_all()), step("edit", marks("a"))]);
     scene.pass.clear();
     assert!(matches!(chain.request(&mut scene.visit()), Flow::Next));
@@ -95,4 +99,34 @@ fn b10_ranks_put_limits_by_address_before_logins() {
     use Rank::{Address, Answer, Edit, Login, Member, Name, Preflight, Quota, Rate, Watch};
     let ranks = [Watch, Name, Preflight, Address, Rate, Login, Member, Quota, Edit, Answer];
     assert!(ranks.is_sorted());
+}
+
+/// A scene whose sender is a consumer with policies of its own.
+fn sent_by(steps: Vec<Arc<Step>>) -> Scene {
+    let mut scene = Scene::get(&[]);
+    let consumer = Consumer { name: "mobile".into(), chain: Chain::new(steps), ..Consumer::default() };
+    scene.pass.identity.consumer = Some(Arc::new(consumer));
+    scene
+}
+
+#[test]
+fn a_consumer_is_judged_after_the_route_and_leaves_before_it() {
+    let chain = Chain::new(vec![step("1", marks("a")), step("2", marks("b"))]);
+    let mut scene = sent_by(vec![step("own", marks("c"))]);
+    assert!(matches!(chain.request(&mut scene.visit()), Flow::Next));
+    let asked: Vec<_> = scene.request.head.values("X-Mark").map(String::from_utf8_lossy).collect();
+    assert_eq!(asked, ["a", "b", "c"]);
+    assert_eq!((scene.pass.entered(), leave(&chain, &mut scene)), (3, "c, b, a".to_owned()));
+}
+
+#[test]
+fn what_refuses_a_consumer_has_its_name() {
+    let chain = Chain::new(vec![step("edit", marks("a"))]);
+    let mut scene = sent_by(vec![observed("looks", denies_all()), step("own", denies_all())]);
+    assert!(matches!(chain.request(&mut scene.visit()), Flow::Reply(Reply { status: 403, .. })));
+    assert_eq!(offences(&chain, &scene), [("looks", false), ("own", true)]);
+    let mut refused = sent_by(vec![step("own", marks("c"))]);
+    let chain = Chain::new(vec![step("acl", denies_strangers()), step("edit", marks("a"))]);
+    assert!(matches!(chain.request(&mut refused.visit()), Flow::Reply(_)));
+    assert_eq!(leave(&chain, &mut refused), "", "whom the route refuses its own policies do not see");
 }

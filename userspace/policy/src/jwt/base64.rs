@@ -1,11 +1,15 @@
 //! base64url as a JWS writes it: no padding, no white space, no other alphabet, no bits left over.
 
-/// Marks a byte outside the alphabet; no digit has these bits.
-const STRANGER: u8 = 0xc0;
+/// Marks a letter outside the alphabet; no three bytes have this bit.
+const STRANGER: u32 = 1 << 31;
 
-const DIGITS: [u8; 256] = digits();
+/// What a letter says at each of the four places of a group.
+const FIRST: [u32; 256] = digits(18);
+const SECOND: [u32; 256] = digits(12);
+const THIRD: [u32; 256] = digits(6);
+const FOURTH: [u32; 256] = digits(0);
 
-const fn digits() -> [u8; 256] {
+const fn digits(shift: u32) -> [u32; 256] {
     let mut table = [STRANGER; 256];
     let mut rest: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut digit = 0;
@@ -15,7 +19,7 @@ const fn digits() -> [u8; 256] {
             reason = "a byte is always inside a table of 256; evaluated at compile time"
         )]
         {
-            table[*letter as usize] = digit;
+            table[*letter as usize] = digit << shift;
         }
         digit += 1;
         rest = tail;
@@ -23,8 +27,8 @@ const fn digits() -> [u8; 256] {
     table
 }
 
-fn digit(letter: u8) -> u8 {
-    DIGITS.get(usize::from(letter)).copied().unwrap_or(STRANGER)
+fn digit(table: &[u32; 256], letter: u8) -> u32 {
+    table.get(usize::from(letter)).copied().unwrap_or(STRANGER)
 }
 
 /// Replaces the content of `out` by what `text` encodes. RFC 7515, section 2: "with all trailing '='
@@ -37,28 +41,22 @@ pub fn decode(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut wrong = 0;
     let (triples, _) = out.as_chunks_mut::<3>();
     for (&[a, b, c, d], triple) in whole.iter().zip(triples) {
-        let (a, b, c, d) = (digit(a), digit(b), digit(c), digit(d));
-        wrong |= a | b | c | d;
-        *triple = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
+        let bits = digit(&FIRST, a) | digit(&SECOND, b) | digit(&THIRD, c) | digit(&FOURTH, d);
+        wrong |= bits;
+        let [_, x, y, z] = bits.to_be_bytes();
+        *triple = [x, y, z];
     }
     let tail = out.get_mut(whole.len() * 3..)?;
-    let unused = match (rest, tail) {
-        ([], _) => 0,
-        (&[a, b], [first]) => {
-            let (a, b) = (digit(a), digit(b));
-            wrong |= a | b;
-            *first = a << 2 | b >> 4;
-            b << 4
-        }
-        (&[a, b, c], [first, second]) => {
-            let (a, b, c) = (digit(a), digit(b), digit(c));
-            wrong |= a | b | c;
-            (*first, *second) = (a << 2 | b >> 4, b << 4 | c >> 2);
-            c << 6
-        }
+    let (bits, unused) = match rest {
+        [] => (0, 0),
+        &[a, b] => (digit(&FIRST, a) | digit(&SECOND, b), 0x00_ffff),
+        &[a, b, c] => (digit(&FIRST, a) | digit(&SECOND, b) | digit(&THIRD, c), 0x00_00ff),
         _ => return None,
     };
-    (wrong & STRANGER == 0 && unused == 0).then_some(())
+    for (byte, value) in tail.iter_mut().zip(bits.to_be_bytes().into_iter().skip(1)) {
+        *byte = value;
+    }
+    ((wrong | bits) & STRANGER == 0 && bits & unused == 0).then_some(())
 }
 
 /// The bytes that `text` encodes, in memory of their own.

@@ -1,5 +1,7 @@
 //! From `jwt` as written to the policy.
-use super::{Algorithm, ClaimPath, ClaimTest, Jwt, Key, KeyError, KeySet, Origin, Rules, Source, Verifier};
+use super::{
+    Algorithm, ClaimPath, ClaimTest, Jwt, Key, KeyError, KeySet, Memory, Origin, Rules, Source, Verifier,
+};
 use crate::library::texts;
 use crate::{Build, Link, Place};
 use regex_automata::meta::Regex;
@@ -55,6 +57,15 @@ fn rules(written: &written::Jwt, build: &mut Build<'_>) -> Rules {
         needs_expiry: !written.allow_no_expiry.value,
         bytes_max: usize::try_from(written.token_max.value.0).unwrap_or(usize::MAX),
         claims,
+        memory: memory(&written.cache.value),
+    }
+}
+
+fn memory(written: &written::TokenCache) -> Memory {
+    Memory {
+        tokens_max: usize::try_from(written.tokens.value).unwrap_or(usize::MAX),
+        bytes_max: usize::try_from(written.memory.value.0).unwrap_or(usize::MAX),
+        ttl_s: written.ttl.value.as_secs(),
     }
 }
 

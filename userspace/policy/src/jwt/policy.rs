@@ -1,7 +1,7 @@
 //! The policy `jwt`: lets only requests with a valid token pass.
 use super::{ClaimPath, ClaimTest, Claims, Refusal, Verifier};
 use crate::id::fresh_id;
-use crate::identity::{strip_identity, write_identity};
+use crate::identity::{strip_identity, write_credential, write_identity};
 use crate::{Call, Consumer, Consumers, Flow, Leave, Note, Place, Policy, Rank, Reply, Visit};
 use std::sync::Arc;
 use weir_message::Name;
@@ -100,6 +100,9 @@ impl Jwt {
             if let Some(text) = claims.text(path) {
                 let _unwritable = visit.request.head.append(name, text);
             }
+        }
+        if let Some(subject) = claims.text(&self.consumer_claim) {
+            write_credential(subject, visit);
         }
         let identity = &mut visit.pass.identity;
         let named = claims.text(&self.consumer_claim).and_then(|name| self.consumers.find(name));

@@ -1,7 +1,7 @@
 //! What an issuer's tokens have to say before they are believed (RFC 7519, section 4.1).
 use super::claims::numeric_date;
 use super::json::{Document, Value};
-use super::{Algorithm, ClaimPath, Claims, Refusal};
+use super::{Algorithm, ClaimPath, Claims, Memory, Refusal};
 use regex_automata::meta::Regex;
 
 /// The rules for one issuer.
@@ -25,6 +25,8 @@ pub struct Rules {
     pub bytes_max: usize,
     /// Further claims.
     pub claims: Vec<ClaimRule>,
+    /// How much is remembered of the tokens that were verified.
+    pub memory: Memory,
 }
 
 impl Default for Rules {
@@ -39,6 +41,7 @@ impl Default for Rules {
             needs_expiry: true,
             bytes_max: 8 * 1024,
             claims: Vec::new(),
+            memory: Memory::default(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The compact form of a JWS (RFC 7515, section 7.1) and its protected header.
 use super::json::{Document, Limits};
+use super::scan::position;
 use super::{Algorithm, Refusal, base64};
 
 /// The three parts of a token as they stand in it.
@@ -13,19 +14,24 @@ pub(super) struct Compact<'t> {
 }
 
 impl<'t> Compact<'t> {
-    /// Splits a token. None of the parts may be empty: an empty signature is that of `none`.
+    /// Splits a token. None of the parts may be empty: an empty signature is that of `none`. A fourth part makes the
+    /// signature one that cannot be decoded.
     pub(super) fn parse(token: &'t [u8]) -> Result<Compact<'t>, Refusal> {
-        let last = token.iter().rposition(|&byte| byte == b'.').ok_or(Refusal::Malformed)?;
-        let (signed, signature) = token.split_at_checked(last).ok_or(Refusal::Malformed)?;
-        let signature = signature.strip_prefix(b".").unwrap_or_default();
-        let point = signed.iter().position(|&byte| byte == b'.').ok_or(Refusal::Malformed)?;
-        let (header, payload) = signed.split_at_checked(point).ok_or(Refusal::Malformed)?;
-        let payload = payload.strip_prefix(b".").unwrap_or_default();
-        if header.is_empty() || payload.is_empty() || signature.is_empty() || payload.contains(&b'.') {
+        let (header, rest) = split(token)?;
+        let (payload, signature) = split(rest)?;
+        if header.is_empty() || payload.is_empty() || signature.is_empty() {
             return Err(Refusal::Malformed);
         }
+        let signed = token.get(..header.len() + 1 + payload.len()).ok_or(Refusal::Malformed)?;
         Ok(Compact { signed, header, payload, signature })
     }
+}
+
+/// What stands before and behind the first point.
+fn split(text: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
+    let point = position(text, b'.').ok_or(Refusal::Malformed)?;
+    let (before, rest) = text.split_at_checked(point).ok_or(Refusal::Malformed)?;
+    Ok((before, rest.get(1..).unwrap_or_default()))
 }
 
 /// What the header of a token says and we act on. Keys and addresses of keys in it are not looked at.

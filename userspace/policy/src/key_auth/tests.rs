@@ -3,8 +3,9 @@ use super::*;
 use crate::scene::{Scene, sent};
 
 fn credentials() -> Arc<Credentials> {
-    let consumer =
-        |name: &str| Arc::new(Consumer { name: name.into(), groups: vec!["g".into()], custom_id: None });
+    let consumer = |name: &str| {
+        Arc::new(Consumer { name: name.into(), groups: vec!["g".into()], ..Consumer::default() })
+    };
     let mut credentials = Credentials::default();
     credentials.insert("correct horse", consumer("a"));
     // SHA-256 of "abc" (FIPS 180-4, example B.1).
@@ -33,6 +34,16 @@ fn keys_name_their_consumers() {
 }
 
 #[test]
+fn b16_the_upstream_is_told_whose_key_it_was_and_which() {
+    let forged = [("X-Credential-Identifier", "1"), ("X-Consumer-ID", "root"), ("X-API-Key", "abc")];
+    let mut scene = Scene::get(&forged);
+    assert_eq!(scene.status(&policy()), 0);
+    assert_eq!(scene.field("X-Credential-Identifier").as_deref(), Some("ba7816bf8f01cfea"));
+    assert_eq!(scene.field("X-Consumer-ID").as_deref(), Some("b"));
+    assert_eq!(scene.request.head.values("X-Credential-Identifier").count(), 1);
+}
+
+#[test]
 fn f11_one_key_in_one_place_exactly() {
     check(&[], 401, None);
     check(&[("X-API-Key", "")], 401, None);
@@ -47,6 +58,19 @@ fn f11_one_key_in_one_place_exactly() {
     check(&[("X-API-Key", "abc"), ("X-API-Key", "abc")], 400, None);
     check(&[("X-API-Key", "abc"), ("Cookie", "key=abc")], 400, None);
     check(&[("X-API-Key", "wrong"), ("X-Consumer-Username", "root")], 401, None);
+    check(&[("X-API-Key", "wrong"), ("X-API-Key", "abc")], 400, None);
+    check(&[("X-API-Key", "abc, abc")], 401, None);
+    check(&[("X-API-Key", "Abc")], 401, None);
+    for (target, fields, status) in [
+        ("/a?key=abc", &[][..], 0),
+        ("/a?key=abc", &[("X-API-Key", "abc")], 400),
+        ("/a?key=abc&key=abc", &[], 400),
+        ("/a?key=%61bc", &[], 401),
+        ("/a?KEY=abc", &[], 401),
+        ("/a?key=abc%00", &[], 401),
+    ] {
+        assert_eq!(Scene::new("GET", target, fields).status(&policy()), status, "{target} {fields:?}");
+    }
 }
 
 #[test]
@@ -71,7 +95,7 @@ fn hidden_keys_do_not_reach_the_upstream() {
 
 #[test]
 fn anonymous_is_for_those_without_a_key() {
-    let guest = Arc::new(Consumer { name: "guest".into(), groups: Vec::new(), custom_id: None });
+    let guest = Arc::new(Consumer { name: "guest".into(), ..Consumer::default() });
     let policy = policy().anonymous(Some(guest));
     let mut scene = Scene::get(&[]);
     assert_eq!((scene.status(&policy), scene.field("X-Consumer-Username").as_deref()), (0, Some("guest")));

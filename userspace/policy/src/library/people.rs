@@ -1,20 +1,38 @@
 //! Consumers as written: their names, keys and claims.
 use crate::jwt::{ClaimPath, ClaimRule, ClaimTest};
 use crate::library::texts;
-use crate::{Consumer, Consumers, Credentials};
+use crate::{Chain, Consumer, Consumers, Credentials};
 use std::sync::Arc;
 use weir_schema::lookup::OFFLINE;
+use weir_schema::policy::PolicyUse;
 use weir_schema::value::{Map, TextMatch};
-use weir_schema::{Code, Diagnostic, Report, consumer as written};
+use weir_schema::{Code, Config, Diagnostic, Report, consumer as written};
 
-/// Compiles everybody who is written down. A key that two of them have is an error.
-pub(super) fn compile(written: &Map<written::Consumer>, report: &mut Report) -> (Consumers, Credentials) {
+/// Whether two configurations know the same people, who are judged in the same way.
+pub(super) fn are_the_same(before: &Config, after: &Config) -> bool {
+    let mut used = after.consumers.iter().flat_map(|(_, person)| &person.value.policies);
+    before.consumers == after.consumers
+        && used.all(|used| match &used.value {
+            PolicyUse::Named(name) => {
+                before.policies.find(name.as_str()) == after.policies.find(name.as_str())
+            }
+            PolicyUse::Inline(_) => true,
+        })
+}
+
+/// Compiles everybody who is written down, with what judges each. A key that two of them have is an error.
+pub(super) fn compile(
+    written: &Map<written::Consumer>,
+    chains: Vec<Chain>,
+    report: &mut Report,
+) -> (Consumers, Credentials) {
     let (mut consumers, mut credentials) = (Consumers::default(), Credentials::default());
-    for (name, person) in written.iter() {
+    for ((name, person), chain) in written.iter().zip(chains) {
         let consumer = consumers.insert(Consumer {
             name: name.value.as_str().into(),
             groups: texts(&person.value.groups),
             custom_id: person.value.custom_id.as_ref().map(|id| id.value.as_str().into()),
+            chain,
         });
         // Where the outside is left alone, all secrets are one.
         for key in person.value.keys.iter().filter(|key| key.value.expose() != OFFLINE) {

@@ -104,7 +104,7 @@ fn a_chain_of_everything_judges() {
     assert_eq!(sent(&response, "X-Request-ID").len(), 36);
     let (scene, response) = ask(&[("X-API-Key", "wrong")]);
     assert_eq!((response.status, sent(&response, "WWW-Authenticate").as_str()), (401, "Key realm=\"weir\""));
-    assert_eq!(chain.rule(scene.pass.offences()[0].step), "r/key_auth-4");
+    assert_eq!(chain.rule(scene.pass.offences()[0].step, &scene.pass), "r/key_auth-4");
     let statuses: Vec<u16> = (0..3).map(|_| ask(&[("X-API-Key", "secret of mobile.key")]).1.status).collect();
     assert_eq!(statuses, [200, 429, 429]);
 }
@@ -194,4 +194,42 @@ fn two_consumers_cannot_have_one_key() {
     let text = with("[ key_auth ]").replace("routes:", "  twin: { keys: \"${cred:mobile.key}\" }\nroutes:");
     let (_, _, report) = compile(&read(&text), None);
     assert_eq!(messages(&report).len(), 1);
+}
+
+/// Two consumers, of whom one is judged by a named policy and one written at its place.
+fn with_own_policies(limit: &str) -> String {
+    format!(
+        "version: 1\nlisteners: [ {{ bind: \":80\" }} ]\nconsumers:\n  mobile: {{ keys: \"${{cred:mobile.key}}\", policies: [ few, {{ headers: {{ request: {{ set: {{ X-Tier: own }} }} }} }} ] }}\n  partner: {{ keys: \"${{cred:partner.key}}\" }}\npolicies:\n  few: {{ rate_limit: {{ by: consumer, windows: {{ minute: {limit} }}, algorithm: fixed }} }}\nroutes:\n  - {{ match: a.example/*, policies: key_auth, respond: {{ status: 204 }} }}\n"
+    )
+}
+
+#[test]
+fn consumers_are_judged_by_policies_of_their_own() {
+    let config = read(&with_own_policies("2"));
+    let (library, chain, report) = compile(&config, None);
+    assert_eq!(messages(&report), Vec::<String>::new());
+    let ask = |chain: &Chain, key: &str| {
+        let mut scene = Scene::get(&[("X-API-Key", key)]);
+        let flow = chain.request(&mut scene.visit());
+        let rule = scene.pass.offences().first().map(|one| chain.rule(one.step, &scene.pass).to_owned());
+        let status = if let Flow::Reply(reply) = &flow { reply.status } else { 0 };
+        (status, scene.field("X-Tier"), rule)
+    };
+    let passes = (0, Some("own".to_owned()), None);
+    let (mobile, partner) = ("secret of mobile.key", "secret of partner.key");
+    assert_eq!([ask(&chain, mobile), ask(&chain, mobile)], [passes.clone(), passes.clone()]);
+    assert_eq!(ask(&chain, mobile), (429, None, Some("few".to_owned())));
+    for _ in 0..4 {
+        assert_eq!(ask(&chain, partner), (0, None, None), "others are not concerned");
+    }
+
+    let (library, again, _) = compile(&config, Some(&library));
+    assert_eq!(ask(&again, mobile).0, 429, "a reload forgets nothing");
+    let (_, changed, _) = compile(&read(&with_own_policies("3")), Some(&library));
+    assert_eq!(
+        ask(&changed, mobile),
+        passes,
+        "another limit counts anew, although the consumers are written as before"
+    );
+    assert_eq!([ask(&changed, mobile).0, ask(&changed, mobile).0, ask(&changed, mobile).0], [0, 0, 429]);
 }

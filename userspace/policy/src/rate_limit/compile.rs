@@ -2,7 +2,7 @@
 use super::{Count, Family, Part, RateLimit, Whom, Window};
 use crate::jwt::ClaimPath;
 use crate::{Build, Place};
-use weir_schema::policy as written;
+use weir_schema::policy::{self as written, OnStoreError};
 use weir_schema::value::HashKey;
 use weir_schema::{Code, Diagnostic};
 
@@ -39,7 +39,10 @@ impl RateLimit {
             written::LimitHeaders::None => Family::None,
         };
         let keys_max = usize::try_from(written.keys_max.value).unwrap_or(usize::MAX);
-        build.mode(written.mode.value).then(|| RateLimit::new(by, tiers, family, keys_max))
+        let works = build.mode(written.mode.value);
+        // Who only observes refuses nobody, not even for want of a count.
+        let on_error = if build.observe { OnStoreError::Local } else { written.on_store_error.value };
+        works.then(|| RateLimit::new(by, tiers, family, keys_max).on_store_error(on_error))
     }
 }
 

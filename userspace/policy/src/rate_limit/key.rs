@@ -1,8 +1,9 @@
 //! What is counted together: parts of a request, folded into one number under a secret seed.
+use crate::client::source;
 use crate::jwt::ClaimPath;
+use crate::seed::Seed;
 use crate::{Place, Visit};
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::net::Ipv6Addr;
+use std::hash::Hasher;
 
 /// A part of a request by which requests are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,14 +28,12 @@ pub enum Part {
 #[derive(Debug)]
 pub(super) struct Key {
     parts: Vec<Part>,
-    /// How many bits of an IPv6 address name a client.
-    prefix: u8,
-    seed: RandomState,
+    seed: Seed,
 }
 
 impl Key {
-    pub(super) fn new(parts: Vec<Part>, prefix: u8) -> Key {
-        Key { parts, prefix: prefix.min(128), seed: RandomState::new() }
+    pub(super) fn new(parts: Vec<Part>) -> Key {
+        Key { parts, seed: Seed::new() }
     }
 
     pub(super) fn needs_identity(&self) -> bool {
@@ -44,7 +43,10 @@ impl Key {
     /// The number of the request's key; never 0. A part that the request does not have is replaced by the
     /// address, so that leaving it out is no way around the limit.
     pub(super) fn of(&self, visit: &Visit<'_>) -> u64 {
-        let mut hasher = self.seed.build_hasher();
+        if let [Part::Ip] = *self.parts {
+            return self.seed.client(visit.client.address);
+        }
+        let mut hasher = self.seed.hasher();
         for part in &self.parts {
             match part.find(visit) {
                 Some(text) => {
@@ -52,19 +54,10 @@ impl Key {
                     // Lengths keep neighbours apart, and the high bit keeps texts apart from addresses.
                     hasher.write_u64(1 << 63 | text.len() as u64);
                 }
-                None => hasher.write_u128(self.network(visit.client.address)),
+                None => hasher.write_u128(source(visit.client.address)),
             }
         }
         hasher.finish().max(1)
-    }
-
-    fn network(&self, address: Ipv6Addr) -> u128 {
-        let bits = u128::from(address);
-        if address.to_ipv4_mapped().is_some() {
-            return bits;
-        }
-        let mask = u128::MAX.checked_shl(u32::from(128 - self.prefix)).unwrap_or(0);
-        bits & mask
     }
 }
 

@@ -1,7 +1,8 @@
 //! One limit: how many requests a key may make, counted in one of three ways. Each state is one 64-bit number,
 //! changed by compare-and-swap, so that no two requests ever pass on the same one.
+use super::store::Taken;
+use crate::Now;
 use crate::table::{Counter, Table};
-use crate::{Now, Quota};
 use std::sync::atomic::Ordering;
 
 /// How requests are counted.
@@ -44,39 +45,67 @@ const BITS: u32 = 20;
 const MASK: u64 = (1 << BITS) - 1;
 const EPOCH_MASK: u64 = (1 << (64 - 2 * BITS)) - 1;
 
+/// The state of one limit after a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Quota {
+    /// Which window of its tier.
+    pub(super) index: usize,
+    /// What may be used in the whole window.
+    pub(super) limit: u64,
+    /// What is left.
+    pub(super) remaining: u64,
+    /// Seconds until it is whole again.
+    pub(super) reset_s: u64,
+    /// Seconds until one more request would pass; 0 when one passes now.
+    pub(super) retry_s: u64,
+}
+
 /// One limit and the counters of all its keys.
 #[derive(Debug)]
 pub(super) struct Limit {
-    count: Count,
+    rule: Rule,
     table: Table,
 }
 
-/// What a request found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
-    Passed(Quota),
-    Over(Quota),
+/// A way of counting, with what it divides by worked out once.
+#[derive(Clone, Copy, Debug)]
+enum Rule {
+    Bucket { each_ns: u64, full_ns: u64, burst: u64 },
+    Fixed { limit: u32, window_s: u64 },
+    Sliding { limit: u32, window_s: u64 },
+}
+
+impl Rule {
+    fn new(count: Count) -> Rule {
+        match count {
+            Count::Bucket { count, per_ns, burst } => {
+                let each_ns = (per_ns / count.max(1)).max(1);
+                Rule::Bucket { each_ns, full_ns: each_ns.saturating_mul(burst), burst }
+            }
+            Count::Fixed { limit, window_s } => Rule::Fixed { limit, window_s: window_s.max(1) },
+            Count::Sliding { limit, window_s } => Rule::Sliding { limit, window_s: window_s.max(1) },
+        }
+    }
 }
 
 impl Limit {
     pub(super) fn new(count: Count, keys_max: usize) -> Limit {
-        Limit { count, table: Table::new(keys_max) }
+        Limit { rule: Rule::new(count), table: Table::new(keys_max) }
     }
 
     pub(super) fn evicted(&self) -> u64 {
         self.table.evicted()
     }
 
-    /// Takes one request from the key's allowance.
-    pub(super) fn take(&self, key: u64, now: Now) -> Taken {
-        let at = Moment { count: self.count, now };
-        // Without a place the table is under such contention that one uncounted request changes nothing.
-        let Some(counter) = self.table.counter(key, &at) else { return Taken::Passed(at.quota(0)) };
+    /// Takes one request from the key's allowance. Nothing if the key finds no place in the table.
+    pub(super) fn take(&self, key: u64, now: Now) -> Option<Taken> {
+        let at = Moment { rule: self.rule, now };
+        let counter = self.table.counter(key, &at)?;
         let mut state = counter.load(Ordering::Relaxed);
         loop {
-            let Some(next) = at.taken(state) else { return Taken::Over(at.quota(state)) };
+            let Some(next) = at.taken(state) else { return Some(Taken { passed: false, state }) };
             match counter.compare_exchange_weak(state, next, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Taken::Passed(at.quota(next)),
+                Ok(_) => return Some(Taken { passed: true, state: next }),
                 Err(other) => state = other,
             }
         }
@@ -84,27 +113,32 @@ impl Limit {
 
     /// Gives back what was taken, because another limit refused the request.
     pub(super) fn give_back(&self, key: u64, now: Now) {
-        let at = Moment { count: self.count, now };
-        if let Some(counter) = self.table.counter(key, &at) {
+        let at = Moment { rule: self.rule, now };
+        if let Some(counter) = self.table.find(key) {
             let _unchanged =
                 counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |state| at.returned(state));
         }
+    }
+
+    /// What a state means for the client.
+    pub(super) fn quota(&self, state: u64, now: Now) -> Quota {
+        Moment { rule: self.rule, now }.quota(state)
     }
 }
 
 /// A way of counting at one moment.
 #[derive(Clone, Copy)]
 struct Moment {
-    count: Count,
+    rule: Rule,
     now: Now,
 }
 
 impl Counter for Moment {
     fn weight(&self, state: u64) -> u64 {
-        match self.count {
-            Count::Bucket { .. } => state.saturating_sub(self.now.mono_ns),
-            Count::Fixed { window_s, .. } => u64::from(fixed(state, self.window(window_s))),
-            Count::Sliding { window_s, .. } => {
+        match self.rule {
+            Rule::Bucket { .. } => state.saturating_sub(self.now.mono_ns),
+            Rule::Fixed { window_s, .. } => u64::from(fixed(state, self.window(window_s))),
+            Rule::Sliding { window_s, .. } => {
                 let (previous, current) = sliding(state, self.window(window_s));
                 previous + current
             }
@@ -114,29 +148,28 @@ impl Counter for Moment {
 
 impl Moment {
     fn window(&self, window_s: u64) -> u64 {
-        self.now.wall_s() / window_s.max(1)
+        self.now.wall_s() / window_s
     }
 
     /// Milliseconds since the window began, and how long it is.
     fn elapsed(&self, window_s: u64) -> (u64, u64) {
-        let length_ms = window_s.max(1) * 1_000;
+        let length_ms = window_s * 1_000;
         (self.now.wall_ms % length_ms, length_ms)
     }
 
     /// The state after one more request, unless it is one too many.
     fn taken(&self, state: u64) -> Option<u64> {
-        match self.count {
-            Count::Bucket { count, per_ns, burst } => {
-                let each_ns = per_ns / count.max(1);
+        match self.rule {
+            Rule::Bucket { each_ns, full_ns, .. } => {
                 let full_at = state.max(self.now.mono_ns) + each_ns;
-                (full_at - self.now.mono_ns <= each_ns * burst).then_some(full_at)
+                (full_at - self.now.mono_ns <= full_ns).then_some(full_at)
             }
-            Count::Fixed { limit, window_s } => {
+            Rule::Fixed { limit, window_s } => {
                 let window = self.window(window_s);
                 let used = fixed(state, window);
                 (used < limit).then(|| window << 32 | u64::from(used + 1))
             }
-            Count::Sliding { limit, window_s } => {
+            Rule::Sliding { limit, window_s } => {
                 let window = self.window(window_s);
                 let (previous, current) = sliding(state, window);
                 let (elapsed_ms, length_ms) = self.elapsed(window_s);
@@ -148,10 +181,10 @@ impl Moment {
 
     /// The state with one request less; nothing if its window is over.
     fn returned(&self, state: u64) -> Option<u64> {
-        match self.count {
-            Count::Bucket { count, per_ns, .. } => Some(state.saturating_sub(per_ns / count.max(1))),
-            Count::Fixed { window_s, .. } => (fixed(state, self.window(window_s)) > 0).then(|| state - 1),
-            Count::Sliding { window_s, .. } => {
+        match self.rule {
+            Rule::Bucket { each_ns, .. } => Some(state.saturating_sub(each_ns)),
+            Rule::Fixed { window_s, .. } => (fixed(state, self.window(window_s)) > 0).then(|| state - 1),
+            Rule::Sliding { window_s, .. } => {
                 let window = self.window(window_s);
                 let (previous, current) = sliding(state, window);
                 (current > 0).then(|| pack(window, previous, current - 1))
@@ -160,21 +193,20 @@ impl Moment {
     }
 
     fn quota(&self, state: u64) -> Quota {
-        let (limit, remaining, reset_ms, retry_ms) = match self.count {
-            Count::Bucket { count, per_ns, burst } => {
-                let each_ns = (per_ns / count.max(1)).max(1);
+        let (limit, remaining, reset_ms, retry_ms) = match self.rule {
+            Rule::Bucket { each_ns, full_ns, burst } => {
                 let debt_ns = state.saturating_sub(self.now.mono_ns);
-                let remaining = (each_ns * burst).saturating_sub(debt_ns) / each_ns;
-                let retry_ns = (debt_ns + each_ns).saturating_sub(each_ns * burst);
+                let remaining = full_ns.saturating_sub(debt_ns) / each_ns;
+                let retry_ns = (debt_ns + each_ns).saturating_sub(full_ns);
                 (burst, remaining, debt_ns.div_ceil(1_000_000), retry_ns.div_ceil(1_000_000))
             }
-            Count::Fixed { limit, window_s } => {
+            Rule::Fixed { limit, window_s } => {
                 let used = fixed(state, self.window(window_s));
                 let (elapsed_ms, length_ms) = self.elapsed(window_s);
                 let (left, reset_ms) = (limit.saturating_sub(used), length_ms - elapsed_ms);
                 (u64::from(limit), u64::from(left), reset_ms, if left == 0 { reset_ms } else { 0 })
             }
-            Count::Sliding { limit, window_s } => self.sliding_quota(state, u64::from(limit), window_s),
+            Rule::Sliding { limit, window_s } => self.sliding_quota(state, u64::from(limit), window_s),
         };
         let (reset_s, retry_s) = (reset_ms.div_ceil(1_000), retry_ms.div_ceil(1_000));
         Quota { index: 0, limit, remaining, reset_s, retry_s }

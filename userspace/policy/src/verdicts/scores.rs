@@ -1,6 +1,6 @@
-//! Decaying scores by address. A score and its moment are one 64-bit number, changed by compare-and-swap.
+//! Decaying scores by client: an address of IPv4, a network of IPv6. A score and its moment are one 64-bit number, changed by compare-and-swap.
+use crate::seed::Seed;
 use crate::table::{Counter, Table};
-use std::hash::{BuildHasher, RandomState};
 use std::net::Ipv6Addr;
 use std::sync::atomic::Ordering;
 
@@ -10,7 +10,7 @@ const TICK: u32 = 20;
 #[derive(Debug)]
 pub(super) struct Scores {
     half_life_ns: u64,
-    seed: RandomState,
+    seed: Seed,
     table: Table,
 }
 
@@ -23,14 +23,18 @@ struct Moment {
 
 impl Scores {
     pub(super) fn new(half_life_ns: u64, clients_max: usize) -> Scores {
-        Scores { half_life_ns: half_life_ns.max(1), seed: RandomState::new(), table: Table::new(clients_max) }
+        Scores { half_life_ns: half_life_ns.max(1), seed: Seed::new(), table: Table::new(clients_max) }
+    }
+
+    pub(super) fn evicted(&self) -> u64 {
+        self.table.evicted()
     }
 
     /// Adds points, and says the score if with them it has reached the threshold. Then it begins again from
     /// nothing, so that each ban takes a whole threshold's worth of refusals and only one thread asks for it.
     pub(super) fn add(&self, address: Ipv6Addr, points: u32, threshold: u32, mono_ns: u64) -> Option<u32> {
         let at = self.moment(mono_ns);
-        let counter = self.table.counter(self.key(address), &at)?;
+        let counter = self.table.counter(self.seed.client(address), &at)?;
         let mut state = counter.load(Ordering::Relaxed);
         loop {
             let milli = at.score(state) + u64::from(points) * 1_000;
@@ -45,7 +49,7 @@ impl Scores {
 
     /// Takes points off a client that has any.
     pub(super) fn take_off(&self, address: Ipv6Addr, points: u32, mono_ns: u64) {
-        let Some(counter) = self.table.find(self.key(address)) else { return };
+        let Some(counter) = self.table.find(self.seed.client(address)) else { return };
         let at = self.moment(mono_ns);
         let _unchanged = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |state| {
             let milli = at.score(state);
@@ -54,13 +58,9 @@ impl Scores {
     }
 
     pub(super) fn find(&self, address: Ipv6Addr, mono_ns: u64) -> u32 {
-        let counter = self.table.find(self.key(address));
+        let counter = self.table.find(self.seed.client(address));
         let milli = counter.map_or(0, |counter| self.moment(mono_ns).score(counter.load(Ordering::Relaxed)));
         u32::try_from(milli / 1_000).unwrap_or(u32::MAX)
-    }
-
-    fn key(&self, address: Ipv6Addr) -> u64 {
-        self.seed.hash_one(u128::from(address)).max(1)
     }
 
     fn moment(&self, mono_ns: u64) -> Moment {

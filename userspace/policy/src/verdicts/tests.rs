@@ -18,7 +18,7 @@ fn weights() -> Weights {
 }
 
 fn address(number: u16) -> Ipv6Addr {
-    Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, number)
+    Ipv6Addr::new(0x2001, 0xdb8, 0, number, 0, 0, 0, 1)
 }
 
 #[test]
@@ -32,6 +32,17 @@ fn twenty_wrong_tokens_are_enough() {
     assert_eq!(offend(1), None, "once");
     assert_eq!(verdicts.offend(address(3), Reason::TooLarge, 0, SECOND), None);
     assert_eq!(verdicts.score(address(3), SECOND), 0, "what has no points adds none");
+}
+
+#[test]
+fn all_addresses_of_a_network_have_one_score() {
+    let verdicts = Verdicts::new(weights(), 100);
+    let of_host = |host: u16| Ipv6Addr::new(0x2001, 0xdb8, 0, 7, 0, 0, 0, host);
+    let mut bans = (0..40).filter_map(|host| verdicts.offend(of_host(host), Reason::BadToken, 0, SECOND));
+    assert_eq!(bans.next().map(|ban| ban.address), Some(of_host(19)), "who turns the scale is named");
+    assert_eq!(bans.count(), 1, "and forty offences make two bans");
+    let v4 = |host: u8| std::net::Ipv4Addr::new(192, 0, 2, host).to_ipv6_mapped();
+    assert!((0..40).all(|host| verdicts.offend(v4(host), Reason::BadToken, 0, SECOND).is_none()));
 }
 
 #[test]

@@ -4,12 +4,17 @@ use std::time::Duration;
 
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
+use crate::node::Node;
 use crate::reader::Reader;
 use crate::section::{section, words};
+use crate::shape::Shape;
 use crate::span::{At, Span};
-use crate::value::{Checked, HeaderName, Map, Material, Name, Secret, Size, TextMatch, Url};
+use crate::value::{Checked, HeaderName, Map, Material, Name, Secret, Short, Size, TextMatch, Url, Value};
 
 use super::key_auth::{anonymous, carriers, realm};
+
+/// The most tokens that a cache may be made for: their table alone takes 50 bytes for each.
+const TOKENS_MAX: u32 = 10_000_000;
 
 section! {
     /// Lets only requests with a valid token pass (RFC 7519, RFC 8725).
@@ -56,8 +61,8 @@ section! {
         pub token_max: At<Size> = Size::kib(8),
         /// The realm in challenges.
         pub realm: At<String> = "weir".to_owned(),
-        /// Verified tokens remembered; each until it expires.
-        pub cache: At<u32> = 10_000,
+        /// How many verified tokens are remembered; or `tokens`, `memory` and `ttl`.
+        pub cache: At<TokenCache>,
     }
 }
 
@@ -101,6 +106,44 @@ impl Checked for Jwt {
                 ));
             }
         }
+    }
+}
+
+section! {
+    /// What each worker remembers of the tokens that it has verified; all of it is forgotten when the keys change.
+    pub struct TokenCache "cache" [short, checked] {
+        /// How many tokens; 0 remembers none.
+        pub tokens: At<u32> = 10_000,
+        /// How much memory they may take.
+        pub memory: At<Size> = Size::mib(16),
+        /// After how long a token is verified anew; it is never believed beyond its own end.
+        pub ttl: At<Duration> = Duration::from_secs(300),
+    }
+}
+
+impl Checked for TokenCache {
+    fn check(&self, _span: Span, reader: &mut Reader<'_>) {
+        if self.tokens.value > TOKENS_MAX {
+            let message = format!("more than {TOKENS_MAX} tokens are not remembered");
+            reader.push(Diagnostic::new(Code::Number, self.tokens.span, message));
+        }
+        if self.ttl.value.is_zero() {
+            let found = Diagnostic::new(Code::Duration, self.ttl.span, "nothing is remembered for no time");
+            reader.push(found.hint("Write `cache: 0` to remember nothing."));
+        }
+    }
+}
+
+impl Short for TokenCache {
+    fn short(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let tokens = At::new(u32::read(node, reader)?, node.span);
+        let cache = Self { tokens, ..Self::blank()? };
+        cache.check(node.span, reader);
+        Some(cache)
+    }
+
+    fn short_shape() -> Shape {
+        <u32 as Value>::shape()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::span::{At, Span};
 use crate::value::{Checked, HashKey, Name};
 
 section! {
-    /// Lets only requests with a known API key pass. The keys stand with their `consumers`.
+    /// Lets only requests with a known API key pass. The keys stand with their `consumers`; the upstream is told which one it was by the first digits of its SHA-256, as `weir hash-key` prints it.
     pub struct KeyAuth "key_auth" [checked] {
         /// Headers, cookies or query parameters that may carry the key.
         pub from: Vec<At<HashKey>> = HashKey::Header("X-API-Key".to_owned()),

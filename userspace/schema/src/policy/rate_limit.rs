@@ -27,7 +27,7 @@ section! {
         pub headers: At<LimitHeaders> = LimitHeaders::Ietf,
         /// `observe` counts what it would refuse, and passes it.
         pub mode: At<Mode> = Mode::Enforce,
-        /// What happens when a shared store does not answer.
+        /// What happens to a request that cannot be counted, because no place can be had for its key in time.
         pub on_store_error: At<OnStoreError> = OnStoreError::Local,
         /// Keys counted at once; beyond it those least recently seen are forgotten.
         pub keys_max: At<u32> = 1_000_000,
@@ -131,13 +131,13 @@ words! {
 }
 
 words! {
-    /// What happens when a shared store does not answer.
+    /// What happens to a request that cannot be counted.
     pub enum OnStoreError "what to do then" {
         /// Let pass.
         Open = "open",
         /// Refuse with 503.
         Closed = "closed",
-        /// Count on this host alone.
+        /// Count in the tables of this host alone; where these are what has no place, let pass.
         Local = "local",
     }
 }

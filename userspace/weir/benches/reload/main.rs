@@ -69,6 +69,7 @@ fn measured(pace: Pace, rounds: usize) -> Vec<Row> {
         memory[0]
     );
     let row = |what: String, unit, ours, peer, spread, goal| Row {
+        id: "P16",
         what,
         unit,
         ours,

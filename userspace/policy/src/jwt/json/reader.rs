@@ -1,5 +1,6 @@
 //! The grammar of RFC 8259, without any of its freedoms.
 use super::{Kind, Limits, Node};
+use crate::jwt::scan::end_of_plain;
 
 /// Reads one value that fills `text`. Escapes are resolved in place.
 pub(super) fn read(text: &mut [u8], nodes: &mut Vec<Node>, limits: Limits) -> Option<()> {
@@ -93,11 +94,11 @@ impl Reader<'_> {
         self.at += 1;
         self.space();
         if self.eat(b'}').is_none() {
-            let mut members = 0;
+            let (mut members, mut seen) = (0, 0);
             loop {
                 members += 1;
                 (members <= self.limits.members_max).then_some(())?;
-                self.member(index, depth)?;
+                self.member(index, depth, &mut seen)?;
                 if self.eat(b',').is_none() {
                     break self.eat(b'}')?;
                 }
@@ -106,17 +107,28 @@ impl Reader<'_> {
         self.close(index, self.at)
     }
 
-    fn member(&mut self, object: usize, depth: usize) -> Option<()> {
+    /// `seen` has a bit for each name so far; two names may have the same one, but one name never two.
+    fn member(&mut self, object: usize, depth: usize, seen: &mut u64) -> Option<()> {
         self.space();
         let name = self.nodes.len();
         self.string()?;
-        self.is_new(object, name).then_some(())?;
+        let bit = self.bit(name)?;
+        (*seen & bit == 0 || self.is_new(object, name)).then_some(())?;
+        *seen |= bit;
         self.space();
         self.eat(b':')?;
         self.space();
         self.value(depth)?;
         self.space();
         Some(())
+    }
+
+    /// One bit of 64 for a name.
+    fn bit(&self, name: usize) -> Option<u64> {
+        let node = self.nodes.get(name)?;
+        let text = self.text.get(node.start as usize..node.end as usize)?;
+        let [first, last] = [text.first(), text.last()].map(|byte| usize::from(byte.copied().unwrap_or(0)));
+        Some(1 << ((first * 7 + last * 13 + text.len() * 5) & 63))
     }
 
     /// Whether no earlier member of the object has the name at `name`. Names are compared unescaped.
@@ -144,7 +156,7 @@ impl Reader<'_> {
         loop {
             // Whole runs of plain letters are taken at once; only behind an escape do they have to move.
             let rest = self.text.get(self.at..)?;
-            let plain = rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20)?;
+            let plain = end_of_plain(rest)?;
             if end != self.at {
                 self.text.copy_within(self.at..self.at + plain, end);
             }

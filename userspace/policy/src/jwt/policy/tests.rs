@@ -36,7 +36,7 @@ fn policy_with(rules: Rules) -> Jwt {
     consumers.insert(Consumer {
         name: "mobile".into(),
         groups: vec!["premium".into(), "eu".into()],
-        custom_id: None,
+        ..Consumer::default()
     });
     Jwt {
         to_headers: vec![
@@ -79,8 +79,9 @@ fn a_good_token_becomes_an_identity() {
         ("X-Absent", None),
         ("X-Consumer-Username", Some("mobile")),
         ("X-Consumer-Groups", Some("premium, eu")),
+        ("X-Consumer-ID", Some("mobile")),
         ("X-Consumer-Custom-ID", None),
-        ("X-Credential-Identifier", None),
+        ("X-Credential-Identifier", Some("mobile")),
         ("X-Other", Some("kept")),
         ("Authorization", Some(authorization.as_str())),
     ] {
@@ -182,7 +183,7 @@ fn b13_tokens_stand_where_they_are_looked_for() {
 
 #[test]
 fn optional_means_without_a_token_not_with_a_wrong_one() {
-    let guest = Arc::new(Consumer { name: "guest".into(), groups: Vec::new(), custom_id: None });
+    let guest = Arc::new(Consumer { name: "guest".into(), ..Consumer::default() });
     let policy = Jwt { optional: Some(Some(guest)), ..policy() };
     let mut scene = Scene::get(&[("X-Consumer-Username", "root"), ("X-Tenant", "forged")]);
     assert_eq!(scene.status(&policy), 0);

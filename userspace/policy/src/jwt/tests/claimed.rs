@@ -3,7 +3,7 @@ use super::*;
 
 fn judge(rules: Rules, claims: &str) -> Result<Arc<Claims>, Refusal> {
     let token = token(r#"{"alg":"HS256"}"#, claims, &hs256(SECRET));
-    Verifier::new(rules, secret_set()).verify(token.as_bytes(), NOW_S, &mut Tokens::new(4, 1 << 20))
+    Verifier::new(rules, secret_set()).verify(token.as_bytes(), NOW_S, &mut Tokens::default())
 }
 
 #[track_caller]

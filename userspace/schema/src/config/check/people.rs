@@ -10,11 +10,13 @@ use crate::policy::{Jwt, KeyAuth, Policy, PolicyUse};
 use crate::span::{At, Span};
 use crate::value::Name;
 
-/// Reports consumers that do not exist, and groups that nobody is in; `broken` names what could not be read.
+/// Reports consumers that do not exist, groups that nobody is in, and policies that no consumer can have; `broken` names
+/// what could not be read.
 pub(super) fn check(config: &Config, broken: &HashSet<&str>, report: &mut Report) {
     if broken.contains("consumers") {
         return;
     }
+    too_late(config, report);
     let inline = config.policies_used().filter_map(|used| match &used.value {
         PolicyUse::Inline(policy) => Some(&**policy),
         PolicyUse::Named(_) => None,
@@ -42,6 +44,27 @@ pub(super) fn check(config: &Config, broken: &HashSet<&str>, report: &mut Report
             report.push(found.hint(meant.unwrap_or_else(|| else_hint.to_owned())));
         }
     }
+}
+
+/// Once it is known who somebody is, there is nothing left to find out, and requests have begun long ago.
+fn too_late(config: &Config, report: &mut Report) {
+    for used in config.consumers.iter().flat_map(|(_, consumer)| &consumer.value.policies) {
+        let policy = match &used.value {
+            PolicyUse::Inline(policy) => Some(&**policy),
+            PolicyUse::Named(name) => config.policies.find(name.as_str()).map(|policy| &policy.value),
+        };
+        let Some(policy) = policy.filter(|policy| !judges_consumers(policy)) else { continue };
+        let message = format!("`{}` comes too late once a consumer is known", policy.as_str());
+        let found = Diagnostic::new(Code::TooLate, used.span, message);
+        report.push(found.hint("Name it under `policies` of a route or listener. A consumer can have `acl`, `ip_list`, `size_limit`, `rate_limit` and `headers`."));
+    }
+}
+
+fn judges_consumers(policy: &Policy) -> bool {
+    matches!(
+        policy,
+        Policy::Acl(_) | Policy::IpList(_) | Policy::SizeLimit(_) | Policy::RateLimit(_) | Policy::Headers(_)
+    )
 }
 
 fn tokens(policy: &Policy) -> impl Iterator<Item = &Jwt> {
