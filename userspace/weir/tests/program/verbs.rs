@@ -68,7 +68,7 @@ fn formats() -> Result<(), Failed> {
         value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ")
     };
     assert_eq!(fields(&["upstream", "list"]), "format upstreams");
-    assert_eq!(fields(&["certs", "list"]), "certificates format");
+    assert_eq!(fields(&["certs", "list"]), "certificates format refused");
     assert_eq!(fields(&["shield", "bans"]), "format items");
     assert_eq!(fields(&["shield", "status"]), "format state why");
     let status = fields(&["status"]);
