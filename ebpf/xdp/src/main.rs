@@ -106,7 +106,9 @@ fn judge(frame: &Frame, flow: &mut Flow, rules: Option<&Rules>) -> Result<Verdic
     match parsed {
         Ok(true) => judge_flow(&gate, rules),
         Ok(false) => Ok(Verdict::Pass(Pass::NotIp)),
-        Err(reason) => gate.refuse(rules.config.mode(Stage::Malformed), reason).map(|()| Verdict::Pass(Pass::Tolerated)),
+        Err(reason) => {
+            gate.refuse(rules.config.mode(Stage::Malformed), reason).map(|()| Verdict::Pass(Pass::Tolerated))
+        }
     }
 }
 

@@ -11,6 +11,7 @@
     clippy::expect_used,
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
     reason = "a bench that cannot go on should stop; what it finds it prints"
 )]
 

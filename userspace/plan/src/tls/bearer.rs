@@ -49,7 +49,11 @@ impl Bearer {
             subject: parsed.subject().to_string().into(),
             serial: parsed.raw_serial_as_string().replace(':', "").into(),
             names: alternatives.filter_map(name).chain(common.map(Into::into)).collect(),
-            certificate: if told == Told::Nothing { Box::default() } else { certificates(&[own.clone()]) },
+            certificate: if told == Told::Nothing {
+                Box::default()
+            } else {
+                certificates(std::slice::from_ref(own))
+            },
             chain: if told == Told::Chain { certificates(between) } else { Box::default() },
         })
     }

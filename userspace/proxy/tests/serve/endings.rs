@@ -36,7 +36,7 @@ fn echo() -> Origin {
 /// Everything goes to one origin, and may rest for longer than a drain takes.
 fn lasting(origin: SocketAddr) -> Draft {
     let mut draft = Draft::default();
-    draft.to_other(origin, |upstream| upstream.timeouts.idle = Duration::from_secs(30));
+    draft.replace_upstream(origin, |upstream| upstream.timeouts.idle = Duration::from_secs(30));
     draft
 }
 
@@ -192,7 +192,7 @@ fn all_at_once() {
         let (go, may_go) = watch::channel(false);
         let origin = patient(Rc::new(seen), may_go).await;
         let mut draft = Draft::default();
-        draft.to_other(origin, |upstream| {
+        draft.replace_upstream(origin, |upstream| {
             let most = 10_000;
             upstream.breaker =
                 weir_plan::upstream::Breaker { connections_max: most, pending_max: most, requests_max: most };

@@ -190,7 +190,7 @@ fn plaintext() {
     let mut draft = Draft::to(origin.address);
     let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     let names = vec!["a.example".try_into().unwrap()];
-    draft.to_other(address, |upstream| {
+    draft.replace_upstream(address, |upstream| {
         let tls = UpTls { config: Arc::new(client), names, digest: 0 };
         upstream.tls = Some(Renewable::new(Arc::new(tls)));
         upstream.retry.attempts_max = 0;
@@ -290,7 +290,7 @@ fn stuck() {
     let (rig, roots) = faulty();
     wait("it answers at first", || rig.helm.beats());
     let client = std::thread::spawn({
-        let (address, roots) = (rig.address, roots.clone());
+        let address = rig.address;
         move || fetch(connected(address), &roots, "stuck.example")
     });
     let begun = Instant::now();

@@ -69,7 +69,7 @@ impl Draft {
     }
 
     /// The upstream at this address in place of any other, for every path.
-    pub fn to_other(&mut self, address: SocketAddr, change: impl FnOnce(&mut Upstream)) {
+    pub fn replace_upstream(&mut self, address: SocketAddr, change: impl FnOnce(&mut Upstream)) {
         let mut own = upstream(UpstreamId(0), &[address]);
         change(&mut own);
         let own = Arc::new(own);

@@ -284,7 +284,7 @@ fn proxy_protocol_out() {
             }
         });
         let mut draft = Draft::default();
-        draft.to_other(origin, |upstream| upstream.proxy_protocol = Some(version));
+        draft.replace_upstream(origin, |upstream| upstream.proxy_protocol = Some(version));
         let rig = Rig::new(draft.finish());
         let mut clients = [0, 1].map(|_| Client::new(rig.address));
         let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
