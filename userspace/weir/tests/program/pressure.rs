@@ -298,6 +298,7 @@ fn everything() -> Result<(), Failed> {
     let held: Vec<TcpStream> =
         (0..idle).map_while(|_| TcpStream::connect(("127.0.0.1", rig.port)).ok()).collect();
     assert_eq!(held.len(), idle);
+    until("all are held", || rig.number("weir_connections_accepted_total") > idle as u64);
     let before = rig.weir.memory_kib();
     let stop = Arc::new(AtomicBool::new(false));
     let flooding = std::thread::spawn({
