@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
     /// What to measure
     #[arg(value_enum, default_value = "all")]
     part: Part,
-    /// Fewer rounds: five minutes beside compiling
+    /// Fewer rounds
     #[arg(long)]
     quick: bool,
     /// Write the rows down as the new baseline

@@ -37,7 +37,10 @@ pub(crate) fn prepare(world: &World) {
 }
 
 pub(crate) fn tool(name: &str, arguments: &[&str]) -> Outcome<()> {
-    let told = Command::new(name).args(arguments).output()?;
+    let told = Command::new(name)
+        .args(arguments)
+        .output()
+        .map_err(|error| format!("{name}: {error}; is it installed?"))?;
     if told.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&told.stderr).trim().into()) }
 }
 
