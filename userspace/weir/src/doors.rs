@@ -110,7 +110,13 @@ fn door_at(place: &Place, unix: fn(&Path) -> io::Result<Door>) -> Result<Door> {
         Bind::Any(port) => tcp(SocketAddr::from((Ipv6Addr::UNSPECIFIED, *port))),
         Bind::Unix(path) => unix(Path::new(path)),
     };
-    opened.map_err(|error| failure(UNAVAILABLE, format!("cannot open {place}: {error}")))
+    opened.map_err(|error| {
+        let remedy = match (&place.bind, error.kind()) {
+            (Bind::Unix(_), io::ErrorKind::NotFound) => "; make its folder, or set `admin.socket`",
+            _ => "",
+        };
+        failure(UNAVAILABLE, format!("cannot open {place}: {error}{remedy}"))
+    })
 }
 
 impl std::fmt::Display for Place {
