@@ -17,6 +17,8 @@ pub(crate) const NONE: Bid = Bid::MAX;
 /// How many buffers the kernel is given at least: what a turn draws, mostly. All of them take their turn, so that more
 /// would only push each other out of the cache.
 const DEPTH: u16 = 16;
+/// And how many at most: the ring is drawn in turn, so that all of it is memory that is used, whatever came in one burst.
+const DEPTH_MAX: u16 = 256;
 /// Over how many times of topping up it is watched how deep the ring has to be.
 const WINDOW: u16 = 1024;
 /// Buffers whose memory is kept in any case.
@@ -226,7 +228,7 @@ impl Pool {
     /// burst can take all that lies in the ring.
     pub(crate) fn deepen(&self) {
         let mut state = self.state.borrow_mut();
-        state.depth = state.depth.saturating_mul(2).min(state.most.div_ceil(2));
+        state.depth = state.depth.saturating_mul(2).min(DEPTH_MAX).min(state.most.div_ceil(2));
         (state.left_min, state.refills) = (0, 0);
     }
 
@@ -336,6 +338,14 @@ mod tests {
         pool.refill();
         assert_eq!(pool.state.borrow().provided, 100, "half stays out of one burst's reach");
         assert!(pool.available() > 0);
+    }
+
+    #[test]
+    fn no_burst_makes_the_ring_deeper_than_it_may_be() {
+        let pool = Pool::new(4096, 64).unwrap();
+        (0..20).for_each(|_| pool.deepen());
+        pool.refill();
+        assert_eq!(pool.state.borrow().provided, DEPTH_MAX);
     }
 
     #[test]

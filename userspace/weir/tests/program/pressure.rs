@@ -315,7 +315,10 @@ fn everything() -> Result<(), Failed> {
     stop.store(true, Relaxed);
     flooding.join().map_err(|_| "the flood")?;
     let grown = rig.weir.memory_kib().saturating_sub(before);
-    assert!(grown < 32 * 1024, "{grown} KiB more");
+    // A worker's ring of buffers is 8 MiB at its deepest, and 500 slow heads are a few more.
+    let workers = std::thread::available_parallelism()?.get();
+    println!("{grown} KiB more, with {workers} workers");
+    assert!(grown < 16 * 1024 * workers.max(2), "{grown} KiB more");
     setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?;
     Ok(())
 }
