@@ -32,16 +32,19 @@ impl Scores {
 
     /// Adds points, and says the score if with them it has reached the threshold. Then it begins again from
     /// nothing, so that each ban takes a whole threshold's worth of refusals and only one thread asks for it.
+    ///
+    /// A part of a point counts as a whole one: what decays while refusals follow each other must not cost one more.
     pub(super) fn add(&self, address: Ipv6Addr, points: u32, threshold: u32, mono_ns: u64) -> Option<u32> {
         let at = self.moment(mono_ns);
         let counter = self.table.counter(self.seed.client(address), &at)?;
         let mut state = counter.load(Ordering::Relaxed);
         loop {
             let milli = at.score(state) + u64::from(points) * 1_000;
-            let reached = milli >= u64::from(threshold) * 1_000;
+            let score = milli.div_ceil(1_000);
+            let reached = score >= u64::from(threshold);
             let next = if reached { 0 } else { at.pack(milli) };
             match counter.compare_exchange_weak(state, next, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return reached.then(|| u32::try_from(milli / 1_000).unwrap_or(u32::MAX)),
+                Ok(_) => return reached.then(|| u32::try_from(score).unwrap_or(u32::MAX)),
                 Err(other) => state = other,
             }
         }

@@ -35,6 +35,14 @@ fn twenty_wrong_tokens_are_enough() {
 }
 
 #[test]
+fn what_decays_between_two_refusals_costs_no_further_one() {
+    let verdicts = Verdicts::new(weights(), 100);
+    let mut bans =
+        (0..20).map(|n| verdicts.offend(address(1), Reason::BadToken, 0, SECOND + n * SECOND / 20));
+    assert_eq!(bans.position(|ban| ban.is_some()), Some(19));
+}
+
+#[test]
 fn all_addresses_of_a_network_have_one_score() {
     let verdicts = Verdicts::new(weights(), 100);
     let of_host = |host: u16| Ipv6Addr::new(0x2001, 0xdb8, 0, 7, 0, 0, 0, host);

@@ -1,12 +1,9 @@
 //! Bans where XDP is off: whoever accepts connections enforces them.
 
-use crate::process::{Weir, curl, free_port, until, weir};
+use crate::process::{Weir, ask_over, curl, dial, free_port, until, weir};
 use libtest_mimic::{Failed, Trial};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, socket};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::os::fd::AsRawFd;
-use std::time::Duration;
+use std::io::Read;
+use std::net::TcpStream;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -34,24 +31,16 @@ admin: {{ socket: \"{{dir}}/admin.sock\" }}
 }
 
 /// A connection of the abuser on which one request has been answered.
-fn connected(port: u16) -> Result<TcpStream, Failed> {
-    let address = |text: String| text.parse::<SocketAddr>().map(SockaddrStorage::from);
-    let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::empty(), None)?;
-    bind(socket.as_raw_fd(), &address(format!("{ABUSER}:0"))?)?;
-    connect(socket.as_raw_fd(), &address(format!("127.0.0.1:{port}"))?)?;
-    let mut stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")?;
-    let mut answer = [0; 1024];
-    let length = stream.read(&mut answer)?;
-    assert!(answer[..length].starts_with(b"HTTP/1.1 200"), "{:?}", String::from_utf8_lossy(&answer));
-    Ok(stream)
+fn connected(port: u16) -> TcpStream {
+    let mut stream = dial(ABUSER, &format!("127.0.0.1:{port}"));
+    assert_eq!(ask_over(&mut stream, ""), 200);
+    stream
 }
 
 fn without_xdp() -> Result<(), Failed> {
     let port = free_port();
     let server = Weir::start(&config(port));
-    let mut open = connected(port)?;
+    let mut open = connected(port);
     assert!(server.ask(&["shield", "ban", ABUSER, "--for", "10m", "--reason", "noise"]).status.success());
     // The open connection ends, by an end of stream or a reset.
     assert!(matches!(open.read(&mut [0; 1]), Ok(0) | Err(_)), "it is still served");

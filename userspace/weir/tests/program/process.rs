@@ -1,6 +1,9 @@
 //! Starting weir and waiting for what it does.
 
-use std::net::TcpListener;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, socket};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -159,4 +162,31 @@ pub(crate) fn curl(arguments: &[&str]) -> (u16, String) {
     let text = String::from_utf8(output.stdout).unwrap();
     let (body, status) = text.rsplit_once('\n').unwrap();
     (status.parse().unwrap(), body.to_owned())
+}
+
+/// A connection from one of this host's addresses.
+pub(crate) fn dial(from: &str, to: &str) -> TcpStream {
+    let address = |text: &str| SockaddrStorage::from(text.parse::<SocketAddr>().unwrap());
+    let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::empty(), None).unwrap();
+    bind(socket.as_raw_fd(), &address(&format!("{from}:0"))).unwrap();
+    connect(socket.as_raw_fd(), &address(to)).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// The status of the answer to one request over a connection that is kept; `fields` are whole lines.
+pub(crate) fn ask_over(stream: &mut TcpStream, fields: &str) -> u16 {
+    write!(stream, "GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n").unwrap();
+    let mut reader = BufReader::new(stream);
+    let (mut head, mut length) = (String::new(), 0);
+    while !head.ends_with("\r\n\r\n") {
+        let start = head.len();
+        assert_ne!(reader.read_line(&mut head).unwrap(), 0, "closed after {head:?}");
+        let line = head[start..].to_ascii_lowercase();
+        length = line.strip_prefix("content-length:").map_or(length, |text| text.trim().parse().unwrap());
+    }
+    reader.read_exact(&mut vec![0; length]).unwrap();
+    head.split(' ').nth(1).unwrap().parse().unwrap()
 }

@@ -1,18 +1,23 @@
 //! What the control thread fetches and watches: keys of issuers, health of targets.
 
-use crate::process::{Weir, curl, free_port, until};
+use crate::process::{Weir, ask_over, curl, free_port, until};
 use crate::service::Origin;
+use crate::wire::{HONEST, SERVER, Wire};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use libtest_mimic::{Failed, Trial};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub(crate) fn trials() -> Vec<Trial> {
+    let root = nix::unistd::geteuid().is_root();
     vec![
+        Trial::test("upstreams::f5_packets_that_vanish_cost_a_timeout_and_then_nothing", vanishing)
+            .with_ignored_flag(!root),
         Trial::test("upstreams::f19_keys_are_fetched_rotated_and_kept_over_an_outage", keys),
         Trial::test("upstreams::a_rolling_restart_of_all_targets_fails_no_request", rolling_restart),
         Trial::test("upstreams::f5_a_target_that_keeps_silent_is_found_out", black_hole),
@@ -210,6 +215,65 @@ fn black_hole() -> Result<(), Failed> {
         assert_eq!(curl(&[&format!("http://127.0.0.1:{port}/")]).0, 200);
     }
     assert!(begun.elapsed() < Duration::from_secs(5), "nobody waits for the silent one");
+    Ok(())
+}
+
+/// An address of the wire that nobody answers at: packets to it leave and are lost.
+const LOST: &str = "203.0.113.9";
+
+fn vanishing() -> Result<(), Failed> {
+    let wire = Wire::lay();
+    let nobody =
+        format!("-n {} neigh add {LOST} lladdr 02:00:00:00:00:09 dev edge nud permanent", wire.server);
+    assert!(Command::new("ip").args(nobody.split(' ')).status()?.success());
+    let origin = Wire::on(&wire.client, || TcpListener::bind((HONEST, 9000)))?;
+    std::thread::spawn(move || {
+        for mut stream in origin.incoming().flatten() {
+            let _head = stream.read(&mut [0; 2048]);
+            drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"));
+        }
+    });
+    let text = format!(
+        "version: 1
+shield: {{ mode: off }}
+limits: {{ workers: 1 }}
+listeners: [ {{ name: edge, bind: \"{SERVER}:8080\" }} ]
+routes:
+  - {{ match: {{ path: /*, headers: {{ x-way: lost }} }}, upstream: lost }}
+  - {{ match: {{ path: /* }}, upstream: both }}
+upstreams:
+  lost: {{ targets: [ \"{LOST}:80\" ], timeouts: {{ connect: 2s }}, retry: {{ attempts: 0 }} }}
+  both:
+    targets: [ \"{LOST}:80\", \"{HONEST}:9000\" ]
+    timeouts: {{ connect: 300ms }}
+    retry: {{ attempts: 1, on: [ connect ], budget: 100%, backoff: 1ms }}
+    health: {{ passive: {{ consecutive_errors: 2, eject: 300s }} }}
+admin: {{ socket: \"{{dir}}/admin.sock\" }}
+"
+    );
+    let weir = Weir::start_by(Wire::inside(&wire.server, env!("CARGO_BIN_EXE_weir")), &text);
+    // The only worker waits for the lost target, and serves another client meanwhile.
+    let (mut waiting, mut other) = (wire.dial(HONEST), wire.dial(HONEST));
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        let lost = scope.spawn(|| (ask_over(&mut waiting, "X-Way: lost\r\n"), begun.elapsed()));
+        for _ in 0..20 {
+            assert_eq!(ask_over(&mut other, ""), 200, "the one that answers is asked instead");
+        }
+        assert!(!lost.is_finished(), "it took {:?}, longer than the lost one", begun.elapsed());
+        let (status, took) = lost.join().unwrap();
+        assert_eq!(status, 504);
+        assert!(took >= Duration::from_secs(2), "{took:?}");
+    });
+    let listed = String::from_utf8(weir.ask(&["upstream", "list", "-o", "json"]).stdout)?;
+    let all: serde_json::Value = serde_json::from_str(&listed)?;
+    let upstreams = all["upstreams"].as_array().unwrap();
+    let both = upstreams.iter().find(|upstream| upstream["upstream"] == "both").unwrap();
+    assert_eq!(
+        (&both["targets"][0]["state"], &both["targets"][1]["state"]),
+        (&"out".into(), &"up".into()),
+        "{listed}"
+    );
     Ok(())
 }
 

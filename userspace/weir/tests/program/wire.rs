@@ -1,7 +1,9 @@
 //! A wire of the test's own, and a place for pins: XDP is tried where it harms nobody.
 
+use crate::process::dial;
 use nix::sched::{CloneFlags, setns};
 use std::fs::File;
+use std::net::TcpStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -55,6 +57,11 @@ impl Wire {
             });
             thread.join().unwrap()
         })
+    }
+
+    /// A connection of the client at `from`.
+    pub(crate) fn dial(&self, from: &str) -> TcpStream {
+        Self::on(&self.client, || dial(from, &format!("{SERVER}:8080")))
     }
 
     /// The status that a client at `from` gets, or 0 if there is no answer within a second.
