@@ -64,63 +64,107 @@ fn latency_ms(report: &Value, name: &str) -> f64 {
     report["subjects"][0]["latency_us"][name].as_f64().unwrap() / 1000.0
 }
 
-/// Within 1 % of what is expected.
-fn near(found: f64, expected: f64, what: &str) -> Result<(), Failed> {
-    let off = (found - expected).abs() / expected;
-    if off > 0.01 {
-        Err(format!("{what}: {found:.2} ms, the script has {expected:.2} ms").into())
-    } else {
-        Ok(())
+/// A figure of the report in milliseconds, and what it must be by the server's own record.
+struct Figure {
+    what: &'static str,
+    found: f64,
+    least: f64,
+}
+
+/// Every figure is within 1 % of the server's record, in one of a few attempts. A busy machine makes a client read an
+/// answer late, which the server cannot see; nothing makes it read one early, so that is wrong in any attempt.
+fn prove(attempt: fn() -> Vec<Figure>) -> Result<(), Failed> {
+    const ATTEMPTS: u32 = 8;
+    let mut off = String::new();
+    for _ in 0..ATTEMPTS {
+        off.clear();
+        for Figure { what, found, least } in attempt() {
+            let line = format!("{what}: {found:.2} ms, the server has {least:.2} ms");
+            if found < 0.99 * least {
+                return Err(line.into());
+            }
+            if found > 1.01 * least {
+                off += &format!("{line}; ");
+            }
+        }
+        if off.is_empty() {
+            return Ok(());
+        }
     }
+    Err(format!("{off}in each of {ATTEMPTS} attempts").into())
+}
+
+/// The value at a quantile of sorted values, as the histogram counts ranks.
+fn at(sorted: &[f64], quantile: f64) -> f64 {
+    let rank = (quantile * sorted.len() as f64).ceil() as usize;
+    sorted[rank.clamp(1, sorted.len()) - 1]
 }
 
 /// Every request is held for a time of its own; the server notes how long that really was.
 fn percentiles() -> Result<(), Failed> {
-    let server = Server::start(|number| Duration::from_millis(150 + number * 37 % 300));
-    let (code, report) =
-        run(&server, "duration: 1s\nload: { open: { rate: 200/s, arrivals: constant, connections: 128 } }\n");
-    let held = server.held_ms();
-    let at = |quantile: f64| {
-        let rank = (quantile * held.len() as f64).ceil() as usize;
-        held[rank.clamp(1, held.len()) - 1]
-    };
-    assert_eq!((code, held.len()), (0, 199), "requests at 5 ms, 10 ms … 995 ms");
-    near(latency_ms(&report, "p50"), at(0.5), "p50")?;
-    near(latency_ms(&report, "p90"), at(0.9), "p90")?;
-    near(latency_ms(&report, "p99"), at(0.99), "p99")?;
-    near(latency_ms(&report, "max"), at(1.0), "max")
+    prove(|| {
+        let server = Server::start(|number| Duration::from_millis(2000 + number * 37 % 100 * 25));
+        let load = "duration: 1s\nload: { open: { rate: 100/s, arrivals: constant, connections: 100 } }\n";
+        let (code, report) = run(&server, load);
+        let held = server.held_ms();
+        assert_eq!((code, held.len()), (0, 99), "requests at 10 ms, 20 ms … 990 ms");
+        let figure =
+            |what, quantile| Figure { what, found: latency_ms(&report, what), least: at(&held, quantile) };
+        vec![figure("p50", 0.5), figure("p90", 0.9), figure("p99", 0.99), figure("max", 1.0)]
+    })
 }
 
-/// One request of a single connection is held for 500 ms. Those that were due meanwhile wait as long as is left of it.
+/// The 20th request is held so long, on the only connection.
+const STALL: Duration = Duration::from_secs(2);
+
+fn stalling() -> Server {
+    Server::start(|number| if number == 20 { STALL } else { Duration::ZERO })
+}
+
+/// In an open loop those that were due during the stall wait for what is left of it; a closed loop asks nothing meanwhile
+/// and finds a single slow answer.
 fn stall() -> Result<(), Failed> {
-    let script = |number| if number == 20 { Duration::from_millis(500) } else { Duration::ZERO };
-    let server = Server::start(script);
-    let open = "duration: 1500ms\nload: { open: { rate: 40/s, arrivals: constant, connections: 1 } }\n";
-    let (_, report) = run(&server, open);
-    let stalled = server.held_ms().last().copied().unwrap();
-    // Of 59 requests the 20 slowest lie 25 ms apart; the 54th is the sixth slowest, the 51st the ninth.
-    let nth_slowest = |n: f64| stalled - 25.0 * (n - 1.0);
-    assert_eq!(report["subjects"][0]["answers"], 59);
-    near(latency_ms(&report, "max"), nth_slowest(1.0), "max")?;
-    near(latency_ms(&report, "p90"), nth_slowest(6.0), "p90")?;
+    prove(seen)?;
+    prove(hidden)
+}
+
+fn seen() -> Vec<Figure> {
+    const GAP: Duration = Duration::from_millis(25);
+    let server = stalling();
+    let load = "duration: 3s\nload: { open: { rate: 40/s, arrivals: constant, connections: 1 } }\n";
+    let (_, report) = run(&server, load);
+    assert_eq!(report["subjects"][0]["answers"], 119, "requests at 25 ms, 50 ms … 2975 ms");
+    let held = server.held();
+    // The requests of one connection come in the order in which they are due, and none before. Whichever was the least
+    // late says when the first was due.
+    let begin = held.iter().zip(0..).map(|(held, number)| held.asked - GAP * number).min().unwrap();
+    let waited = held.iter().zip(0..).map(|(held, number)| held.answered - (begin + GAP * number));
+    let mut waited: Vec<f64> = waited.map(|waited| waited.as_secs_f64() * 1000.0).collect();
+    waited.sort_by(f64::total_cmp);
     let curve = report["subjects"][0]["latency_us"]["curve"].as_array().unwrap();
     let p85 = curve.iter().find(|point| point[0] == 0.85).unwrap()[1].as_f64().unwrap();
-    near(p85 / 1000.0, nth_slowest(9.0), "p85")?;
+    assert!(at(&waited, 0.85) > 1500.0, "the 18th slowest was due 425 ms after the stall began: {waited:?}");
+    vec![
+        Figure { what: "max", found: latency_ms(&report, "max"), least: at(&waited, 1.0) },
+        Figure { what: "p90", found: latency_ms(&report, "p90"), least: at(&waited, 0.9) },
+        Figure { what: "p85", found: p85 / 1000.0, least: at(&waited, 0.85) },
+    ]
+}
 
-    let server = Server::start(script);
-    let (_, report) = run(&server, "duration: 1500ms\nload: { closed: { connections: 1 } }\n");
-    near(latency_ms(&report, "max"), server.held_ms().last().copied().unwrap(), "max of the closed loop")?;
-    let p99 = latency_ms(&report, "p99");
-    if p99 > 50.0 {
-        Err(format!("a closed loop that sees the stall at its p99: {p99} ms").into())
-    } else {
-        Ok(())
-    }
+fn hidden() -> Vec<Figure> {
+    let server = stalling();
+    let (_, report) = run(&server, "duration: 4s\nload: { closed: { connections: 1 } }\n");
+    let answers = report["subjects"][0]["answers"].as_u64().unwrap();
+    // Of a hundred answers or fewer, the 99th percentile is the slowest: the stall itself.
+    assert!(answers > 100, "{answers} answers of a server that holds only one");
+    let (p99, slowest) = (latency_ms(&report, "p99"), at(&server.held_ms(), 1.0));
+    assert!(p99 < slowest / 4.0, "a closed loop that sees the stall at its p99: {p99} ms");
+    vec![Figure { what: "max of the closed loop", found: latency_ms(&report, "max"), least: slowest }]
 }
 
 fn threshold() -> Result<(), Failed> {
     let server = Server::start(|_| Duration::from_millis(5));
-    let load = "duration: 200ms\nload: { closed: { connections: 4 } }\n";
+    let load = "duration: 1s\nload: { closed: { connections: 4 } }\n";
     let (code, report) = run(&server, &format!("{load}thresholds: {{ p50: 1ms, errors: 0 }}\n"));
     assert_eq!(code, 99);
     assert_eq!(report["thresholds"][0]["holds"], false);
@@ -173,7 +217,7 @@ fn shape() -> Result<(), Failed> {
 
 fn wrong_bytes() -> Result<(), Failed> {
     let server = Server::start(|_| Duration::ZERO);
-    let load = "duration: 200ms\nload: { closed: { connections: 1 } }\n";
+    let load = "duration: 1s\nload: { closed: { connections: 1 } }\n";
     let (code, report) =
         run(&server, &format!("{load}requests: [ {{ path: /bytes/12 }} ]\nthresholds: {{ errors: 0 }}\n"));
     assert_eq!(code, 99);
@@ -194,22 +238,22 @@ fn ramp() -> Result<(), Failed> {
     Ok(())
 }
 
-/// One connection at a time, held for 20 ms each: 50 requests a second are the most there can be.
+/// One connection at a time, held for 50 ms each: 20 requests a second are the most there can be.
 fn knee() -> Result<(), Failed> {
-    let server = Server::start(|_| Duration::from_millis(20));
+    let server = Server::start(|_| Duration::from_millis(50));
     let load =
-        "duration: 2s\nload: { open: { rate: 30/s, knee: 300ms, arrivals: constant, connections: 1 } }\n";
+        "duration: 2s\nload: { open: { rate: 12/s, knee: 250ms, arrivals: constant, connections: 1 } }\n";
     let (_, report) = run(&server, load);
     let found = report["subjects"][0]["knee"].as_f64().unwrap_or_else(|| panic!("no knee in {report}"));
-    // Each step is a quarter more: 30, 37.5, 46.9; at 58.6 half a second of requests waits in the end.
-    assert!((30.0..58.0).contains(&found), "{found}");
+    // Each step is a quarter more: 12, 15, 18.75; at 23.4 a third of a second of requests waits in the end.
+    assert!((12.0..23.0).contains(&found), "{found}");
     assert!(report["subjects"][0]["points"].as_array().unwrap().len() >= 2, "each step is told: {report}");
     Ok(())
 }
 
 fn secured() -> Result<(), Failed> {
     let server = Server::start_tls(|_| Duration::ZERO);
-    let load = "duration: 300ms\nload: { closed: { connections: 4 } }\nthresholds: { errors: 0 }\n";
+    let load = "duration: 1s\nload: { closed: { connections: 4 } }\nthresholds: { errors: 0 }\n";
     let handshakes = |client: &str| {
         let before = server.handshakes();
         let (code, report) = run(&server, &format!("{load}client: {{ {client} }}\n"));

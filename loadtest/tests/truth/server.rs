@@ -18,10 +18,24 @@ type Script = fn(u64) -> Duration;
 struct Log {
     asked: Mutex<u64>,
     more: Condvar,
-    held: Mutex<Vec<Duration>>,
+    held: Mutex<Vec<Held>>,
     /// Full and resumed handshakes.
     handshakes: Mutex<[u64; 2]>,
     name: Mutex<String>,
+}
+
+/// What the server itself saw of one request. Nobody can have had the answer before `answered`, nor have asked after
+/// `asked`: a true latency is never shorter than the time between.
+#[derive(Clone, Copy)]
+pub(crate) struct Held {
+    pub(crate) asked: Instant,
+    pub(crate) answered: Instant,
+}
+
+impl Held {
+    pub(crate) fn ms(&self) -> f64 {
+        (self.answered - self.asked).as_secs_f64() * 1000.0
+    }
 }
 
 /// It ends with the test's process.
@@ -76,17 +90,21 @@ impl Server {
         self.log.name.lock().unwrap().clone()
     }
 
+    /// What it saw of each request, in the order of the answers.
+    pub(crate) fn held(&self) -> Vec<Held> {
+        self.log.held.lock().unwrap().clone()
+    }
+
     /// How long each request was held, in milliseconds, the shortest first.
     pub(crate) fn held_ms(&self) -> Vec<f64> {
-        let mut held: Vec<f64> =
-            self.log.held.lock().unwrap().iter().map(|held| held.as_secs_f64() * 1000.0).collect();
+        let mut held: Vec<f64> = self.held().iter().map(Held::ms).collect();
         held.sort_by(f64::total_cmp);
         held
     }
 
     pub(crate) fn wait_for(&self, count: u64) {
         let asked = self.log.asked.lock().unwrap();
-        let patience = Duration::from_secs(10);
+        let patience = Duration::from_secs(60);
         let (asked, _) = self.log.more.wait_timeout_while(asked, patience, |asked| *asked < count).unwrap();
         assert!(*asked >= count, "only {asked} requests came");
     }
@@ -111,20 +129,22 @@ fn serve(mut stream: impl Read + Write, script: Script, log: &Log) {
     let mut space = [0; 4096];
     // A client that ends its connection ends this thread.
     while let Ok(1..) = stream.read(&mut space) {
-        let begin = Instant::now();
+        let asked = Instant::now();
         let number = {
             let mut asked = log.asked.lock().unwrap();
             *asked += 1;
             log.more.notify_all();
             *asked
         };
-        let due = begin + script(number);
+        let due = asked + script(number);
         while let Some(left) = due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
             thread::park_timeout(left);
         }
+        // Noted before it is sent: afterwards this thread may wait for a core while the client has its answer.
+        let answered = Instant::now();
+        log.held.lock().unwrap().push(Held { asked, answered });
         if stream.write_all(ANSWER).is_err() {
             return;
         }
-        log.held.lock().unwrap().push(begin.elapsed());
     }
 }
