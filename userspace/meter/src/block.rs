@@ -6,36 +6,45 @@ use crate::names::{self, Name};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-macro_rules! counts {
-    ($($id:ident => $name:ident,)*) => {
-        /// The counters without labels.
+macro_rules! singles {
+    ($(#[$doc:meta])* $type:ident { $($id:ident => $name:ident,)* }) => {
+        $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Count { $(#[doc = concat!("See [`names::", stringify!($name), "`].")] $id),* }
-        impl Count {
-            pub(crate) const ALL: &[(Count, &Name)] = &[$((Count::$id, &names::$name)),*];
+        pub enum $type { $(#[doc = concat!("See [`names::", stringify!($name), "`].")] $id),* }
+        impl $type {
+            pub(crate) const ALL: &[($type, &Name)] = &[$(($type::$id, &names::$name)),*];
         }
     };
 }
 
-counts! {
-    Accepted => ACCEPTED,
-    PassedOn => PASSED_ON,
-    Closed => CLOSED,
-    Shed => SHED,
-    TlsDone => TLS_DONE,
-    UpstreamOpened => UP_OPENED,
-    UpstreamReused => UP_REUSED,
-    UpstreamFailed => UP_FAILED,
-    Retried => RETRIED,
-    UpstreamFull => UP_FULL,
-    RetryDenied => RETRY_DENIED,
-    LogOverflowed => LOG_OVERFLOWED,
-    H2Connections => H2_CONNECTIONS,
-    H2Streams => H2_STREAMS,
-    H2Resets => H2_RESETS,
-    H2Farewells => H2_FAREWELLS,
-    UpstreamStreams => UP_STREAMS,
-    UpstreamRefused => UP_REFUSED,
+singles! {
+    /// The gauges of a worker.
+    Level { Parked => PARKED, Shaking => TLS_SHAKING, }
+}
+
+singles! {
+    /// The counters without labels.
+    Count {
+        Accepted => ACCEPTED,
+        PassedOn => PASSED_ON,
+        Closed => CLOSED,
+        Shed => SHED,
+        LotFull => LOT_FULL,
+        TlsDone => TLS_DONE,
+        UpstreamOpened => UP_OPENED,
+        UpstreamReused => UP_REUSED,
+        UpstreamFailed => UP_FAILED,
+        Retried => RETRIED,
+        UpstreamFull => UP_FULL,
+        RetryDenied => RETRY_DENIED,
+        LogOverflowed => LOG_OVERFLOWED,
+        H2Connections => H2_CONNECTIONS,
+        H2Streams => H2_STREAMS,
+        H2Resets => H2_RESETS,
+        H2Farewells => H2_FAREWELLS,
+        UpstreamStreams => UP_STREAMS,
+        UpstreamRefused => UP_REFUSED,
+    }
 }
 
 macro_rules! labels {
@@ -69,8 +78,8 @@ labels! {
 
 labels! {
     /// Why a handshake of TLS with a client came to nothing: it took too long, the client went away, asked for a name that is
-    /// not known, had no certificate that will do, did not want ours, or spoke something else.
-    Unshaken { Slow = "slow", Gone = "gone", Name = "name", Certificate = "certificate", Unwanted = "unwanted", Protocol = "protocol", }
+    /// not known, had no certificate that will do, did not want ours, or spoke something else; or too many were on their way.
+    Unshaken { Slow = "slow", Gone = "gone", Name = "name", Certificate = "certificate", Unwanted = "unwanted", Protocol = "protocol", Crowded = "crowded", }
 }
 
 labels! {
@@ -150,6 +159,7 @@ pub struct Done {
 #[derive(Debug)]
 pub struct Block {
     counts: [AtomicU64; Count::ALL.len()],
+    levels: [AtomicU64; Level::ALL.len()],
     refused: [AtomicU64; 256],
     floods: [AtomicU64; Flood::ALL.len()],
     unshaken: [AtomicU64; Unshaken::ALL.len()],
@@ -162,6 +172,7 @@ impl Default for Block {
     fn default() -> Self {
         Self {
             counts: [const { AtomicU64::new(0) }; _],
+            levels: [const { AtomicU64::new(0) }; _],
             refused: [const { AtomicU64::new(0) }; _],
             floods: [const { AtomicU64::new(0) }; _],
             unshaken: [const { AtomicU64::new(0) }; _],
@@ -177,6 +188,18 @@ impl Block {
         if let Some(counter) = self.counts.get(count as usize) {
             raise(counter, by);
         }
+    }
+
+    /// Says how much there is of something now.
+    pub fn set(&self, level: Level, to: u64) {
+        if let Some(own) = self.levels.get(level as usize) {
+            own.store(to, Relaxed);
+        }
+    }
+
+    /// How much there was when the worker last said so.
+    pub fn level(&self, level: Level) -> u64 {
+        self.levels.get(level as usize).map_or(0, |own| own.load(Relaxed))
     }
 
     /// Counts one refusal; `reason` is the number of a reason in the `wire` room.

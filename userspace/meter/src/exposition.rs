@@ -1,6 +1,6 @@
 //! The text a scraper reads: Prometheus 0.0.4 and OpenMetrics 1.0.
 
-use crate::block::{Block, Class, Count, Flood, Method, Row, TlsVersion, Unshaken};
+use crate::block::{Block, Class, Count, Flood, Level, Method, Row, TlsVersion, Unshaken};
 use crate::directory::Directory;
 use crate::histogram::{BOUNDS, Histogram, Total};
 use crate::names::{self, Kind, Name};
@@ -168,6 +168,9 @@ pub fn blocks(
 ) {
     for (count, name) in Count::ALL {
         page.single(name, blocks.iter().map(|block| block.count(*count)).sum::<u64>());
+    }
+    for (level, name) in Level::ALL {
+        page.single(name, blocks.iter().map(|block| block.level(*level)).sum::<u64>());
     }
     page.single(&names::SERIES_LOST, directory.lost());
     page.family(&names::REFUSED);

@@ -12,7 +12,7 @@ mod histogram;
 pub mod log;
 pub mod names;
 
-pub use block::{Block, Class, Count, Done, Flood, Method, TlsVersion, Unshaken};
+pub use block::{Block, Class, Count, Done, Flood, Level, Method, TlsVersion, Unshaken};
 pub use directory::{Directory, Seat};
 pub use exposition::{Format, Page, blocks};
 pub use histogram::Histogram;

@@ -64,9 +64,12 @@ names! {
     PASSED_ON: Counter "weir_connections_passed_on_total" [] "Fresh connections that a worker gave to another with fewer.";
     CLOSED: Counter "weir_connections_closed_total" [] "Client connections closed; accepted minus closed are open now.";
     SHED: Counter "weir_connections_shed_total" [] "Client connections closed unserved because a limit was reached.";
+    PARKED: Gauge "weir_connections_parked" [] "Client connections of HTTP/1 that have been idle for a while and wait without a task.";
+    LOT_FULL: Counter "weir_connections_idle_closed_total" [] "Client connections of HTTP/1 closed before their time because too many of their worker were idle.";
     TLS_DONE: Counter "weir_tls_handshakes_total" [] "TLS handshakes completed with clients.";
     TLS_SESSIONS: Counter "weir_tls_sessions_total" ["version", "resumed"] "TLS handshakes completed with clients, by version, and whether a session from before went on.";
-    TLS_FAILED: Counter "weir_tls_failures_total" ["why"] "TLS handshakes with clients that failed: slow, gone, an unknown name, a certificate of theirs that will not do, one of ours that they did not want, or another protocol.";
+    TLS_SHAKING: Gauge "weir_tls_handshakes_in_progress" [] "TLS handshakes with clients that are on their way.";
+    TLS_FAILED: Counter "weir_tls_failures_total" ["why"] "TLS handshakes with clients that failed: slow, gone, an unknown name, a certificate of theirs that will not do, one of ours that they did not want, another protocol, or one too many at once.";
     REQUESTS: Counter "weir_requests_total" ["listener", "route", "method", "class"] "Requests answered, by class of status.";
     REFUSED: Counter "weir_refusals_total" ["reason"] "Requests and connections refused by the proxy, by reason.";
     H2_CONNECTIONS: Counter "weir_h2_connections_total" [] "Client connections that spoke HTTP/2.";

@@ -11,6 +11,8 @@ pub struct Limits {
     pub connections_max: u32,
     /// Connections of one client address at once, over all workers.
     pub connections_per_ip_max: u32,
+    /// TLS handshakes with clients on their way at once, over all workers.
+    pub handshakes_max: u32,
     /// Bytes of buffers, over all workers; beyond it new requests get 503.
     pub buffer_bytes_max: u64,
     /// How long connections may take to end when a listener goes or the program stops.

@@ -3,27 +3,25 @@ use crate::{
     client::is_trusted,
     desk::Desk,
     gate::Gate,
-    h1, h2, hello,
+    h1, h2,
+    handshake::shake,
+    hello,
     line::{Line, Open},
     log::{self, Tally},
-    offence,
     proxy_protocol::{self, Header},
     snapshot::Snapshot,
     stream::Stream,
-    tls::Tls,
     tunnel,
     watch::Watch,
 };
 use std::cell::{Cell, OnceCell};
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Poll;
 use weir_message::Scheme;
-use weir_meter::{Count, Unshaken};
+use weir_meter::Count;
 use weir_plan::listener::{Listener, ProxyProtocol, Service, Tunnel};
-use weir_plan::tls::{DownTls, Renewable};
+use weir_plan::tls::Renewable;
 use weir_policy::{Client, Flow};
 use weir_reactor::{Buf, nest, now};
 use weir_wire::Reason;
@@ -172,70 +170,6 @@ async fn agree(
     let session = shake(&mut line, &tls, stream, early).await?;
     let (http2, line, stream) = (session.is_h2(), Rc::new(line), Stream::Tls(Box::new(session)));
     Some((http2, Opened { line, snapshot, stream, early: None }))
-}
-
-/// Shakes hands, and notes what was agreed on. Nothing comes back from a handshake that failed.
-async fn shake(
-    line: &mut Line,
-    tls: &DownTls,
-    stream: weir_reactor::Stream,
-    early: Option<Buf>,
-) -> Option<Tls> {
-    let shaking = async {
-        let early = if tls.certificates.is_strict() { named(tls, &stream, early).await? } else { early };
-        Tls::accept(stream, Arc::clone(&tls.config), early).await
-    };
-    let session = match line.watch.limit(tls.handshake_timeout, shaking).await {
-        Ok(Ok(session)) => session,
-        failed => {
-            let why = match failed {
-                Ok(Err(error)) => unshaken(&error),
-                _ => Unshaken::Slow,
-            };
-            line.desk.block.unshaken(why);
-            // Who only connects and goes again, or does not want what we have, has done nothing wrong.
-            if !matches!(why, Unshaken::Gone | Unshaken::Unwanted) {
-                offence::report(line, Reason::HandshakeAbuse);
-            }
-            return None;
-        }
-    };
-    line.desk.block.add(Count::TlsDone, 1);
-    line.scheme = Scheme::Https;
-    (line.server_name, line.secured) = (session.server_name(), session.secured());
-    let told = tls.clients.as_ref().map(|clients| clients.told).unwrap_or_default();
-    line.bearer = session.bearer(told).map(Rc::new);
-    if let Some(secured) = &line.secured {
-        line.desk.block.secured(secured.version, secured.resumed);
-    }
-    Some(session)
-}
-
-/// Why a handshake came to nothing.
-fn unshaken(error: &io::Error) -> Unshaken {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(rustls::Error::AlertReceived(_)) => Unshaken::Unwanted,
-        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => {
-            Unshaken::Certificate
-        }
-        Some(_) => Unshaken::Protocol,
-        None if error.kind() == io::ErrorKind::NotFound => Unshaken::Name,
-        None if error.kind() == io::ErrorKind::InvalidData => Unshaken::Protocol,
-        None => Unshaken::Gone,
-    }
-}
-
-/// Reads the hello ahead where only known names are served. Gives what was received; a client that asks for no known name
-/// is told so.
-async fn named(tls: &DownTls, stream: &weir_reactor::Stream, early: Option<Buf>) -> io::Result<Option<Buf>> {
-    let Some((name, bytes)) = hello::peek(stream, early).await else {
-        return Err(io::ErrorKind::InvalidData.into());
-    };
-    if tls.refuses(name.as_deref()) {
-        stream.send(hello::UNRECOGNIZED_NAME.to_vec()).await.0?;
-        return Err(io::ErrorKind::NotFound.into());
-    }
-    Ok(Some(bytes))
 }
 
 /// Without TLS, HTTP/2 is spoken by clients that know it is, and they say so with their first bytes.

@@ -1,8 +1,8 @@
 //! What one worker holds and shares with nobody: the plan it works by, its pools, its numbers, its spare memory.
 use crate::upstream::Board;
 use crate::{
-    crowd::Crowd, gate::Gate, log::Pen, lot::Lot, names::Names, outlet::Waiting, request_id::Ids,
-    snapshot::Snapshot, team::Place, worker::Helm,
+    crowd::Crowd, gate::Gate, handshake::Handshakes, log::Pen, lot::Lot, names::Names, outlet::Waiting,
+    request_id::Ids, snapshot::Snapshot, team::Place, worker::Helm,
 };
 use arc_swap::ArcSwap;
 use std::cell::{Cell, RefCell};
@@ -39,6 +39,8 @@ pub(crate) struct Desk {
     pub(crate) names: Names,
     /// Exchanges that wait for an answer of another thread.
     pub(crate) waiting: Waiting,
+    /// Handshakes of TLS with clients.
+    pub(crate) handshakes: Handshakes,
     /// Connections that have been idle for a while.
     pub(crate) lot: Lot,
     /// Who is connected, to any worker.
@@ -114,6 +116,7 @@ impl Desk {
             spare: Spare::new(SPARE_MAX),
             names: Names::default(),
             waiting: Waiting::default(),
+            handshakes: Handshakes::default(),
             lot: Lot::default(),
             crowd,
             helm,

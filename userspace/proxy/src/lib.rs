@@ -19,6 +19,7 @@ mod grpc;
 mod h1;
 mod h2;
 mod half;
+mod handshake;
 mod hello;
 mod line;
 mod log;
@@ -46,7 +47,7 @@ mod worker;
 
 pub use crowd::{Barred, Crowd};
 pub use offence::Sentence;
-pub use outlet::Question;
+pub use outlet::{Mishap, Question};
 pub use socket::{Error, Socket, open, open_after, open_beside};
 pub use team::{Place, Team};
 pub use upstream::{Board, State, TargetView, Unheeded, UpstreamView};

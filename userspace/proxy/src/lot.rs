@@ -1,6 +1,8 @@
 //! Where connections wait that have been idle for a while: without a task, a timer and anything of an exchange, so that
 //! one is little more than its descriptor. The attendant gives each a task again when something comes, and ends those
 //! whose time is over.
+mod places;
+
 use crate::{
     connection::{self, Opened},
     desk::Desk,
@@ -9,20 +11,24 @@ use crate::{
     stream::Stream,
     watch::Watch,
 };
+use places::Places;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use weir_message::Scheme;
+use weir_meter::{Count, Level};
 use weir_plan::tls::Bearer;
 use weir_reactor::{called, now, sleep, spawn, ticket};
 use weir_wire::Reason;
 
 /// How long a connection is idle before it comes here. Busy ones never do.
 pub(crate) const PARK_AFTER: Duration = Duration::from_millis(500);
+/// Connections that may wait in one lot, which takes some 20 MB.
+const PARKED_MAX: u32 = 1 << 18;
 /// How often a part of the lot is looked through for connections whose time is over, and how many parts there are.
 const ROUND: Duration = Duration::from_millis(100);
 const PARTS: usize = 10;
@@ -51,8 +57,7 @@ struct More {
 
 /// All connections of a worker that wait, each under the number of its ticket.
 pub(crate) struct Lot {
-    places: RefCell<Vec<Option<Parked>>>,
-    free: RefCell<Vec<u32>>,
+    places: RefCell<Places<Parked>>,
     /// Where the next round begins, and when.
     round: Cell<usize>,
     next_round: Cell<Instant>,
@@ -61,8 +66,8 @@ pub(crate) struct Lot {
 
 impl Default for Lot {
     fn default() -> Lot {
-        let (places, free, epoch) = (RefCell::default(), RefCell::default(), Instant::now());
-        Lot { places, free, round: Cell::new(0), next_round: Cell::new(epoch), epoch }
+        let (places, epoch) = (RefCell::new(Places::new(PARKED_MAX)), Instant::now());
+        Lot { places, round: Cell::new(0), next_round: Cell::new(epoch), epoch }
     }
 }
 
@@ -72,53 +77,38 @@ impl Lot {
     }
 
     /// Takes a connection in that has nothing to say and nothing on its way, until that moment. If something has come
-    /// meanwhile, it is called at once.
+    /// meanwhile, it is called at once. Where too many wait already, it ends, as an idle connection may at any time.
     pub(crate) fn park(&self, line: &Line, stream: Stream, until: Instant) {
         let (parked, was_empty) = (Parked::new(line, stream, self.ms(until)), self.is_empty());
         let mut places = self.places.borrow_mut();
-        let number = self.free.borrow_mut().pop().unwrap_or_else(|| {
-            places.push(None);
-            u32::try_from(places.len() - 1).unwrap_or(u32::MAX)
-        });
-        if let Some(place) = places.get_mut(number as usize) {
-            let waker = ticket(number);
-            let has_news = parked.stream.poll_readable(&mut Context::from_waker(&waker)).is_ready();
-            *place = Some(parked);
-            // The attendant of an empty lot does not look at the clock.
-            if has_news || was_empty {
-                waker.wake();
-            }
+        let Ok(number) = places.put(parked) else {
+            line.desk.block.add(Count::LotFull, 1);
+            return;
+        };
+        let waker = ticket(number);
+        let called = places.find(number).is_some_and(|parked| parked.is_called(&waker));
+        line.desk.block.set(Level::Parked, places.taken() as u64);
+        // The attendant of an empty lot does not look at the clock.
+        if called || was_empty {
+            waker.wake();
         }
     }
 
     /// Takes those out of which `wanted` is true.
     fn take_where(&self, range: std::ops::Range<usize>, wanted: impl Fn(&Parked) -> bool) -> Vec<Parked> {
-        let (mut places, mut free) = (self.places.borrow_mut(), self.free.borrow_mut());
-        let mut taken = Vec::new();
-        for (number, place) in places.iter_mut().enumerate().take(range.end).skip(range.start) {
-            if place.as_ref().is_some_and(&wanted) {
-                taken.extend(place.take());
-                free.extend(u32::try_from(number));
-            }
-        }
-        taken
+        self.places.borrow_mut().take_where(range, wanted)
     }
 
     /// Takes one out that has something to say. Numbers are called late or twice at times.
     fn take_called(&self, number: u32) -> Option<Parked> {
         let mut places = self.places.borrow_mut();
-        let place = places.get_mut(number as usize)?;
-        let waker = ticket(number);
-        if place.as_ref()?.stream.poll_readable(&mut Context::from_waker(&waker)).is_pending() {
-            return None;
-        }
-        self.free.borrow_mut().push(number);
-        place.take()
+        places.find(number).filter(|parked| parked.is_called(&ticket(number)))?;
+        places.take(number)
     }
 
     /// Ends those of the next part whose time is over.
     fn look_through(&self) {
-        let (all, begin) = (self.places.borrow().len(), self.round.get());
+        let (all, begin) = (self.places.borrow().reach(), self.round.get());
         let end = begin + all.div_ceil(PARTS).max(1);
         self.round.set(if end >= all { 0 } else { end });
         self.next_round.set(now() + ROUND);
@@ -138,12 +128,18 @@ impl Lot {
     }
 
     fn is_empty(&self) -> bool {
-        self.places.borrow().len() == self.free.borrow().len()
+        self.places.borrow().taken() == 0
     }
 
     /// Ends all of them, with the worker.
-    pub(crate) fn clear(&self) {
+    pub(crate) fn clear(&self, desk: &Desk) {
         drop(self.take_where(0..usize::MAX, |_| true));
+        self.tell(desk);
+    }
+
+    /// Says how many wait.
+    fn tell(&self, desk: &Desk) {
+        desk.block.set(Level::Parked, self.places.borrow().taken() as u64);
     }
 }
 
@@ -168,6 +164,11 @@ impl Parked {
             until_ms,
             more,
         }
+    }
+
+    /// Whether something has come; if not, this waker is told when it does.
+    fn is_called(&self, waker: &Waker) -> bool {
+        self.stream.poll_readable(&mut Context::from_waker(waker)).is_ready()
     }
 
     /// Gives the connection a task again.
@@ -232,5 +233,6 @@ pub(crate) async fn attend(desk: Rc<Desk>) {
             roll_calls = desk.roll_calls();
             desk.lot.answer_roll_call(&desk);
         }
+        desk.lot.tell(&desk);
     }
 }

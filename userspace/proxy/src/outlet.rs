@@ -4,9 +4,11 @@ use crate::offence::Sentence;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Poll, Waker};
+use weir_meter::Unshaken;
 use weir_policy::Call;
 use weir_reactor::Counters;
 
@@ -14,6 +16,9 @@ use weir_reactor::Counters;
 const BANS_MAX: usize = 1024;
 /// Questions that may wait to be fetched.
 const QUESTIONS_MAX: usize = 256;
+
+/// Failed handshakes that may wait to be told of.
+const MISHAPS_MAX: usize = 64;
 
 /// A question that an exchange waits for.
 #[derive(Clone, Debug)]
@@ -24,11 +29,27 @@ pub struct Question {
     pub call: Call,
 }
 
+/// A handshake of TLS with a client that came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mishap {
+    /// The client.
+    pub peer: SocketAddr,
+    /// The server name that it asked for, if it came to that.
+    pub server_name: Option<Box<str>>,
+    /// What it is counted as.
+    pub why: Unshaken,
+    /// What went wrong, in words.
+    pub said: String,
+    /// Failures since the last that was told of, which were too many to be told of.
+    pub untold: u32,
+}
+
 /// What one worker has to hand out; other threads fetch it.
 #[derive(Default)]
 pub(crate) struct Outlet {
     bans: Mutex<VecDeque<Sentence>>,
     questions: Mutex<VecDeque<Question>>,
+    mishaps: Mutex<VecDeque<Mishap>>,
     generation: AtomicU64,
     /// How often the worker was asked whether it lives, and how often it has said so.
     asked: AtomicU64,
@@ -45,6 +66,15 @@ impl Outlet {
 
     pub(crate) fn take_bans(&self) -> Vec<Sentence> {
         take(&self.bans)
+    }
+
+    /// False if too many wait already.
+    pub(crate) fn mishap(&self, mishap: Mishap) -> bool {
+        push(&self.mishaps, mishap, MISHAPS_MAX)
+    }
+
+    pub(crate) fn take_mishaps(&self) -> Vec<Mishap> {
+        take(&self.mishaps)
     }
 
     /// The worker serves by this generation of the configuration.

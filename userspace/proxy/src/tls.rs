@@ -37,14 +37,10 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// Shakes hands as a server. `early` is what was received already.
-    pub(crate) async fn accept(
-        stream: Stream,
-        config: Arc<ServerConfig>,
-        early: Option<Buf>,
-    ) -> io::Result<Tls> {
+    /// The side of a server, which [`Tls::handshake`] makes usable. `early` is what was received already.
+    pub(crate) fn server(stream: Stream, config: Arc<ServerConfig>, early: Option<Buf>) -> io::Result<Tls> {
         let session = ServerConnection::new(config).map_err(io::Error::other)?;
-        Tls::new(stream, session.into(), early).handshake().await
+        Ok(Tls::new(stream, session.into(), early))
     }
 
     /// Shakes hands as a client.
@@ -54,7 +50,9 @@ impl Tls {
         name: ServerName<'static>,
     ) -> io::Result<Tls> {
         let session = ClientConnection::new(config, name).map_err(io::Error::other)?;
-        Tls::new(stream, session.into(), None).handshake().await
+        let tls = Tls::new(stream, session.into(), None);
+        tls.handshake().await?;
+        Ok(tls)
     }
 
     fn new(stream: Stream, mut session: Connection, early: Option<Buf>) -> Tls {
@@ -62,11 +60,12 @@ impl Tls {
         Tls { stream, session: RefCell::new(session), cipher_in: Cell::new(early) }
     }
 
-    async fn handshake(self) -> io::Result<Tls> {
+    /// Shakes hands, to the end or to the failure that is returned.
+    pub(crate) async fn handshake(&self) -> io::Result<()> {
         loop {
             self.flush().await?;
             if !self.session.borrow().is_handshaking() {
-                return Ok(self);
+                return Ok(());
             }
             if !self.feed().await? {
                 return Err(io::ErrorKind::UnexpectedEof.into());
@@ -84,7 +83,7 @@ impl Tls {
         (self.stream, self.session.into_inner(), self.cipher_in.into_inner())
     }
 
-    /// The server name that the client asked for.
+    /// The server name that the client asked for, as soon as its hello is here.
     pub(crate) fn server_name(&self) -> Option<Box<str>> {
         match &*self.session.borrow() {
             Connection::Server(session) => session.server_name().map(Into::into),

@@ -6,7 +6,7 @@ use crate::{
     gate::Gate,
     lot,
     offence::Sentence,
-    outlet::{Outlet, Question},
+    outlet::{Mishap, Outlet, Question},
     request_id::Ids,
     socket::Socket,
     team::Place,
@@ -109,6 +109,12 @@ impl Helm {
         self.outlet.take_questions()
     }
 
+    /// Handshakes of TLS that failed since the last time, no more than a few of each second.
+    #[must_use]
+    pub fn take_mishaps(&self) -> Vec<Mishap> {
+        self.outlet.take_mishaps()
+    }
+
     /// Lets the exchange go on that asked. False if the worker does not take jobs any more.
     pub fn answered(&self, ticket: u64) -> bool {
         self.tell(move |desk| desk.waiting.answered(ticket))
@@ -207,7 +213,7 @@ impl Worker {
             desk.flush_log();
         });
         HERE.set(None);
-        desk.lot.clear();
+        desk.lot.clear(&desk);
     }
 }
 

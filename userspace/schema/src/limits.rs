@@ -17,6 +17,8 @@ section! {
         pub connections: At<u32> = 100_000,
         /// Connections of one client address at once.
         pub connections_per_ip: At<u32> = 1_000,
+        /// TLS handshakes with clients on their way at once, over all workers; further ones are closed unanswered.
+        pub handshakes: At<u32> = 4096,
         /// Memory for buffers, over all workers; beyond it new requests get 503. Another size takes a restart.
         pub buffer_memory: At<Size> = Size::mib(512),
         /// How long `/readyz` says that the program is about to end before connections are refused, so that balancers notice.

@@ -31,6 +31,7 @@ use weir_admin::{Call, Response};
 use weir_control::Turns;
 use weir_meter::{Block, Format, Page, names};
 use weir_plan::Plan;
+use weir_proxy::Mishap;
 use weir_wire::Reason;
 
 /// Everything that runs.
@@ -154,6 +155,7 @@ impl Appliance {
             self.shared.crowd.bar(barred);
             self.crew.expel();
         }
+        self.crew.take_mishaps().for_each(tell);
         for (helm, question) in self.crew.take_questions() {
             let weir_policy::Call::Keys(verifier) = &question.call;
             let answer = move || {
@@ -223,6 +225,16 @@ impl Appliance {
         census::policies(&mut page, &plan);
         self.guard.metrics(&mut page);
         Response::text(format.media_type(), page.finish())
+    }
+}
+
+/// Tells of a handshake that came to nothing. Whoever only connects and goes again is of no interest.
+fn tell(mishap: Mishap) {
+    let Mishap { peer, server_name, why, said, untold } = mishap;
+    let (server_name, why) = (server_name.as_deref().unwrap_or("-"), why.as_str());
+    match why {
+        "gone" => tracing::debug!(%peer, server_name, why, untold, "a TLS handshake failed: {said}"),
+        _ => tracing::info!(%peer, server_name, why, untold, "a TLS handshake failed: {said}"),
     }
 }
 

@@ -17,7 +17,7 @@ use std::thread::JoinHandle;
 use weir_meter::{Block, Directory, log::Hose};
 use weir_plan::Plan;
 use weir_plan::listener::Bind;
-use weir_proxy::{Board, Crowd, Helm, Place, Question, Sentence, Socket, Team, Worker};
+use weir_proxy::{Board, Crowd, Helm, Mishap, Place, Question, Sentence, Socket, Team, Worker};
 use weir_reactor::{Config, Counters, Error};
 
 /// What all workers share.
@@ -229,6 +229,11 @@ impl Crew {
     pub(crate) fn take_questions(&self) -> impl Iterator<Item = (Helm, Question)> {
         let of_one = |helm: &Helm| helm.take_questions().into_iter().zip(std::iter::repeat(helm.clone()));
         self.busy().flat_map(of_one).map(|(question, helm)| (helm, question))
+    }
+
+    /// Handshakes with clients that failed since the last time.
+    pub(crate) fn take_mishaps(&self) -> impl Iterator<Item = Mishap> {
+        self.busy().flat_map(Helm::take_mishaps)
     }
 
     /// Every worker has ended.

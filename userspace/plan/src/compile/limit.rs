@@ -14,6 +14,7 @@ pub(super) fn limits(limits: &limits::Limits) -> Limits {
         },
         connections_max: limits.connections.value,
         connections_per_ip_max: limits.connections_per_ip.value,
+        handshakes_max: limits.handshakes.value,
         buffer_bytes_max: limits.buffer_memory.value.0,
         drain_timeout: limits.drain_timeout.value,
         name_lifetime: limits.name_lifetime.value,

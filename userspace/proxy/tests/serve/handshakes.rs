@@ -15,8 +15,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use weir_meter::{Count, Unshaken};
+use weir_meter::{Count, Level, Unshaken};
 use weir_plan::tls::{Certificates, DownTls, Renewable, UpTls};
+use weir_proxy::Mishap;
 use weir_schema::value::{HostPattern, Leaf};
 
 pub const TESTS: &[Test] = &[
@@ -26,6 +27,9 @@ pub const TESTS: &[Test] = &[
     ("d2_whoever_goes_early_leaves_nothing_behind", early),
     ("d8_plaintext_of_an_upstream_is_not_passed_on", plaintext),
     ("b75_an_unknown_name_is_told_so", unknown_name),
+    ("d5_so_many_handshakes_are_on_their_way_and_no_more", crowded),
+    ("a_failed_handshake_is_told_of_with_name_and_reason", told),
+    ("of_many_failures_a_few_are_told_of_each_second", told_at_times),
     ("f12_a_panic_ends_one_connection", panic),
     ("f13_a_stuck_worker_is_noticed", stuck),
 ];
@@ -230,6 +234,83 @@ fn unknown_name() {
     assert_eq!(alert, Some(&rustls::Error::AlertReceived(AlertDescription::UnrecognisedName)), "{refused}");
     wait("it is counted", || rig.unshaken(Unshaken::Name) == 1);
     assert_eq!(rig.count(Count::TlsDone), 1);
+}
+
+/// Those that are on their way go on, whoever comes beyond them finds the connection closed, and all is well afterwards.
+fn crowded() {
+    let origin = Origin::fixed();
+    let (config, roots) = certificate("a.example");
+    let mut draft = Draft::to(origin.address);
+    draft.tls(config);
+    let mut plan = draft.finish();
+    plan.limits.handshakes_max = 2;
+    let rig = Rig::new(plan);
+    let shaking = |count| move |rig: &Rig| rig.block.level(Level::Shaking) == count;
+    let mut slow = [0, 1].map(|_| connected(rig.address));
+    wait("two are on their way", || shaking(2)(&rig));
+    assert_eq!(
+        connected(rig.address).read_to_end(&mut Vec::new()).unwrap(),
+        0,
+        "the third is closed unanswered"
+    );
+    assert_eq!((rig.unshaken(Unshaken::Crowded), rig.count(Count::TlsDone)), (1, 0));
+    assert!(fetch(&mut slow[0], &roots, "a.example").unwrap().ends_with("hello"));
+    wait("one is over", || shaking(1)(&rig));
+    assert!(fetch(connected(rig.address), &roots, "a.example").unwrap().ends_with("hello"));
+    drop(slow);
+    wait("all are over", || shaking(0)(&rig));
+}
+
+/// What the worker tells of, once it has told of so many.
+fn mishaps(rig: &Rig, count: usize) -> Vec<Mishap> {
+    let all = std::cell::RefCell::new(Vec::new());
+    wait("failures are told of", || {
+        all.borrow_mut().extend(rig.helm.take_mishaps());
+        all.borrow().len() >= count
+    });
+    all.into_inner()
+}
+
+fn told() {
+    let (_origin, rig, roots) = rig();
+    let peer = |stream: &TcpStream| stream.local_addr().unwrap();
+    let garbage = connected(rig.address);
+    (&garbage).write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let first = mishaps(&rig, 1).remove(0);
+    assert_eq!((first.peer, first.server_name, first.why), (peer(&garbage), None, Unshaken::Protocol));
+    assert!(first.said.contains("InvalidContentType") || first.said.contains("corrupt"), "{}", first.said);
+    // A client that does not believe the certificate says so, after it has named whom it wants.
+    let strangers = RootCertStore::empty();
+    assert!(fetch(connected(rig.address), &strangers, "a.example").is_err());
+    let second = mishaps(&rig, 1).remove(0);
+    assert_eq!((second.server_name.as_deref(), second.why), (Some("a.example"), Unshaken::Unwanted));
+    assert!(second.said.contains("UnknownCA"), "{}", second.said);
+    // So is one that stops in its middle.
+    let half = connected(rig.address);
+    (&half).write_all(&hello(&roots)).unwrap();
+    half.shutdown(std::net::Shutdown::Write).unwrap();
+    let third = mishaps(&rig, 1).remove(0);
+    assert_eq!((third.server_name.as_deref(), third.why), (Some("a.example"), Unshaken::Gone));
+    assert_eq!([first.untold, second.untold, third.untold], [0; 3]);
+}
+
+/// None is lost from the count: what was not told of stands in the next that was.
+fn told_at_times() {
+    const MANY: u64 = 200;
+    let (_origin, rig, _roots) = rig();
+    let garbage = || drop(send(rig.address, b"this is no hello of TLS"));
+    (0..MANY).for_each(|_| garbage());
+    wait("all have failed", || rig.unshaken(Unshaken::Protocol) == MANY);
+    let some = rig.helm.take_mishaps();
+    let of = |some: &[Mishap]| some.len() as u64 + some.iter().map(|one| u64::from(one.untold)).sum::<u64>();
+    assert!(some.len() >= 10 && some.len() < 100, "{} were told of", some.len());
+    let (told, further) = (std::cell::Cell::new(of(&some)), std::cell::Cell::new(MANY));
+    wait("the next one says how many were not", || {
+        garbage();
+        further.set(further.get() + 1);
+        told.set(told.get() + of(&rig.helm.take_mishaps()));
+        told.get() == further.get()
+    });
 }
 
 /// Something that goes wrong inside a worker, for some names.

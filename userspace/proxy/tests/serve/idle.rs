@@ -7,7 +7,7 @@ use crate::rig::Rig;
 use crate::tls::{ask, certificate, connect};
 use rustls::ClientConfig;
 use std::time::{Duration, Instant};
-use weir_meter::Count;
+use weir_meter::{Count, Level};
 use weir_proxy::Barred;
 
 pub const TESTS: &[Test] = &[
@@ -53,6 +53,7 @@ fn park(rig: &Rig, at_rest: u64) -> Client {
     wait_for_tasks(rig, "the connection has a task first", |tasks| tasks > at_rest);
     wait_for_tasks(rig, "the connection is parked", |tasks| tasks == at_rest);
     assert_eq!(rig.count(Count::Closed), 0, "it is open nevertheless");
+    assert_eq!(rig.block.level(Level::Parked), 1);
     client
 }
 
@@ -93,7 +94,8 @@ fn over() {
     let (rig, at_rest, _origin) = rig(Duration::from_secs(3));
     let mut client = park(&rig, at_rest);
     assert_eq!(client.rest(), (String::new(), true));
-    assert_eq!(rig.count(Count::Closed), 1);
+    assert_eq!((rig.count(Count::Closed), rig.count(Count::LotFull)), (1, 0));
+    wait_for_tasks(&rig, "nobody waits any more", |_| rig.block.level(Level::Parked) == 0);
 }
 
 fn drained() {

@@ -135,6 +135,7 @@ impl Draft {
                 workers: None,
                 connections_max: 1000,
                 connections_per_ip_max: 1000,
+                handshakes_max: 1000,
                 buffer_bytes_max: 1 << 30,
                 drain_timeout: Duration::from_secs(2),
                 name_lifetime: Duration::from_millis(50),

@@ -173,6 +173,11 @@ routes: [ { match: /*, respond: { body: ok } } ]
     assert_eq!(metric(status, "weir_certificate_files_refused "), "0");
     assert_eq!(metric(status, "weir_config_generation "), "1", "nothing else was touched");
     assert!(shaking.stop() > 20);
+    let mut stranger = std::net::TcpStream::connect(("127.0.0.1", port))?;
+    stranger.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+    let words = format!("peer={} server_name=\"-\" why=\"protocol\"", stranger.local_addr()?);
+    let log = || std::fs::read_to_string(weir.room.path().join("stderr")).unwrap();
+    until("a handshake that failed is told of", || log().lines().any(|line| line.contains(&words)));
     let log = std::fs::read_to_string(weir.room.path().join("stderr"))?;
     assert_eq!(log.matches("renewed: ").count(), 3, "each is said once: {log}");
     assert_eq!(log.matches("is not used: ").count(), 5, "each is said once: {log}");

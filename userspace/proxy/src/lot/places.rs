@@ -1,0 +1,87 @@
+//! Numbered places, of which so many can be taken at once.
+use std::ops::Range;
+
+/// Whatever is put into them is known by its number until it is taken out.
+pub(crate) struct Places<T> {
+    all: Vec<Option<T>>,
+    free: Vec<u32>,
+    max: u32,
+}
+
+impl<T> Places<T> {
+    /// No place is taken, and no more than `max` ever are.
+    pub(crate) const fn new(max: u32) -> Places<T> {
+        Places { all: Vec::new(), free: Vec::new(), max }
+    }
+
+    /// How many are taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.all.len() - self.free.len()
+    }
+
+    /// How many there have been at once.
+    pub(crate) fn reach(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.taken() >= self.max as usize
+    }
+
+    /// Puts something into a free place. Where there is none, it is given back.
+    pub(crate) fn put(&mut self, one: T) -> Result<u32, T> {
+        if self.is_full() {
+            return Err(one);
+        }
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.all.push(None);
+            u32::try_from(self.all.len() - 1).unwrap_or(u32::MAX)
+        });
+        match self.all.get_mut(number as usize) {
+            Some(place) => *place = Some(one),
+            None => return Err(one),
+        }
+        Ok(number)
+    }
+
+    pub(crate) fn find(&self, number: u32) -> Option<&T> {
+        self.all.get(number as usize)?.as_ref()
+    }
+
+    /// Takes out what lies under a number.
+    pub(crate) fn take(&mut self, number: u32) -> Option<T> {
+        let one = self.all.get_mut(number as usize)?.take()?;
+        self.free.push(number);
+        Some(one)
+    }
+
+    /// Takes out what `wanted` is true of, among the numbers of the range.
+    pub(crate) fn take_where(&mut self, range: Range<usize>, wanted: impl Fn(&T) -> bool) -> Vec<T> {
+        let mut taken = Vec::new();
+        for (number, place) in self.all.iter_mut().enumerate().take(range.end).skip(range.start) {
+            if place.as_ref().is_some_and(&wanted) {
+                taken.extend(place.take());
+                self.free.extend(u32::try_from(number));
+            }
+        }
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_are_taken_than_there_are_and_each_is_taken_anew() {
+        let mut places = Places::new(2);
+        assert_eq!([places.put('a'), places.put('b'), places.put('c')], [Ok(0), Ok(1), Err('c')]);
+        assert!(places.is_full());
+        assert_eq!([places.take(0), places.take(0), places.take(9)], [Some('a'), None, None]);
+        assert_eq!([places.put('d'), places.put('e')], [Ok(0), Err('e')]);
+        assert_eq!((places.find(0), places.find(9)), (Some(&'d'), None));
+        assert_eq!(places.take_where(0..1, |_| true), ['d']);
+        assert_eq!(places.take_where(0..9, |one| *one == 'x'), []);
+        assert_eq!((places.taken(), places.reach()), (1, 2));
+    }
+}
