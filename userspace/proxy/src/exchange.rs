@@ -42,7 +42,9 @@ pub(crate) enum Ends {
     Keep,
     /// Not at all.
     Close,
-    /// Not at all, and the client must notice that its answer is cut short.
+    /// Not at all: the target broke off in the middle of the answer, and the client must notice once it has the rest.
+    Cut,
+    /// At once.
     Abort,
 }
 

@@ -186,7 +186,7 @@ async fn one(line: &Line, request: http::Request<h2::RecvStream>, respond: SendR
     let mut sender = Sender::new(respond);
     let setting = Setting { line, snapshot: &snapshot, listener };
     let ends = exchange::run(setting, &mut scratch, (&mut receiver, &mut sender), head).await;
-    if ends == Ends::Abort {
+    if matches!(ends, Ends::Cut | Ends::Abort) {
         sender.reset();
     }
     line.desk.return_scratch(scratch);

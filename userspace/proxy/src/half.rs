@@ -43,6 +43,9 @@ pub(crate) trait Sink {
     /// Whether the answer has begun: after this nothing else can be said.
     fn has_begun(&self) -> bool;
 
+    /// Takes an answer back of which nothing has left, as if it had not begun; whether that could be.
+    fn take_back(&mut self) -> bool;
+
     /// Adds a piece of an answer of our own.
     fn write(&mut self, data: &[u8]);
 

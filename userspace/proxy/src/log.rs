@@ -35,6 +35,11 @@ impl Tally {
         self.sent.set(self.sent.get() + bytes as u64);
     }
 
+    /// What went to the client had not left yet, and will not.
+    pub(crate) fn taken_back(&self) {
+        self.sent.set(0);
+    }
+
     /// Bytes went both ways.
     pub(crate) fn carried(&self, carried: Carried) {
         self.received.set(self.received.get() + carried.up);

@@ -234,10 +234,15 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         way: Way,
         (course, terms): (&Course<'_>, Terms<'_>),
     ) -> Result<(), Fault> {
-        match way {
-            Way::Link(link) => self.over_link(pool, target, link, (course, terms)).await?,
-            Way::Call(call) => nest(self.over_call(pool, target, call, (course, terms))).await?,
+        let done = match way {
+            Way::Link(link) => self.over_link(pool, target, link, (course, terms)).await,
+            Way::Call(call) => nest(self.over_call(pool, target, call, (course, terms))).await,
+        };
+        // An answer that broke off before the client saw any of it is none: another may be given.
+        if done.as_ref().is_err_and(Fault::blames_upstream) && self.sink.take_back() {
+            self.record.tally.taken_back();
         }
+        done?;
         // If the answer came before the body was read, what is left of that has no reader any more.
         self.record.keep &= self.source.is_done();
         Ok(())

@@ -48,7 +48,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         let told = begun && !matches!(fault, Fault::ClientGone);
         self.record.status = if told { self.response.status } else { fault.status() };
         if begun {
-            return Ends::Abort;
+            return if fault.blames_upstream() { Ends::Cut } else { Ends::Abort };
         }
         match fault {
             Fault::ClientGone => return Ends::Close,

@@ -15,6 +15,8 @@ pub(crate) struct Outflow {
     stream: Rc<Stream>,
     /// Written and not sent.
     out: Vec<u8>,
+    /// Where the message begins in it, as long as nothing of the message has left.
+    begins: Option<usize>,
     framing: Framing,
     /// Bytes that a declared length still promises.
     owed: u64,
@@ -22,14 +24,23 @@ pub(crate) struct Outflow {
 
 impl Outflow {
     pub(crate) fn new(stream: Rc<Stream>) -> Outflow {
-        Outflow { stream, out: Vec::new(), framing: Framing::Empty, owed: 0 }
+        Outflow { stream, out: Vec::new(), begins: None, framing: Framing::Empty, owed: 0 }
     }
 
     /// Begins a message whose head `write` puts behind what waits. Nothing is sent yet.
     pub(crate) fn head(&mut self, framing: Framing, write: impl FnOnce(&mut Vec<u8>)) {
         self.framing = framing;
         self.owed = if let Framing::Length(length) = framing { length } else { 0 };
+        self.begins = Some(self.out.len());
         write(self.out());
+    }
+
+    /// Forgets the message if nothing of it has left; whether that was so.
+    pub(super) fn take_back(&mut self) -> bool {
+        let Some(begins) = self.begins.take() else { return false };
+        self.out.truncate(begins);
+        (self.framing, self.owed) = (Framing::Empty, 0);
+        true
     }
 
     /// The memory to write into. An idle connection has none.
@@ -75,6 +86,7 @@ impl Outflow {
 
     /// So much of the body went another way.
     pub(super) fn passed(&mut self, bytes: u64) {
+        self.begins = None;
         self.owed = self.owed.saturating_sub(bytes);
     }
 
@@ -93,6 +105,11 @@ impl Outflow {
             chunk::write_last(trailers, self.out());
         }
         self.flush().await
+    }
+
+    /// Whether the receiver sees by the message itself that something of it is missing.
+    pub(super) fn declares_its_end(&self) -> bool {
+        self.framing != Framing::UntilClose
     }
 
     /// Whether the message has all the bytes that its head declares, and all of them are sent.
@@ -114,6 +131,7 @@ impl Outflow {
     /// Sends what waits and then the data, in one operation if the stream can.
     async fn post(&mut self, data: Option<Buf>) -> Result<(), Broken> {
         poll_fn(|cx| self.stream.poll_posted(cx)).await?;
+        self.begins = None;
         Ok(self.stream.post(std::mem::take(&mut self.out), data)?)
     }
 }

@@ -100,6 +100,12 @@ impl Sink for Answer {
         self.begun
     }
 
+    fn take_back(&mut self) -> bool {
+        let taken = self.begun && self.outflow.take_back();
+        self.begun &= !taken;
+        taken
+    }
+
     fn write(&mut self, data: &[u8]) {
         self.outflow.write(data);
     }
@@ -172,9 +178,13 @@ pub(crate) async fn run(
         match nest(one(&line, &snapshot, listener, &mut inflow, &mut answer)).await {
             Some(Ends::Keep) => continue,
             Some(Ends::Abort) => answer.stream.reset(),
-            Some(Ends::Close) => {
+            Some(ends) => {
                 settle(&line, &mut answer, listener.limits.idle_timeout).await;
-                nest(linger(&line, &answer.stream, &mut inflow)).await;
+                if ends == Ends::Cut && !answer.outflow.declares_its_end() {
+                    answer.stream.reset();
+                } else {
+                    nest(linger(&line, &answer.stream, &mut inflow)).await;
+                }
             }
             None => settle(&line, &mut answer, idle).await,
         }

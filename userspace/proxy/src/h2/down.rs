@@ -1,5 +1,8 @@
 //! The sending half of one stream of a client.
-use super::{head, writer::Writer};
+use super::{
+    head,
+    writer::{HOLD_MAX, Writer},
+};
 use crate::{fault::Broken, half::Sink, stream::Stream};
 use bytes::Bytes;
 use h2::{Reason, server::SendResponse};
@@ -11,7 +14,9 @@ use weir_reactor::Buf;
 /// Sends the answer.
 pub(super) struct Sender {
     respond: SendResponse<Bytes>,
-    /// Once the answer has begun; none if its head could not be sent.
+    /// The answer's head and the first of its body, until the connection has them.
+    waiting: Option<(http::Response<()>, Vec<u8>)>,
+    /// Once the connection has the head; none if it did not take it.
     writer: Option<Writer>,
     begun: bool,
     framing: Framing,
@@ -19,7 +24,17 @@ pub(super) struct Sender {
 
 impl Sender {
     pub(super) fn new(respond: SendResponse<Bytes>) -> Sender {
-        Sender { respond, writer: None, begun: false, framing: Framing::Empty }
+        Sender { respond, waiting: None, writer: None, begun: false, framing: Framing::Empty }
+    }
+
+    /// Hands over what waits. From then on the answer cannot be taken back.
+    fn writer(&mut self) -> Result<&mut Writer, Broken> {
+        if let Some((answer, held)) = self.waiting.take() {
+            let ended = self.framing.is_empty();
+            let stream = self.respond.send_response(answer, ended).map_err(|_| Broken::Gone)?;
+            self.writer = Some(Writer::new(stream, ended, held));
+        }
+        self.writer.as_mut().ok_or(Broken::Gone)
     }
 
     /// Ends the stream so that the client cannot take what it got for the whole.
@@ -40,18 +55,22 @@ impl Sink for Sender {
     fn head(&mut self, response: &Response, delivery: Delivery) {
         self.begun = true;
         self.framing = if response.status == 101 { Framing::UntilClose } else { delivery.framing };
-        let ended = self.framing.is_empty();
-        let sent = head::write(response).and_then(|answer| self.respond.send_response(answer, ended).ok());
-        self.writer = sent.map(|stream| Writer::new(stream, ended));
+        self.waiting = head::write(response).map(|answer| (answer, Vec::new()));
     }
 
     fn has_begun(&self) -> bool {
         self.begun
     }
 
+    fn take_back(&mut self) -> bool {
+        let taken = self.waiting.take().is_some();
+        self.begun &= !taken;
+        taken
+    }
+
     fn write(&mut self, data: &[u8]) {
-        if let Some(writer) = &mut self.writer {
-            writer.hold(data);
+        if let Some((_, held)) = &mut self.waiting {
+            held.extend_from_slice(data);
         }
     }
 
@@ -59,16 +78,22 @@ impl Sink for Sender {
         if self.framing.is_empty() {
             return Ok(());
         }
-        let writer = self.writer.as_mut().ok_or(Broken::Gone)?;
-        writer.chunk(&data, more).await
+        if let Some((_, held)) = &mut self.waiting
+            && more
+            && held.len() + data.len() < HOLD_MAX
+        {
+            held.extend_from_slice(&data);
+            return Ok(());
+        }
+        self.writer()?.chunk(&data, more).await
     }
 
     async fn flush(&mut self) -> Result<(), Broken> {
-        self.writer.as_mut().ok_or(Broken::Gone)?.flush().await
+        self.writer()?.flush().await
     }
 
     async fn end(&mut self, trailers: Option<&Head>) -> Result<(), Broken> {
-        self.writer.as_mut().ok_or(Broken::Gone)?.end(trailers).await
+        self.writer()?.end(trailers).await
     }
 
     fn stream(&self) -> Option<Rc<Stream>> {

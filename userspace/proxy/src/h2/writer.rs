@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use weir_message::Head;
 
 /// Pieces up to this size may wait for the next.
-const HOLD_MAX: usize = 4 * 1024;
+pub(super) const HOLD_MAX: usize = 4 * 1024;
 
 /// Sends a body.
 pub(super) struct Writer {
@@ -20,16 +20,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Sends on a stream whose head has been sent; `ended` says that the head was all.
-    pub(super) fn new(stream: SendStream<Bytes>, ended: bool) -> Writer {
-        Writer { stream, ended, held: Vec::new() }
-    }
-
-    /// Adds bytes that leave with the next piece or with the end.
-    pub(super) fn hold(&mut self, data: &[u8]) {
-        if !self.ended {
-            self.held.extend_from_slice(data);
-        }
+    /// Sends on a stream whose head has been sent; `ended` says that the head was all. What is held leaves first.
+    pub(super) fn new(stream: SendStream<Bytes>, ended: bool, held: Vec<u8>) -> Writer {
+        Writer { stream, ended, held }
     }
 
     /// Sends a piece, or keeps it when more is about to follow and it is small.

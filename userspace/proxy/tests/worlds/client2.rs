@@ -1,7 +1,7 @@
 //! A client of HTTP/2: all its requests at once on one connection.
 use crate::dice::Dice;
 use crate::origin2::{read, send};
-use crate::tally::{Tally, Wish, pattern};
+use crate::tally::{How, Tally, Wish, pattern};
 use crate::world::connect;
 use bytes::Bytes;
 use h2::Reason;
@@ -68,7 +68,14 @@ async fn ask(
         // Who answers early may not take all of it.
         let _ = send(&mut upload, body, true).await;
     }
-    let answer = answer.await.ok()?;
+    let answer = match answer.await {
+        // A reset overtakes the head that was sent before it (RFC 9113, section 5.4.2).
+        Err(error) if wish.how == How::Cut && error.reason() == Some(Reason::INTERNAL_ERROR) => {
+            tally.ended(wish, Some(200), None);
+            return Some(());
+        }
+        answer => answer.ok()?,
+    };
     if wish.leaves.is_some() {
         upload.send_reset(Reason::CANCEL);
         return None;
