@@ -4,6 +4,7 @@ use crate::{Client, Consumer, End, Flow, Leave, Now, Pass, Visit};
 use std::sync::Arc;
 
 mod link;
+mod succession;
 
 pub use link::Link;
 
@@ -116,6 +117,9 @@ impl Chain {
         for (index, step) in self.steps.iter().enumerate().skip(visit.pass.entered.saturating_sub(before)) {
             let index = before + index;
             visit.pass.entered = index + 1;
+            if visit.pass.done.iter().any(|done| Arc::ptr_eq(done, step)) {
+                continue;
+            }
             let flow = step.link.request(visit);
             let reason = match &flow {
                 Flow::Next => None,

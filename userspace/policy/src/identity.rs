@@ -15,6 +15,7 @@ static CREDENTIAL: FieldName = FieldName::other("X-Credential-Identifier");
 /// Makes the bearer of a verified certificate known, before any policy is asked: a credential that one of them finds may
 /// name somebody else. `names` is what the certificate calls its bearer.
 pub fn introduce(names: &[Box<str>], consumers: &Consumers, visit: &mut Visit<'_>) {
+    visit.pass.introduced = true;
     let identity = &mut visit.pass.identity;
     (identity.consumer, identity.authenticated) = (consumers.find_by_certificate(names).cloned(), true);
     strip_identity(visit);

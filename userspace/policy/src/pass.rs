@@ -1,8 +1,9 @@
 //! What one request carries from policy to policy, and from its way in to its way out. Reused, so it allocates
 //! only until it has grown to what a connection needs.
 use crate::verdicts::Ban;
-use crate::{Client, Identity};
+use crate::{Client, Identity, Step};
 use std::ops::Range;
+use std::sync::Arc;
 use weir_wire::Reason;
 
 /// The state of one request in its chain.
@@ -16,6 +17,10 @@ pub struct Pass {
     pub(crate) entered: usize,
     /// The policy at which the chain is entered again has had its answer.
     pub(crate) asked: bool,
+    /// Who the bearer of a certificate is has been said.
+    pub(crate) introduced: bool,
+    /// Policies that have judged the request on another route and are not asked again.
+    pub(crate) done: Vec<Arc<Step>>,
     notes: Vec<(u64, Note)>,
     text: Vec<u8>,
     request_id: Text,
@@ -54,11 +59,38 @@ impl Pass {
     pub fn clear(&mut self) {
         (self.entered, self.asked, self.request_id) = (0, false, Text::default());
         (self.client, self.ban, self.body_max) = (None, None, None);
-        self.identity = Identity::default();
+        self.forget_identity();
+        self.done.clear();
         self.offences.clear();
         self.notes.clear();
         self.text.clear();
         self.captures.clear();
+    }
+
+    /// Who the request is from is to be found out anew.
+    pub(crate) fn forget_identity(&mut self) {
+        (self.identity, self.introduced) = (Identity::default(), false);
+    }
+
+    /// Begins another route, with what its chain must find out itself.
+    pub(crate) fn begin_route(&mut self) {
+        (self.entered, self.asked, self.body_max) = (0, false, None);
+    }
+
+    /// Changes the places of offences to those of another chain; those without one there are dropped.
+    pub(crate) fn move_offences(&mut self, place: impl Fn(usize) -> Option<usize>) {
+        self.offences.retain_mut(|offence| match place(offence.step) {
+            Some(step) => {
+                offence.step = step;
+                true
+            }
+            None => false,
+        });
+    }
+
+    /// Whether it has been said who the bearer of a certificate is.
+    pub fn is_introduced(&self) -> bool {
+        self.introduced
     }
 
     /// What the request has done wrong.
@@ -79,6 +111,11 @@ impl Pass {
     /// Gives the request its id.
     pub fn set_request_id(&mut self, id: &[u8]) {
         self.request_id = self.keep(id);
+    }
+
+    /// Forgets what names in the path of another route stand for.
+    pub fn forget_captures(&mut self) {
+        self.captures.clear();
     }
 
     /// Records what a name in the route's path stands for.

@@ -1,5 +1,6 @@
 //! The order of policies, on the way in and out.
 use super::*;
+use crate::rate_limit::{Count, Family, Part, Whom, Window};
 use crate::scene::{Scene, sent};
 use crate::{Acl, Consumer, Edits, Headers, IpList, Reply, Template, Way};
 use weir_message::Response;
@@ -129,4 +130,52 @@ fn what_refuses_a_consumer_has_its_name() {
     let chain = Chain::new(vec![step("acl", denies_strangers()), step("edit", marks("a"))]);
     assert!(matches!(chain.request(&mut refused.visit()), Flow::Reply(_)));
     assert_eq!(leave(&chain, &mut refused), "", "whom the route refuses its own policies do not see");
+}
+
+fn one_in_a_minute(name: &str) -> Arc<Step> {
+    let window = Window::new("minute", Count::Fixed { limit: 1, window_s: 60 });
+    let limit = crate::RateLimit::new(vec![Part::Ip], vec![(Whom::All, vec![window])], Family::Kong, 100);
+    step(name, Link::RateLimit(Arc::new(limit)))
+}
+
+#[test]
+fn a_better_route_asks_only_who_was_not_asked() {
+    let (limit, mark) = (one_in_a_minute("limit"), step("common", marks("a")));
+    let first = Chain::new(vec![Arc::clone(&limit), Arc::clone(&mark), step("first", marks("b"))]);
+    let better = Chain::new(vec![limit, one_in_a_minute("own"), mark, step("better", marks("c"))]);
+    let mut scene = sent_by(vec![step("consumer", marks("d"))]);
+    assert!(matches!(first.request(&mut scene.visit()), Flow::Next));
+    better.take_over(&first, &mut scene.pass);
+    assert!(matches!(better.request(&mut scene.visit()), Flow::Next), "the limit has counted it once");
+    let asked: Vec<_> = scene.request.head.values("X-Mark").map(String::from_utf8_lossy).collect();
+    assert_eq!(asked, ["a", "b", "d", "c"]);
+    assert_eq!(leave(&better, &mut scene), "d, c, a", "all of its own see the answer");
+    // The next request is counted by both, and refused by the first of them.
+    scene.pass.clear();
+    assert!(matches!(first.request(&mut scene.visit()), Flow::Reply(Reply { status: 429, .. })));
+}
+
+#[test]
+fn who_it_is_holds_on_a_better_route_only_if_it_asks_the_same() {
+    let key = |key: &str| {
+        let mut credentials = crate::Credentials::default();
+        let consumer = Consumer { name: key.into(), ..Consumer::default() };
+        credentials.insert(key, Arc::new(consumer));
+        let place = vec![crate::Place::Header("X-API-Key".into())];
+        step(key, Link::KeyAuth(Arc::new(crate::KeyAuth::new(Arc::new(credentials), place))))
+    };
+    let login = key("one");
+    let first = Chain::new(vec![Arc::clone(&login), observed("looks", denies_all())]);
+    let after = |better: &Chain| {
+        let mut scene = Scene::get(&[("X-API-Key", "one")]);
+        assert!(matches!(first.request(&mut scene.visit()), Flow::Next));
+        better.take_over(&first, &mut scene.pass);
+        assert!(scene.pass.offences().is_empty(), "what is asked again says it again");
+        scene.request.head.remove("X-API-Key");
+        let flow = better.request(&mut scene.visit());
+        (matches!(flow, Flow::Next), scene.pass.identity.consumer.map(|consumer| consumer.name.to_string()))
+    };
+    assert_eq!(after(&Chain::new(vec![login])), (true, Some("one".to_owned())));
+    assert_eq!(after(&Chain::new(vec![key("two")])), (false, None));
+    assert_eq!(after(&Chain::new(vec![step("edit", marks("a"))])), (true, None));
 }

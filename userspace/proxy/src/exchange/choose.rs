@@ -22,6 +22,7 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
             identity: Some(&self.pass.identity),
         };
         let found = snapshot.plan.router.find(&ask).ok_or(Fault::NoRoute)?;
+        self.pass.forget_captures();
         for (name, value) in found.entry.captures(self.request.path()) {
             self.pass.capture(name, value.as_bytes());
         }

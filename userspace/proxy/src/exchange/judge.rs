@@ -6,7 +6,7 @@ use crate::{
 };
 use std::time::Duration;
 use weir_plan::{route::Route, router::Ask};
-use weir_policy::{Flow, Reply, Visit, introduce};
+use weir_policy::{Chain, Flow, Reply, Visit, introduce};
 use weir_reactor::nest;
 
 /// How long an exchange waits for the answer to a question of a policy; after that the policy decides without.
@@ -16,7 +16,7 @@ const QUESTIONS_MAX: u32 = 4;
 
 impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
     /// Judges by the chain of the route. Once a token is verified a route that asks for its claims may answer
-    /// instead, and then that one's chain judges from the beginning. Gives the route that answers, or a reply.
+    /// instead, and then those of that one's chain judge who have not yet. Gives the route that answers, or a reply.
     pub(super) async fn judge_route(&mut self, route: &'a Route) -> Result<Result<&'a Route, Reply>, Fault> {
         let wanted_claims = self.wants_claims;
         if let Some(reply) = self.judge(route).await? {
@@ -29,8 +29,13 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
         if better.id == route.id {
             return Ok(Ok(route));
         }
-        self.pass.clear();
-        Ok(self.judge(better).await?.map_or(Ok(better), Err))
+        let before = self.chain;
+        self.chain = self.chain_of(better);
+        match (before, self.chain) {
+            (Some(before), Some(chain)) => chain.take_over(before, self.pass),
+            _ => self.pass.clear(),
+        }
+        Ok(self.ask_chain().await?.map_or(Ok(better), Err))
     }
 
     /// Where no route answers the listener judges, so that guessing paths counts as well.
@@ -56,8 +61,12 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
     }
 
     async fn judge(&mut self, route: &Route) -> Result<Option<Reply>, Fault> {
-        self.chain = self.snapshot.plan.chains.of_route(self.listener.id, route.id).map(AsRef::as_ref);
+        self.chain = self.chain_of(route);
         self.ask_chain().await
+    }
+
+    fn chain_of(&self, route: &Route) -> Option<&'a Chain> {
+        self.snapshot.plan.chains.of_route(self.listener.id, route.id).map(AsRef::as_ref)
     }
 
     /// Asks the policies one after the other; a question of theirs is put to those who can answer it.
@@ -82,7 +91,7 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
         if self.chain.is_none() && self.line.bearer.is_none() {
             return Flow::Next;
         }
-        let is_first = self.pass.entered() == 0 && !self.pass.is_answered();
+        let is_first = !self.pass.is_introduced();
         let mut visit = Visit {
             request: self.request,
             client: &self.client,

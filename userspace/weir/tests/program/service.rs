@@ -9,6 +9,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         Trial::test("service::a_request_is_answered_and_counted", answers),
         Trial::test("service::a_request_reaches_its_upstream", forwards),
         Trial::test("service::a_token_is_asked_for", token),
+        Trial::test("service::a_route_by_claims_asks_no_policy_twice", by_claims),
         Trial::test("service::a_good_reload_is_taken_and_a_bad_one_changes_nothing", reloads),
         Trial::test("service::an_exchange_in_flight_is_finished_before_the_end", drains),
         Trial::test("service::b55_readiness_comes_first_and_a_second_signal_cuts", readiness),
@@ -102,6 +103,37 @@ fn token() -> Result<(), Failed> {
     assert_eq!(curl(&["-H", &format!("authorization: Bearer {TOKEN}"), &url]).0, 200);
     let forged = TOKEN.replace("eyJpc3Mi", "eyJpc3Nj");
     assert_eq!(curl(&["-H", &format!("authorization: Bearer {forged}"), &url]).0, 401);
+    Ok(())
+}
+
+/// A token leads from one route to a better one, whose policies are nearly the same.
+fn by_claims() -> Result<(), Failed> {
+    let port = free_port();
+    let login = LOGIN.replace("issuer:", "forward: false, issuer:");
+    let _weir = Weir::start(&format!(
+        "version: 1
+shield: {{ mode: off }}
+listeners: [ {{ name: edge, bind: \"127.0.0.1:{port}\" }} ]
+policies:
+  login: {login}
+  fair: {{ rate_limit: {{ windows: {{ hour: 3 }}, algorithm: fixed, headers: kong }} }}
+routes:
+  - {{ name: ada, match: {{ path: \"/{{page}}\", claims: {{ sub: ada }} }}, policies: [ fair, login ], respond: {{ status: 200, body: ada, headers: {{ X-Page: \"{{path.page}}\" }} }} }}
+  - {{ name: all, match: {{ path: \"/{{other}}\" }}, policies: [ fair, login ], respond: {{ status: 200, body: all }} }}
+admin: {{ socket: \"{{dir}}/admin.sock\" }}
+"
+    ));
+    let url = format!("http://127.0.0.1:{port}/seven");
+    let bearer = format!("authorization: Bearer {TOKEN}");
+    let ask = || curl(&["--include", "-H", &bearer, &url]);
+    for left in (0..3).rev() {
+        let (status, answer) = ask();
+        assert!(status == 200 && answer.ends_with("ada"), "{answer}");
+        let answer = answer.to_lowercase();
+        assert!(answer.contains("x-page: seven"), "{answer}");
+        assert!(answer.contains(&format!("x-ratelimit-remaining-hour: {left}\r\n")), "{answer}");
+    }
+    assert_eq!(ask().0, 429);
     Ok(())
 }
 
