@@ -16,6 +16,9 @@ pub struct Count {
 /// The number of counters on each CPU.
 pub const COUNTERS: usize = 192;
 
+/// All counters of one CPU.
+pub type Counts = [Count; COUNTERS];
+
 /// Where the counter of packets dropped for this reason stands.
 #[must_use]
 #[inline(always)]
@@ -97,6 +100,8 @@ counters! {
         GuardRaised = 3, "guard_raised";
         /// A cookie program that was called and was not there.
         TailMissing = 4, "tail_missing";
+        /// A SYN that a guard which only observes would have answered with a cookie.
+        CookieObserved = 5, "cookie_observed";
     }
 }
 

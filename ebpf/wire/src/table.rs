@@ -30,7 +30,7 @@ pub const SOURCES: &str = "SOURCES";
 pub const PREFIXES: &str = "PREFIXES";
 /// Array of [`PortState`]s, by rule.
 pub const PORT_STATES: &str = "PORT_STATES";
-/// Per-CPU array of [`Count`]s, see [`crate::counter`].
+/// Per-CPU array of one [`crate::counter::Counts`].
 pub const COUNTS: &str = "COUNTS";
 /// Ring buffer of [`Event`]s.
 pub const EVENTS: &str = "EVENTS";

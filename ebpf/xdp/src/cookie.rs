@@ -1,8 +1,13 @@
 //! The second program: answers SYNs with the kernel's own cookies, and checks the acknowledgements.
 use aya_ebpf::programs::XdpContext;
-use weir_wire::{Flow, Pass, Reason, Rules, config};
+use weir_wire::{Extra, Flow, Mode, Pass, Reason, Rules, Stage, config};
 
-use crate::{Verdict, frame::Frame, tables};
+use crate::{
+    Verdict,
+    frame::Frame,
+    report::{self, Gate},
+    tables::Pad,
+};
 
 mod listener;
 mod options;
@@ -23,19 +28,34 @@ const fn place(offset: u16) -> usize {
 
 /// Judges a SYN or an acknowledgement to a port whose guard is on.
 #[inline(always)]
-pub fn judge(ctx: &XdpContext, frame: &Frame, flow: &Flow, rules: &Rules) -> Result<Verdict, Reason> {
+pub fn judge(ctx: &XdpContext, frame: &Frame, rules: &Rules, pad: Pad) -> Result<Verdict, Reason> {
+    let flow = pad.flow();
     if !crate::is_plain(flow) {
         return Ok(Verdict::Pass(Pass::SynToListener));
     }
-    if flow.is_syn() { syn(ctx, frame, flow, rules) } else { acknowledgement(ctx, frame, flow) }
+    let gate = Gate { frame, flow, config: &rules.config, pad };
+    match (flow.is_syn(), rules.config.mode(Stage::SynGuard)) {
+        (true, Mode::Enforce) => syn(ctx, frame, rules, pad),
+        (true, _) => Ok(observe(ctx, flow)),
+        (false, mode) => acknowledgement(ctx, &gate, mode),
+    }
+}
+
+/// Counts a SYN that would be answered. No cookie is made: to have made one changes what the listener does.
+#[inline(always)]
+fn observe(ctx: &XdpContext, flow: &Flow) -> Verdict {
+    if listener::is_there(ctx, flow) {
+        report::extra(Extra::CookieObserved);
+    }
+    Verdict::Pass(Pass::SynToListener)
 }
 
 #[inline(always)]
-fn syn(ctx: &XdpContext, frame: &Frame, flow: &Flow, rules: &Rules) -> Result<Verdict, Reason> {
+fn syn(ctx: &XdpContext, frame: &Frame, rules: &Rules, pad: Pad) -> Result<Verdict, Reason> {
     const TO_LISTENER: Result<Verdict, Reason> = Ok(Verdict::Pass(Pass::SynToListener));
-    let Some(segment) = Segment::read(ctx, frame, flow, &rules.config) else { return TO_LISTENER };
-    let now_ns = tables::now_ns();
-    let made = listener::cookie(ctx, frame, flow, &segment, now_ns);
+    let flow = pad.flow();
+    let Some(segment) = Segment::read(ctx, frame, &rules.config, pad) else { return TO_LISTENER };
+    let made = listener::cookie(ctx, frame, &segment, pad);
     if made == -ENOENT && rules.config.has(config::FLAG_COOKIES_FORCED) {
         return Err(Reason::SynOverload);
     }
@@ -45,16 +65,16 @@ fn syn(ctx: &XdpContext, frame: &Frame, flow: &Flow, rules: &Rules) -> Result<Ve
     // Above the cookie stands the MSS that it remembers.
     let cookie = made as u32;
     let options = segment.options(&rules.config);
-    let answer = Answer { config: &rules.config, options, cookie, sequence: segment.sequence, now_ns };
+    let answer = Answer { config: &rules.config, options, cookie, sequence: segment.sequence, now_ns: pad.now_ns() };
     Ok(reply::write(ctx, flow, &answer))
 }
 
 /// An acknowledgement that finds a connection belongs to it; one that finds a listener must carry a cookie.
 #[inline(always)]
-fn acknowledgement(ctx: &XdpContext, frame: &Frame, flow: &Flow) -> Result<Verdict, Reason> {
-    match listener::check(ctx, frame, flow) {
+fn acknowledgement(ctx: &XdpContext, gate: &Gate, mode: Mode) -> Result<Verdict, Reason> {
+    match listener::check(ctx, gate.frame, gate.flow) {
         None => Ok(Verdict::Pass(Pass::Clean)),
         Some(true) => Ok(Verdict::Pass(Pass::CookieValid)),
-        Some(false) => Err(Reason::CookieInvalid),
+        Some(false) => gate.refuse(mode, Reason::CookieInvalid).map(|()| Verdict::Pass(Pass::Clean)),
     }
 }

@@ -40,11 +40,12 @@ fn prefetch_one(limit: &Limit, class: Class, number: u32) {
 
 /// Charges the packet to its source, its prefix and its port. What only observes is charged like the others.
 #[inline(always)]
-pub fn check(gate: &Gate, rules: &Rules, rule: u8, now_ns: u64) -> Result<(), Reason> {
+pub fn check(gate: &Gate, rules: &Rules, rule: u8) -> Result<(), Reason> {
     let Gate { flow, config, .. } = gate;
     if matches!(config.mode(Stage::Limit), Mode::Off) {
         return Ok(());
     }
+    let now_ns = gate.pad.now_ns();
     let mode = |flag| config.mode_of_part(Stage::Limit, flag);
     gate.check(mode(FLAG_OBSERVE_SOURCE), source(flow, config, now_ns))?;
     gate.check(mode(FLAG_OBSERVE_PREFIX), prefix(flow, config, now_ns))?;

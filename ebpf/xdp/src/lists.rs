@@ -7,7 +7,7 @@ use weir_wire::{
     port::{Action, PortPolicy},
 };
 
-use crate::{atomic, tables};
+use crate::{atomic, report::Gate, tables};
 
 /// What the lists say of an address; nothing while there are none.
 #[inline(always)]
@@ -24,7 +24,8 @@ pub fn is_allowed(mark: Mark, config: &Config) -> bool {
 
 /// Refuses a banned source, and counts the hit on its ban.
 #[inline(always)]
-pub fn ban(flow: &Flow, config: &Config) -> Result<(), Reason> {
+pub fn ban(gate: &Gate) -> Result<(), Reason> {
+    let Gate { flow, config, pad, .. } = gate;
     if matches!(config.mode(Stage::Ban), Mode::Off) {
         return Ok(());
     }
@@ -35,7 +36,7 @@ pub fn ban(flow: &Flow, config: &Config) -> Result<(), Reason> {
     let Some(ban) = tables::ban(key) else { return Ok(()) };
     // SAFETY: the value stays mapped while the program runs; both words are only ever read and written whole.
     let (until_ns, hits) = unsafe { (&raw const (*ban).until_ns, &raw mut (*ban).hits) };
-    if !(Ban { until_ns: atomic::load(until_ns), hits: 0 }).holds(tables::now_ns()) {
+    if !(Ban { until_ns: atomic::load(until_ns), hits: 0 }).holds(pad.now_ns()) {
         return Ok(());
     }
     atomic::increment(hits);

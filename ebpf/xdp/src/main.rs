@@ -21,6 +21,7 @@ mod wide;
 
 use frame::Frame;
 use report::Gate;
+use tables::Pad;
 
 /// What becomes of a packet.
 enum Verdict {
@@ -35,9 +36,9 @@ enum Verdict {
 #[xdp]
 pub fn weir(ctx: XdpContext) -> u32 {
     let frame = Frame::new(&ctx);
-    let Some(flow) = tables::new_flow() else { return xdp_action::XDP_ABORTED };
-    let rules = tables::rules();
-    let verdict = match judge(&frame, flow, rules) {
+    let Some(pad) = Pad::find() else { return xdp_action::XDP_ABORTED };
+    let (flow, rules) = (pad.new_flow(), tables::rules());
+    let verdict = match judge(&frame, flow, rules, pad) {
         Ok(Verdict::Cookie) => {
             tables::call_cookie(&ctx);
             report::extra(Extra::TailMissing);
@@ -45,29 +46,30 @@ pub fn weir(ctx: XdpContext) -> u32 {
         }
         verdict => verdict,
     };
-    conclude(&frame, flow, rules, verdict)
+    conclude(&frame, rules, pad, verdict)
 }
 
 /// Answers SYNs with cookies and checks acknowledgements, for the first program.
 #[xdp]
 pub fn weir_cookie(ctx: XdpContext) -> u32 {
     let frame = Frame::new(&ctx);
-    let Some(flow) = tables::flow() else { return xdp_action::XDP_ABORTED };
+    let Some(pad) = Pad::find() else { return xdp_action::XDP_ABORTED };
     let rules = tables::rules();
     let verdict = match rules {
-        Some(rules) => cookie::judge(&ctx, &frame, flow, rules),
+        Some(rules) => cookie::judge(&ctx, &frame, rules, pad),
         None => Ok(Verdict::Pass(Pass::SynToListener)),
     };
-    conclude(&frame, flow, rules, verdict)
+    conclude(&frame, rules, pad, verdict)
 }
 
 /// Parses and writes down the result, for the comparison with the host's build of the parser.
 #[xdp]
 pub fn weir_parse(ctx: XdpContext) -> u32 {
     let frame = Frame::new(&ctx);
-    let (Some(trace), Some(flow)) = (tables::trace(), tables::new_flow()) else {
+    let (Some(trace), Some(pad)) = (tables::trace(), Pad::find()) else {
         return xdp_action::XDP_ABORTED;
     };
+    let flow = pad.new_flow();
     let (outcome, reason) = match parse::parse_into(&frame, flow) {
         Ok(false) => (0, 0),
         Ok(true) => (1, anomaly::check(flow).map_or_else(|reason| reason as u32, |()| 0)),
@@ -79,7 +81,8 @@ pub fn weir_parse(ctx: XdpContext) -> u32 {
 
 /// The one place where a verdict becomes an action, and is counted.
 #[inline(always)]
-fn conclude(frame: &Frame, flow: &Flow, rules: Option<&Rules>, verdict: Result<Verdict, Reason>) -> u32 {
+fn conclude(frame: &Frame, rules: Option<&Rules>, pad: Pad, verdict: Result<Verdict, Reason>) -> u32 {
+    let flow = pad.flow();
     match verdict {
         Ok(Verdict::Pass(pass)) => {
             report::passed(flow, pass);
@@ -91,7 +94,7 @@ fn conclude(frame: &Frame, flow: &Flow, rules: Option<&Rules>, verdict: Result<V
             xdp_action::XDP_TX
         }
         Err(reason) => {
-            report::dropped(frame, flow, rules, reason);
+            report::dropped(frame, rules, pad, reason);
             xdp_action::XDP_DROP
         }
     }
@@ -99,10 +102,10 @@ fn conclude(frame: &Frame, flow: &Flow, rules: Option<&Rules>, verdict: Result<V
 
 /// Leads a packet through the stages.
 #[inline(always)]
-fn judge(frame: &Frame, flow: &mut Flow, rules: Option<&Rules>) -> Result<Verdict, Reason> {
+fn judge(frame: &Frame, flow: &mut Flow, rules: Option<&Rules>, pad: Pad) -> Result<Verdict, Reason> {
     let parsed = parse::parse_into(frame, flow);
     let Some(rules) = rules else { return Ok(Verdict::Pass(Pass::Unruled)) };
-    let gate = Gate { frame, flow, config: &rules.config };
+    let gate = Gate { frame, flow, config: &rules.config, pad };
     match parsed {
         Ok(true) => judge_flow(&gate, rules),
         Ok(false) => Ok(Verdict::Pass(Pass::NotIp)),
@@ -132,7 +135,7 @@ fn judge_flow(gate: &Gate, rules: &Rules) -> Result<Verdict, Reason> {
     if lists::is_allowed(mark, config) {
         return Ok(Verdict::Pass(Pass::Allowed));
     }
-    gate.check(config.mode(Stage::Ban), lists::ban(flow, config))?;
+    gate.check(config.mode(Stage::Ban), lists::ban(gate))?;
     gate.check(config.mode(Stage::Deny), lists::deny(mark))?;
     let Some(policy) = policy else {
         return Ok(Verdict::Pass(Pass::Unprotected));
@@ -141,9 +144,8 @@ fn judge_flow(gate: &Gate, rules: &Rules) -> Result<Verdict, Reason> {
     if !is_protected {
         return Ok(Verdict::Pass(Pass::Unprotected));
     }
-    let now_ns = tables::now_ns();
-    let is_guarded = guard::wants_cookie(flow, config, policy.rule, now_ns);
-    limits::check(gate, rules, policy.rule, now_ns)?;
+    let is_guarded = guard::wants_cookie(gate, policy.rule);
+    limits::check(gate, rules, policy.rule)?;
     Ok(if is_guarded { Verdict::Cookie } else { Verdict::Pass(Pass::Clean) })
 }
 

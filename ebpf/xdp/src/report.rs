@@ -1,10 +1,13 @@
 //! Counting verdicts and reporting refusals.
 use weir_wire::{
     Config, Event, Extra, Flow, Mode, Pass, Reason, Rules,
-    counter::{self, Count},
+    counter::{self, Count, Counts},
 };
 
-use crate::{frame::Frame, tables};
+use crate::{
+    frame::Frame,
+    tables::{self, Pad},
+};
 
 /// How long a budget of events lasts.
 const WINDOW_NS: u64 = 1_000_000_000;
@@ -14,6 +17,7 @@ pub struct Gate<'a> {
     pub frame: &'a Frame,
     pub flow: &'a Flow,
     pub config: &'a Config,
+    pub pad: Pad,
 }
 
 impl Gate<'_> {
@@ -44,53 +48,76 @@ impl Gate<'_> {
 /// Counts a packet that passed.
 #[inline(always)]
 pub fn passed(flow: &Flow, pass: Pass) {
-    add(pass.slot(), flow.length);
+    if let Some(counts) = tables::counts() {
+        add(counts, pass.slot(), flow.length);
+    }
 }
 
 /// Counts something besides a verdict.
 #[inline(always)]
 pub fn extra(extra: Extra) {
-    add(extra.slot(), 0);
+    if let Some(counts) = tables::counts() {
+        add(counts, extra.slot(), 0);
+    }
 }
 
 /// Counts and reports a packet that is dropped.
 #[inline(always)]
-pub fn dropped(frame: &Frame, flow: &Flow, rules: Option<&Rules>, reason: Reason) {
-    add(counter::dropped(reason), flow.length);
-    if let Some(rules) = rules {
-        report(frame, flow, reason as u32, rules.config.events_per_second_max);
+pub fn dropped(frame: &Frame, rules: Option<&Rules>, pad: Pad, reason: Reason) {
+    let Some(counts) = tables::counts() else { return };
+    add(counts, counter::dropped(reason), pad.flow().length);
+    let Some(rules) = rules else { return };
+    if take_budget(pad, rules.config.events_per_second_max) {
+        report(frame, pad, reason as u32);
+    } else {
+        add(counts, Extra::EventSuppressed.slot(), 0);
     }
 }
 
 /// Counts and reports a packet that would have been dropped. Not inlined: every stage may call it.
 #[inline(never)]
 fn observed(frame: &Frame, flow: &Flow, reason: Reason, config: &Config) {
-    add(counter::observed(reason), flow.length);
-    report(frame, flow, reason as u32 | OBSERVED, config.events_per_second_max);
+    let (Some(counts), Some(pad)) = (tables::counts(), Pad::find()) else { return };
+    add(counts, counter::observed(reason), flow.length);
+    if take_budget(pad, config.events_per_second_max) {
+        report(frame, pad, reason as u32 | OBSERVED);
+    } else {
+        add(counts, Extra::EventSuppressed.slot(), 0);
+    }
 }
 
 /// Set beside the number of a reason if its stage only observes.
 const OBSERVED: u32 = 256;
 
 #[inline(always)]
-fn add(slot: u32, bytes: u32) {
-    if let Some(count) = tables::count(slot) {
-        // SAFETY: the counter belongs to this CPU, and nothing interrupts a program of the same kind on it.
-        let Count { packets, bytes: total } = unsafe { &mut *count };
+fn add(counts: &mut Counts, slot: u32, bytes: u32) {
+    if let Some(Count { packets, bytes: total }) = counts.get_mut(slot as usize) {
         *packets += 1;
         *total += u64::from(bytes);
     }
 }
 
-/// Sends an event if this CPU's budget allows; otherwise counts that it was left out.
+/// Whether this CPU may report one more in this second. Asked before an event is made, which nearly none is in a flood.
 #[inline(always)]
-fn report(frame: &Frame, flow: &Flow, reason: u32, per_second_max: u32) {
-    let now_ns = tables::now_ns();
-    if !take_budget(now_ns, u64::from(per_second_max)) {
-        return extra(Extra::EventSuppressed);
+fn take_budget(pad: Pad, per_second_max: u32) -> bool {
+    let now_ns = pad.now_ns();
+    // SAFETY: the pad belongs to this CPU, and these two words are used here only.
+    let (window_ns, reported) = unsafe { (&mut (*pad.start()).window_ns, &mut (*pad.start()).reported) };
+    if now_ns.wrapping_sub(*window_ns) >= WINDOW_NS {
+        *window_ns = now_ns;
+        *reported = 0;
     }
+    let is_within = *reported < u64::from(per_second_max);
+    *reported += is_within as u64;
+    is_within
+}
+
+/// Sends an event.
+#[inline(always)]
+fn report(frame: &Frame, pad: Pad, reason: u32) {
+    let flow = pad.flow();
     let event = Event {
-        at_ns: now_ns,
+        at_ns: pad.now_ns(),
         source: flow.source,
         destination: flow.destination,
         interface: frame.interface(),
@@ -105,18 +132,4 @@ fn report(frame: &Frame, flow: &Flow, reason: u32, per_second_max: u32) {
     if !tables::send(event) {
         extra(Extra::EventLost);
     }
-}
-
-#[inline(always)]
-fn take_budget(now_ns: u64, per_second_max: u64) -> bool {
-    let Some(scratch) = tables::scratch() else { return false };
-    // SAFETY: the pad belongs to this CPU, and these two words are used here only.
-    let (window_ns, reported) = unsafe { (&mut (*scratch).window_ns, &mut (*scratch).reported) };
-    if now_ns.wrapping_sub(*window_ns) >= WINDOW_NS {
-        *window_ns = now_ns;
-        *reported = 0;
-    }
-    let is_within = *reported < per_second_max;
-    *reported += is_within as u64;
-    is_within
 }

@@ -1,14 +1,14 @@
 //! The tables, as `weir_wire::table` describes them.
 use aya_ebpf::{
     btf_maps::{Array, ArrayOfMaps, HashMap, PerCpuArray, ProgramArray, RingBuf},
-    helpers::bpf_ktime_get_coarse_ns,
+    helpers::{bpf_jiffies64, bpf_ktime_get_coarse_ns},
     macros::btf_map,
     programs::XdpContext,
 };
 use weir_wire::{
-    Address, Ban, Count, Event, Flow, Rules,
+    Address, Ban, Event, Flow, Rules,
     ban::Filter,
-    counter,
+    counter::Counts,
     limit::{CLASSES, Cell, Class},
     list::{Front, Line, Lines},
     port::{PORT_RULES, PortState},
@@ -37,7 +37,7 @@ static PREFIXES: Array<Cell, { CLASSES << table::PREFIX_BITS }, PAGED> = Array::
 #[btf_map]
 static PORT_STATES: Array<PortState, PORT_RULES, PAGED> = Array::new();
 #[btf_map]
-static COUNTS: PerCpuArray<Count, { counter::COUNTERS }> = PerCpuArray::new();
+static COUNTS: PerCpuArray<Counts, 1> = PerCpuArray::new();
 #[btf_map]
 static EVENTS: RingBuf<Event, { table::EVENTS_BYTES as usize }> = RingBuf::new();
 #[btf_map]
@@ -55,7 +55,9 @@ static TRACE: Array<table::Trace, 1> = Array::new();
 pub struct Scratch {
     /// The packet being judged.
     pub flow: Flow,
-    /// The time at which it is judged; zero until somebody asks.
+    /// The kernel's tick at which the clock was read last.
+    pub tick: u64,
+    /// What the clock said then.
     pub now_ns: u64,
     /// When the present budget of events began.
     pub window_ns: u64,
@@ -138,39 +140,70 @@ pub fn port_state(rule: u8) -> Option<*mut PortState> {
     PORT_STATES.get_ptr_mut(u32::from(rule))
 }
 
-/// A counter of this CPU.
+/// The counters of this CPU, all in one value: whoever counts twice looks them up once.
 #[inline(always)]
-pub fn count(slot: u32) -> Option<*mut Count> {
-    COUNTS.get_ptr_mut(slot)
+pub fn counts() -> Option<&'static mut Counts> {
+    // SAFETY: the counters belong to this CPU, and nothing interrupts a program of the same kind on it; each function that
+    // counts lets go of them before another begins.
+    COUNTS.get_ptr_mut(0).map(|counts| unsafe { &mut *counts })
 }
 
-/// This CPU's scratch pad.
-#[inline(always)]
-pub fn scratch() -> Option<*mut Scratch> {
-    SCRATCH.get_ptr_mut(0)
-}
+/// This CPU's scratch pad, looked up once for each packet and program.
+#[derive(Clone, Copy)]
+pub struct Pad(*mut Scratch);
 
-/// The flow of the packet being judged, as the last program left it.
-#[inline(always)]
-pub fn flow() -> Option<&'static mut Flow> {
-    // SAFETY: the pad belongs to this CPU; each program takes its flow once, and other parts of the pad elsewhere.
-    scratch().map(|scratch| unsafe { &mut (*scratch).flow })
-}
-
-/// The flow, cleared for a new packet.
-#[inline(always)]
-pub fn new_flow() -> Option<&'static mut Flow> {
-    const WORDS: usize = size_of::<Flow>() / 8;
-    let flow = flow()?;
-    // SAFETY: the pad belongs to this CPU, and this word is used by `now_ns` only.
-    unsafe { (*scratch()?).now_ns = 0 };
-    let words = core::ptr::from_mut(flow).cast::<u64>();
-    for at in 0..WORDS {
-        // SAFETY: a flow is plain numbers without padding and aligned to words. Volatile, lest the stores be merged into
-        // a call that clears byte by byte.
-        unsafe { words.add(at).write_volatile(0) };
+impl Pad {
+    #[inline(always)]
+    pub fn find() -> Option<Pad> {
+        SCRATCH.get_ptr_mut(0).map(Pad)
     }
-    Some(flow)
+
+    /// Where it is. Whoever writes there writes to parts that nobody else holds on to.
+    #[inline(always)]
+    pub fn start(self) -> *mut Scratch {
+        self.0
+    }
+
+    /// The flow of the packet being judged, as the last program left it.
+    #[inline(always)]
+    pub fn flow(self) -> &'static mut Flow {
+        // SAFETY: the pad belongs to this CPU; each program takes its flow once, and other parts of the pad elsewhere.
+        unsafe { &mut (*self.0).flow }
+    }
+
+    /// The flow, cleared for a new packet.
+    #[inline(always)]
+    pub fn new_flow(self) -> &'static mut Flow {
+        const WORDS: usize = size_of::<Flow>() / 8;
+        let flow = self.flow();
+        let words = core::ptr::from_mut(flow).cast::<u64>();
+        for at in 0..WORDS {
+            // SAFETY: a flow is plain numbers without padding and aligned to words. Volatile, lest the stores be merged
+            // into a call that clears byte by byte.
+            unsafe { words.add(at).write_volatile(0) };
+        }
+        flow
+    }
+
+    /// The monotonic clock at one of the kernel's last two ticks. Between ticks it does not change, so that it is only
+    /// asked when there has been one: the number of ticks is a load, the clock a call. It may lag behind that number
+    /// for a moment; then it is asked again.
+    #[inline(always)]
+    pub fn now_ns(self) -> u64 {
+        // SAFETY: the pad belongs to this CPU, and these words are used here only.
+        let (tick, now_ns) = unsafe { (&mut (*self.0).tick, &mut (*self.0).now_ns) };
+        // SAFETY: the helper has no preconditions.
+        let present = unsafe { bpf_jiffies64() };
+        if *tick != present {
+            // SAFETY: as above.
+            let read_ns = unsafe { bpf_ktime_get_coarse_ns() };
+            if read_ns != *now_ns {
+                *tick = present;
+                *now_ns = read_ns;
+            }
+        }
+        *now_ns
+    }
 }
 
 /// Reports an event; false if the ring is full.
@@ -198,18 +231,4 @@ pub fn trace() -> Option<&'static mut table::Trace> {
 pub fn call_cookie(ctx: &XdpContext) {
     // SAFETY: the context is the one this program was called with, and no value here needs dropping.
     unsafe { TAILS.tail_call(ctx, table::TAIL_COOKIE) };
-}
-
-/// The monotonic clock at the kernel's last tick, up to ten milliseconds late. Asked once for each packet, also for both
-/// programs together.
-#[inline(always)]
-pub fn now_ns() -> u64 {
-    let Some(scratch) = scratch() else { return 0 };
-    // SAFETY: the pad belongs to this CPU, and this word is used here and by `new_flow` only.
-    let now_ns = unsafe { &mut (*scratch).now_ns };
-    if *now_ns == 0 {
-        // SAFETY: the helper has no preconditions.
-        *now_ns = unsafe { bpf_ktime_get_coarse_ns() };
-    }
-    *now_ns
 }

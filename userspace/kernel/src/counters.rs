@@ -1,7 +1,7 @@
 //! What the kernel has counted, as plain structs: by reason, stage and CPU.
 
 use serde::Serialize;
-use weir_wire::counter::{dropped, observed};
+use weir_wire::counter::{Counts, dropped, observed};
 use weir_wire::{Count, Extra, Pass, Reason, Stage};
 
 use crate::Error;
@@ -51,30 +51,29 @@ pub struct Counters {
 
 impl Counters {
     pub(crate) fn read(tables: &Tables) -> Result<Self, Error> {
-        let amounts = |slot: u32| -> Result<Vec<Amount>, Error> {
-            Ok(tables.count(slot)?.into_iter().map(Amount::from).collect())
+        Ok(Self::of(&tables.counts()?))
+    }
+
+    /// By name, what every CPU has counted.
+    fn of(cpus: &[Counts]) -> Self {
+        let amounts = |slot: u32| {
+            let count =
+                |counts: &Counts| usize::try_from(slot).ok().and_then(|slot| counts.get(slot).copied());
+            cpus.iter().map(|counts| Amount::from(count(counts).unwrap_or_default())).collect()
         };
         let packet_reasons = Reason::ALL.iter().filter(|reason| reason.stage() != Stage::Request);
-        let refused = packet_reasons.map(|&reason| {
-            Ok(Refused {
-                reason: reason.as_str(),
-                stage: reason.stage().as_str(),
-                dropped: amounts(dropped(reason))?,
-                observed: amounts(observed(reason))?,
-            })
+        let refused = packet_reasons.map(|&reason| Refused {
+            reason: reason.as_str(),
+            stage: reason.stage().as_str(),
+            dropped: amounts(dropped(reason)),
+            observed: amounts(observed(reason)),
         });
-        let counted = |name, slot| Ok(Counted { name, by_cpu: amounts(slot)? });
-        Ok(Self {
-            refused: refused.collect::<Result<_, Error>>()?,
-            passed: Pass::ALL
-                .iter()
-                .map(|pass| counted(pass.as_str(), pass.slot()))
-                .collect::<Result<_, Error>>()?,
-            besides: Extra::ALL
-                .iter()
-                .map(|extra| counted(extra.as_str(), extra.slot()))
-                .collect::<Result<_, Error>>()?,
-        })
+        let counted = |name, slot| Counted { name, by_cpu: amounts(slot) };
+        Self {
+            refused: refused.collect(),
+            passed: Pass::ALL.iter().map(|pass| counted(pass.as_str(), pass.slot())).collect(),
+            besides: Extra::ALL.iter().map(|extra| counted(extra.as_str(), extra.slot())).collect(),
+        }
     }
 
     /// Dropped for this reason on all CPUs.

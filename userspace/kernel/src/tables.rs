@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use weir_wire::list::image::Image;
 use weir_wire::list::{self, Front, Line, Lines};
 use weir_wire::port::{PORT_RULES, PortState};
-use weir_wire::{Address, Count, Mark, Rules, table};
+use weir_wire::{Address, Mark, Rules, counter::Counts, table};
 
 use crate::Error;
 use crate::bpf::{self, Shape};
@@ -32,7 +32,7 @@ pub(crate) struct Tables {
     rules: Map<u32, u32>,
     lists: Map<u32, u32>,
     lines: Map<u32, u32>,
-    counts: Map<u32, Count>,
+    counts: Map<u32, Counts>,
     ports: Map<u32, PortState>,
 }
 
@@ -102,9 +102,9 @@ impl Tables {
         }
     }
 
-    /// One counter on every CPU.
-    pub(crate) fn count(&self, slot: u32) -> Result<Vec<Count>, Error> {
-        self.counts.per_cpu(&slot)
+    /// All counters, of every CPU.
+    pub(crate) fn counts(&self) -> Result<Vec<Counts>, Error> {
+        self.counts.per_cpu(&0)
     }
 
     /// The state of every port rule that is in use.

@@ -13,7 +13,10 @@ use aya_ebpf::{
 use weir_wire::{Address, Flow, Packet};
 
 use super::{place, segment::Segment};
-use crate::{frame::Frame, tables};
+use crate::{
+    frame::Frame,
+    tables::{self, Pad},
+};
 
 /// `TCP_LISTEN`.
 const LISTEN: u32 = 10;
@@ -30,8 +33,10 @@ const V6_TUPLE_BYTES: u32 = 36;
 /// A listener that has made no cookie of late refuses all of them. So it is asked itself, which stamps it; and for a
 /// moment afterwards the same cookie is made without looking it up.
 #[inline(always)]
-pub fn cookie(ctx: &XdpContext, frame: &Frame, flow: &Flow, segment: &Segment, now_ns: u64) -> i64 {
-    let (Some(header), Some(known)) = (Header::of(frame, flow), known(flow)) else { return NOBODY };
+pub fn cookie(ctx: &XdpContext, frame: &Frame, segment: &Segment, pad: Pad) -> i64 {
+    let (flow, now_ns) = (&*pad.flow(), pad.now_ns());
+    let Some(header) = Header::of(frame, flow) else { return NOBODY };
+    let known = known(flow, pad);
     if now_ns < known.until_ns && known.port == port(flow) && known.destination == flow.destination {
         return made_alike(&header, flow, segment);
     }
@@ -65,10 +70,10 @@ const KNOWN_NS: u64 = 20_000_000;
 
 /// Where a listener is remembered.
 #[inline(always)]
-fn known(flow: &Flow) -> Option<&'static mut tables::Listener> {
+fn known(flow: &Flow, pad: Pad) -> &'static mut tables::Listener {
     let at = flow.destination.low.wrapping_add(port(flow)) as usize & (tables::LISTENERS - 1);
     // SAFETY: the pad belongs to this CPU, and this part of it is used here only.
-    tables::scratch().map(|scratch| unsafe { &mut (*scratch).listeners[at] })
+    unsafe { &mut (*pad.start()).listeners[at] }
 }
 
 #[inline(always)]
@@ -88,6 +93,12 @@ fn made_alike(header: &Header, flow: &Flow, segment: &Segment) -> i64 {
             bpf_tcp_raw_gen_syncookie_ipv4(header.start.cast(), tcp, segment.length)
         }
     }
+}
+
+/// Whether somebody listens where this SYN goes to.
+#[inline(always)]
+pub fn is_there(ctx: &XdpContext, flow: &Flow) -> bool {
+    with_listener(ctx, flow, |_| ()).is_some()
 }
 
 /// Whether the acknowledgement carries a cookie that the listener made; `None` if it finds no listener, or a connection.

@@ -1,7 +1,7 @@
 //! What a client offers in its SYN, as far as a cookie can remember it.
 use weir_wire::{Config, Packet, config::FLAG_COOKIE_TIMESTAMPS};
 
-use crate::{frame::Frame, tables};
+use crate::{frame::Frame, tables::Pad};
 
 /// Where options begin, and where the longest header ends.
 const FIRST: usize = 20;
@@ -94,9 +94,9 @@ impl Options {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn scan_options(length: u32) -> u64 {
-    let Some(pad) = tables::scratch() else { return u64::from(NO_SCALE) << SCALE_AT };
+    let Some(pad) = Pad::find() else { return u64::from(NO_SCALE) << SCALE_AT };
     // SAFETY: the pad belongs to this CPU and outlives the program's run.
-    let bytes = unsafe { &(*pad).segment };
+    let bytes = unsafe { &(*pad.start()).segment };
     let (mut timestamp, mut scale, mut marks, mut skip) = (0_u64, u64::from(NO_SCALE), 0_u64, 0_u32);
     for at in FIRST..END {
         if at as u32 >= length {

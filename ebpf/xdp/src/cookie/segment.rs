@@ -2,13 +2,13 @@
 use core::{ffi::c_void, hint::black_box};
 
 use aya_ebpf::{EbpfContext, helpers::generated::bpf_xdp_load_bytes, programs::XdpContext};
-use weir_wire::{Config, Flow, Packet};
+use weir_wire::{Config, Packet};
 
 use super::{
     options::{self, Options},
     place,
 };
-use crate::{frame::Frame, tables};
+use crate::{frame::Frame, tables::Pad};
 
 /// Bytes of the longest TCP header.
 const HEADER_MAX_BYTES: u64 = 60;
@@ -38,8 +38,8 @@ impl Segment {
     /// The most frequent headers are read where they are: that of Linux, and those that are too short for a timestamp, as
     /// floods have them. Any other is copied to where its length may vary.
     #[inline(always)]
-    pub fn read(ctx: &XdpContext, frame: &Frame, flow: &Flow, config: &Config) -> Option<Segment> {
-        let transport = place(flow.transport);
+    pub fn read(ctx: &XdpContext, frame: &Frame, config: &Config, pad: Pad) -> Option<Segment> {
+        let transport = place(pad.flow().transport);
         let fixed: &[[u8; 4]; 5] = frame.at(transport)?;
         let sequence = Frame::be32(&fixed[1]);
         let length = u64::from(fixed[3][0] >> 4) * 4;
@@ -65,7 +65,7 @@ impl Segment {
                 return Some(segment);
             }
         }
-        segment.copy(ctx, transport, length).then_some(segment)
+        segment.copy(ctx, transport, pad).then_some(segment)
     }
 
     /// Points at a header of this length in the frame; false if it is not wholly there.
@@ -84,9 +84,9 @@ impl Segment {
     }
 
     #[inline(always)]
-    fn copy(&mut self, ctx: &XdpContext, transport: usize, length: u64) -> bool {
+    fn copy(&mut self, ctx: &XdpContext, transport: usize, pad: Pad) -> bool {
         // Two comparisons that the compiler may not merge: the verifier does not understand the merged one.
-        let length = black_box(length);
+        let length = black_box(u64::from(self.length));
         if length > HEADER_MAX_BYTES {
             return false;
         }
@@ -94,10 +94,9 @@ impl Segment {
         if length < HEADER_MIN_BYTES {
             return false;
         }
-        let Some(scratch) = tables::scratch() else { return false };
         // SAFETY: the pad belongs to this CPU and outlives the program's run; these bytes are used here only. Beyond the
         // length lies what an earlier header left.
-        let bytes = unsafe { &mut (*scratch).segment };
+        let bytes = unsafe { &mut (*pad.start()).segment };
         self.start = bytes.as_mut_ptr().cast();
         self.length = length as u32;
         self.is_copied = true;
