@@ -243,8 +243,8 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
             self.record.tally.taken_back();
         }
         done?;
-        // If the answer came before the body was read, what is left of that has no reader any more.
-        self.record.keep &= self.source.is_done();
+        // If the answer came before the body was read, a client that was never told to send it may not do so.
+        self.record.keep &= self.source.is_done() || !self.request.expects_continue;
         Ok(())
     }
 

@@ -14,6 +14,7 @@ pub const TESTS: &[Test] = &[
     ("head_204_and_304_have_no_body", without_body),
     ("b34_100_continue_is_relayed", continued),
     ("early_answers_end_the_upload", early),
+    ("what_is_left_of_a_short_upload_is_read_away", early_and_short),
     ("f4_an_answer_cut_short_is_visible", cut_short),
     ("b35_silence_is_504", silence),
     ("b33_websocket_after_101", websocket),
@@ -173,6 +174,29 @@ fn early() {
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\npart");
     let (answer, _) = client.rest();
     assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n") && answer.ends_with("no"), "{answer}");
+    thread.join().unwrap();
+}
+
+fn early_and_short() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let thread = std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 200]).unwrap();
+            stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno").unwrap();
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
+    });
+    let rig = Rig::new(Draft::to(address).finish());
+    let mut client = Client::new(rig.address);
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\npart");
+    assert!(client.answer().starts_with("HTTP/1.1 403 Forbidden\r\n"));
+    client.send("restGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let (answer, in_order) = client.rest();
+    assert!(in_order && answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answer}");
+    drop(rig);
     thread.join().unwrap();
 }
 
