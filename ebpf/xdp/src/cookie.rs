@@ -65,7 +65,8 @@ fn syn(ctx: &XdpContext, frame: &Frame, rules: &Rules, pad: Pad) -> Result<Verdi
     // Above the cookie stands the MSS that it remembers.
     let cookie = made as u32;
     let options = segment.options(&rules.config);
-    let answer = Answer { config: &rules.config, options, cookie, sequence: segment.sequence, now_ns: pad.now_ns() };
+    let answer =
+        Answer { config: &rules.config, options, cookie, sequence: segment.sequence, now_ns: pad.now_ns() };
     Ok(reply::write(ctx, flow, &answer))
 }
 
