@@ -10,16 +10,17 @@ use serde::Serialize;
 use weir_plan::shield::Shield as Plan;
 use weir_wire::{Address, Ban, table};
 
+use crate::clock::Steady;
 use crate::host::Host;
-use crate::map::Map;
 use crate::{Complaint, Error, clock, rules};
 
+mod enforced;
 mod filter;
 mod journal;
 pub mod ledger;
 pub mod protected;
 
-use filter::Filter;
+use enforced::InKernel;
 use journal::Journal;
 pub use ledger::{Cause, Entry, Ledger, Refusal};
 pub use protected::Protected;
@@ -33,28 +34,7 @@ pub struct Bans {
     protected: Protected,
     mask_v6: u64,
     changes: u64,
-}
-
-/// The kernel's table of bans, and the filter before it.
-#[derive(Debug)]
-struct InKernel {
-    table: Map<u64, Ban>,
-    filter: Filter,
-}
-
-impl InKernel {
-    /// Writes the filter anew from what the table holds: only so do bits go out again.
-    fn renew_filter(&mut self) -> Result<(), Error> {
-        let held = self.table.read_all()?;
-        self.filter.renew(held.into_iter().map(|(key, _)| key))
-    }
-
-    fn put(&mut self, key: u64, until_ns: u64) -> Result<(), Error> {
-        let hits = self.table.find(&key)?.map_or(0, |ban| ban.hits);
-        // The bit first: a ban behind a clear bit is no ban.
-        self.filter.set(key)?;
-        self.table.put(&key, &Ban { until_ns, hits })
-    }
+    clock: Steady,
 }
 
 /// A ban as it is shown.
@@ -100,11 +80,12 @@ impl Bans {
         terms_of_bans.entries_max = terms_of_bans.entries_max.min(table::BANS_MAX);
         let mut bans = Self {
             ledger: Ledger::new(terms_of_bans),
-            kernel: terms.pins.map(open_kernel).transpose()?,
+            kernel: terms.pins.map(InKernel::open).transpose()?,
             journal,
             protected: terms.protected,
             mask_v6: terms.mask_v6,
             changes: 0,
+            clock: Steady::new(),
         };
         for (source, entry) in written {
             bans.ledger.restore(source, entry);
@@ -141,10 +122,12 @@ impl Bans {
 
     /// Makes ledger, kernel and filter agree.
     fn reconcile(&mut self) -> Result<(), Error> {
-        let now_s = clock::wall_s();
+        let now_s = self.clock.now_s();
         self.changes += 1;
+        let held = self.kernel.as_ref().map_or(Ok(Vec::new()), |kernel| kernel.table.read_all())?;
+        self.take_times(&held, now_s);
         self.ledger.expire(now_s);
-        self.learn(now_s)?;
+        self.learn(held, now_s)?;
         let here: Vec<(IpAddr, Entry)> =
             self.ledger.iter(now_s).map(|(source, entry)| (source, entry.clone())).collect();
         for (source, entry) in here {
@@ -157,15 +140,27 @@ impl Bans {
         Ok(())
     }
 
+    /// The kernel knows how long a ban still holds, whatever the wall's clock was set to while nobody looked.
+    fn take_times(&mut self, held: &[(u64, Ban)], now_s: u64) {
+        let now_ns = clock::monotonic_ns();
+        let mut moved = false;
+        for (key, ban) in held.iter().filter(|(_, ban)| ban.holds(now_ns)) {
+            moved |= self.ledger.end_at(source_of(*key), until_s(ban, now_s, now_ns));
+        }
+        if moved {
+            self.rewrite();
+        }
+    }
+
     /// Learns what the kernel holds. A ban for which the ledger has no room is let go: nobody would end it.
-    fn learn(&mut self, now_s: u64) -> Result<(), Error> {
+    fn learn(&mut self, held: Vec<(u64, Ban)>, now_s: u64) -> Result<(), Error> {
         let now_ns = clock::monotonic_ns();
         let Some(kernel) = &mut self.kernel else { return Ok(()) };
-        for (key, ban) in kernel.table.read_all()? {
+        for (key, ban) in held {
             let source = source_of(key);
             let mut stays = ban.holds(now_ns) && self.protected.find(source).is_none();
             if stays && self.ledger.find(source).is_none() {
-                let until_s = now_s + (ban.until_ns - now_ns) / 1_000_000_000;
+                let until_s = until_s(&ban, now_s, now_ns);
                 let cause = Cause { rule: "found in the kernel".to_owned(), ..Cause::by_hand("") };
                 stays = self.ledger.restore(source, Entry { cause, since_s: now_s, until_s, nth: 1 });
             }
@@ -193,7 +188,7 @@ impl Bans {
         if let Some(why) = self.protected_within(source) {
             return Err(refused(Refusal::Protected(why)));
         }
-        let now_s = clock::wall_s();
+        let now_s = self.clock.now_s();
         self.clear(now_s)?;
         let entry = self.ledger.ban(source, duration, cause, now_s).map_err(refused)?;
         self.enforce(source, &entry, now_s)?;
@@ -226,7 +221,7 @@ impl Bans {
     /// # Errors
     /// What the kernel said.
     pub fn list(&self) -> Result<Vec<Shown>, Error> {
-        let now_s = clock::wall_s();
+        let now_s = self.clock.now_s();
         let all = self.ledger.iter(now_s).map(|(source, entry)| self.shown(source, entry.clone()));
         let mut all = all.collect::<Result<Vec<Shown>, Error>>()?;
         all.sort_by_key(|shown| (std::cmp::Reverse(shown.entry.since_s), shown.source));
@@ -242,12 +237,17 @@ impl Bans {
         self.ledger.find(source).map(|entry| self.shown(source, entry.clone())).transpose()
     }
 
-    /// Clears away bans that have ended. To be called every second or so.
+    /// Clears away bans that have ended. To be called every second or so. No ban ends sooner or later because somebody sets
+    /// the clock.
     ///
     /// # Errors
     /// What the kernel said.
     pub fn expire(&mut self) -> Result<usize, Error> {
-        let now_s = clock::wall_s();
+        if let Some(by_s) = self.clock.set() {
+            self.ledger.shift(by_s);
+            self.rewrite();
+        }
+        let now_s = self.clock.now_s();
         let ended = self.clear(now_s)?;
         if ended > 0
             && let Some(kernel) = &mut self.kernel
@@ -283,7 +283,7 @@ impl Bans {
 
     /// Everybody who is banned now, an IPv6 network by its first address.
     pub fn sources(&self) -> impl Iterator<Item = IpAddr> {
-        self.ledger.iter(clock::wall_s()).map(|(source, _)| source)
+        self.ledger.iter(self.clock.now_s()).map(|(source, _)| source)
     }
 
     /// Leading bits of an IPv6 address that make one source.
@@ -358,6 +358,13 @@ impl Bans {
         }
     }
 
+    /// Writes the journal anew, because the times in it are others.
+    fn rewrite(&mut self) {
+        if let Some(journal) = &mut self.journal {
+            drop(journal.rewrite(self.ledger.iter(0)));
+        }
+    }
+
     fn shown(&self, source: IpAddr, entry: Entry) -> Result<Shown, Error> {
         let hits = self.in_kernel(source)?.map_or(0, |ban| ban.hits);
         let bits = match source {
@@ -368,8 +375,9 @@ impl Bans {
     }
 }
 
-fn open_kernel(pins: &Path) -> Result<InKernel, Error> {
-    Ok(InKernel { table: Map::open(pins, table::BANS)?, filter: Filter::open(pins)? })
+/// When a ban that holds ends, in seconds of the wall's clock.
+fn until_s(ban: &Ban, now_s: u64, now_ns: u64) -> u64 {
+    now_s.saturating_add(ban.until_ns.saturating_sub(now_ns).div_ceil(1_000_000_000))
 }
 
 /// The address that a key of the table stands for; of an IPv6 network, the first one.

@@ -84,9 +84,11 @@ impl Journal {
         live: usize,
         bans: impl Iterator<Item = (IpAddr, &'a Entry)>,
     ) -> io::Result<()> {
-        if self.lines <= live * 2 + SLACK_LINES {
-            return Ok(());
-        }
+        if self.lines > live * 2 + SLACK_LINES { self.rewrite(bans) } else { Ok(()) }
+    }
+
+    /// Writes the file anew with these bans.
+    pub(crate) fn rewrite<'a>(&mut self, bans: impl Iterator<Item = (IpAddr, &'a Entry)>) -> io::Result<()> {
         let fresh = self.path.with_extension("new");
         let mut out = BufWriter::new(options().truncate(true).write(true).open(&fresh)?);
         let mut lines = 0;

@@ -138,6 +138,30 @@ impl Ledger {
         self.entries = bans.into_iter().take(room).collect();
     }
 
+    /// Moves every time that is kept, because the clock by which it was kept was set.
+    pub fn shift(&mut self, by_s: i64) {
+        for entry in self.entries.values_mut() {
+            entry.since_s = entry.since_s.saturating_add_signed(by_s);
+            entry.until_s = entry.until_s.saturating_add_signed(by_s);
+        }
+        for (ended_s, _) in self.past.values_mut() {
+            *ended_s = ended_s.saturating_add_signed(by_s);
+        }
+        self.minute.began_s = self.minute.began_s.saturating_add_signed(by_s);
+    }
+
+    /// Moves one ban so that it ends at this time and has lasted as long as before. False if it ends there already, but for
+    /// a second or two.
+    pub fn end_at(&mut self, source: IpAddr, until_s: u64) -> bool {
+        let Some(entry) = self.entries.get_mut(&source) else { return false };
+        let differs = entry.until_s.abs_diff(until_s) > 2;
+        if differs {
+            let length_s = entry.until_s.saturating_sub(entry.since_s);
+            (entry.since_s, entry.until_s) = (until_s.saturating_sub(length_s), until_s);
+        }
+        differs
+    }
+
     /// The ban of a source.
     #[must_use]
     pub fn find(&self, source: IpAddr) -> Option<&Entry> {

@@ -41,6 +41,14 @@ admin: {{ socket: \"{{dir}}/admin.sock\" }}
     )
 }
 
+/// Who is banned meanwhile.
+const BANNED: &str = "127.0.0.9";
+
+/// Seconds since 1970, by the true clock.
+fn now_s() -> u64 {
+    std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
+}
+
 /// The hour and minute that is so far from now.
 fn wall(distance: &str) -> String {
     let output = Command::new("date").args(["-u", "-d", distance, "+%Y-%m-%dT%H:%M"]).output().unwrap();
@@ -80,6 +88,9 @@ fn jump() -> Result<(), Failed> {
         assert_eq!(kept.ask(), Some((String::from("hello"), true)), "{when}: an idle connection lives on");
         assert_eq!(curl(&[&format!("http://127.0.0.1:{status}/readyz")]).0, 200, "{when}");
     };
+    let banned = || curl(&["--interface", BANNED, &url("/")]).0 == 0;
+    assert!(running.ask(&["shield", "ban", BANNED, "--for", "10m"]).status.success());
+    until("the ban holds", banned);
     is_sane(&mut kept, "before");
     for (offset, early, late) in
         [("+3600", "+50 minutes", "+70 minutes"), ("-3600", "-70 minutes", "-50 minutes")]
@@ -96,6 +107,13 @@ fn jump() -> Result<(), Failed> {
             let seen = logged(running.room.path());
             (wall(early)..wall(late)).contains(&seen)
         });
+        until("the ban's times are told by the new clock", || {
+            let listed = String::from_utf8(running.ask(&["shield", "bans", "-o", "json"]).stdout).unwrap();
+            let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+            let since_s = listed["items"][0]["since_s"].as_u64().unwrap_or_else(|| panic!("{listed}"));
+            now_s().saturating_add_signed(offset.parse().unwrap()).abs_diff(since_s) < 120
+        });
+        assert!(banned(), "at {offset} the ban of ten minutes is over");
         assert_eq!(slow.wait_with_output()?.stdout, b"200", "what was under way at {offset} is finished");
     }
     set("+0");

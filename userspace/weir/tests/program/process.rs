@@ -75,10 +75,10 @@ impl Weir {
         Self::launch(weir(), room)
     }
 
-    /// Kills it without a word, and starts it anew by another command with what it has left behind. `meanwhile` is called while
-    /// it is dead.
-    pub(crate) fn killed(mut self, command: Command, meanwhile: impl FnOnce()) -> Self {
-        self.signal("KILL");
+    /// Ends it by a signal, and starts it anew by another command with what it has left behind. `meanwhile` is called while it is
+    /// dead.
+    pub(crate) fn ended_by(mut self, signal: &str, command: Command, meanwhile: impl FnOnce()) -> Self {
+        self.signal(signal);
         self.end();
         meanwhile();
         let room = std::mem::replace(&mut self.room, tempfile::tempdir().unwrap());

@@ -89,3 +89,31 @@ fn long_words_are_cut() {
     let entry = ledger.ban(source(1), None, Cause::by_hand(&"é".repeat(500)), 0).unwrap();
     assert_eq!(entry.cause.rule.chars().count(), TEXT_CHARS_MAX);
 }
+
+#[test]
+fn a_clock_that_is_set_changes_no_span() {
+    let mut ledger = ledger();
+    ledger.ban(source(1), Some(Duration::from_secs(600)), rule(), 10_000).unwrap();
+    ledger.ban(source(2), Some(Duration::from_secs(1)), rule(), 10_000).unwrap();
+    assert_eq!(ledger.expire(10_001), [source(2)]);
+    ledger.shift(3600);
+    assert!(ledger.expire(10_001 + 3600).is_empty());
+    let entry = ledger.find(source(1)).unwrap();
+    assert_eq!((entry.since_s, entry.until_s), (13_600, 14_200));
+    ledger.shift(-7200);
+    assert!(ledger.expire(6_999).is_empty(), "ten minutes have not passed");
+    assert_eq!(ledger.expire(7_000), [source(1)]);
+    // What is remembered of ended bans has moved as well: the second of the other source is longer.
+    assert_eq!(ledger.ban(source(2), None, rule(), 7_000).unwrap().nth, 2);
+}
+
+#[test]
+fn a_ban_ends_when_the_kernel_says() {
+    let mut ledger = ledger();
+    ledger.ban(source(1), Some(Duration::from_secs(600)), rule(), 10_000).unwrap();
+    assert!(!ledger.end_at(source(1), 10_601), "a second comes from cutting");
+    assert!(!ledger.end_at(source(2), 1), "nobody knows it");
+    assert!(ledger.end_at(source(1), 20_000));
+    let entry = ledger.find(source(1)).unwrap();
+    assert_eq!((entry.since_s, entry.until_s), (19_400, 20_000));
+}
