@@ -121,6 +121,9 @@ impl Scribe {
     }
 }
 
+/// Sheets that are written together at most.
+const SHEETS_MAX: usize = 8;
+
 impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -133,18 +136,24 @@ impl std::fmt::Display for Target {
 }
 
 fn write(sink: &mut Sink, sheets: &Receiver<Sheet>, reopen: &AtomicBool, ledger: &Ledger) {
-    for sheet in sheets {
+    for first in sheets {
         if reopen.swap(false, Relaxed) {
             sink.reopen();
         }
-        if sheet.lines > 0 {
-            let written = sink.write(&sheet.text);
-            ledger.lines.fetch_add(written.lines, Relaxed);
+        // What has come meanwhile goes with it.
+        let batch: Vec<Sheet> = std::iter::once(first).chain(sheets.try_iter()).take(SHEETS_MAX).collect();
+        let texts: Vec<&[u8]> =
+            batch.iter().map(|sheet| &*sheet.text).filter(|text| !text.is_empty()).collect();
+        let lines: u64 = batch.iter().map(|sheet| u64::from(sheet.lines)).sum();
+        if lines > 0 {
+            let written = sink.write(&texts);
+            let taken = written.lines.unwrap_or(lines);
+            ledger.lines.fetch_add(taken, Relaxed);
             ledger.bytes.fetch_add(written.bytes, Relaxed);
-            ledger.failed.fetch_add(u64::from(sheet.lines).saturating_sub(written.lines), Relaxed);
+            ledger.failed.fetch_add(lines.saturating_sub(taken), Relaxed);
             tell(sink, &written, ledger.up.swap(written.error.is_none(), Relaxed));
         }
-        sheet.give_back();
+        batch.into_iter().for_each(Sheet::give_back);
     }
 }
 

@@ -278,10 +278,7 @@ fn bytes(json: &mut Json<'_>, tally: &Tally) {
 fn asked(json: &mut Json<'_>, tally: &Tally) {
     let up = tally.up.borrow();
     let Some((pool, target)) = &*up else { return };
-    json.text(key!("upstream"), pool.upstream.name.as_bytes());
-    if let Some(target) = pool.upstream.targets.get(*target) {
-        json.text(key!("target"), target.name.as_bytes());
-    }
+    json.prepared(pool.told(*target));
     json.number(key!("tries"), tally.tries.get().into());
     let Some(asked) = tally.asked.get() else { return };
     if let Some(connected) = tally.connected.get() {
@@ -290,6 +287,14 @@ fn asked(json: &mut Json<'_>, tally: &Tally) {
     if let Some(answered) = tally.answered.get() {
         json.millis(key!("first_byte_ms"), since(asked, answered));
     }
+}
+
+/// What a line says of where it was sent, which is the same in each.
+pub(crate) fn told(upstream: &str, target: &str) -> Box<[u8]> {
+    Json::prepare(|json| {
+        json.text(key!("upstream"), upstream.as_bytes());
+        json.text(key!("target"), target.as_bytes());
+    })
 }
 
 fn since(begun: Instant, ended: Instant) -> u64 {

@@ -9,7 +9,7 @@ use crate::{
     h1::{Inflow, Outflow},
     h2::trunk::Trunks,
     line::Line,
-    names, proxy_protocol,
+    log, names, proxy_protocol,
     stream::Stream,
     tls::Tls,
 };
@@ -112,6 +112,8 @@ impl Drop for Carried {
 pub(crate) struct Pool {
     pub(crate) upstream: Arc<Upstream>,
     shelves: Vec<Shelf>,
+    /// What the access log says of each target.
+    told: Vec<Box<[u8]>>,
     /// Requests so far, for taking turns.
     turns: Cell<u64>,
     board: Arc<Board>,
@@ -137,8 +139,10 @@ impl Pool {
         let pulses = standing.pulses(&upstream, board.ms(Instant::now()));
         let [connections, pending, requests] =
             standing.permits(upstream.breaker).map(|permits| Purse::new(permits, board.workers()));
+        let told = upstream.targets.iter().map(|target| log::told(&upstream.name, &target.name)).collect();
         Pool {
             upstream,
+            told,
             shelves: pulses.into_iter().map(Shelf::new).collect(),
             turns: Cell::new(0),
             board: Arc::clone(board),
@@ -151,6 +155,11 @@ impl Pool {
             weighed: Cell::new(0),
             panic: Cell::new((false, 0)),
         }
+    }
+
+    /// What the access log says of a target.
+    pub(crate) fn told(&self, target: usize) -> &[u8] {
+        self.told.get(target).map_or(&[], |told| told)
     }
 
     /// This moment on the board's clock.

@@ -40,6 +40,19 @@ impl<'a> Line<'a> {
         Self { out }
     }
 
+    /// Members of a line that stand in many alike, written once.
+    pub fn prepare(write: impl FnOnce(&mut Line<'_>)) -> Box<[u8]> {
+        let mut out = Vec::new();
+        write(&mut Line { out: &mut out });
+        out.into()
+    }
+
+    /// Members that were prepared.
+    #[inline]
+    pub fn prepared(&mut self, members: &[u8]) {
+        self.out.extend_from_slice(members);
+    }
+
     /// A text that a peer may have chosen.
     #[inline]
     pub fn text(&mut self, key: Key, value: &[u8]) {
@@ -57,9 +70,10 @@ impl<'a> Line<'a> {
         self.out.push(b'"');
     }
 
-    /// A text that needs no escaping, because it is one of ours.
+    /// A text that needs no escaping, because it is one of ours, or was found to be a name before.
     #[inline]
     pub fn word(&mut self, key: Key, value: &str) {
+        debug_assert!(is_plain(value.as_bytes()), "{value:?} could leave its quotes");
         self.quote(key);
         self.out.extend_from_slice(value.as_bytes());
         self.out.push(b'"');
@@ -78,8 +92,8 @@ impl<'a> Line<'a> {
         self.key(key);
         let us = ns / 1000;
         whole(us / 1000, self.out);
-        self.out.push(b'.');
-        short(us % 1000, 3, self.out);
+        let [hundreds, tens, ones] = three(us % 1000);
+        self.out.extend_from_slice(&[b'.', hundreds, tens, ones]);
     }
 
     /// An address; one of IPv4 in its own form.
@@ -88,10 +102,10 @@ impl<'a> Line<'a> {
         self.quote(key);
         match address.to_canonical() {
             IpAddr::V4(address) => {
-                for (at, octet) in address.octets().into_iter().enumerate() {
-                    if at > 0 {
-                        self.out.push(b'.');
-                    }
+                let [first, rest @ ..] = address.octets();
+                short(first.into(), 1, self.out);
+                for octet in rest {
+                    self.out.push(b'.');
                     short(octet.into(), 1, self.out);
                 }
             }
@@ -230,9 +244,7 @@ fn whole(number: u64, out: &mut Vec<u8>) {
 /// The same for a number below a thousand, of which a line has a dozen: pieces of known length are copied without a call.
 #[inline]
 pub(super) fn short(number: u64, least: usize, out: &mut Vec<u8>) {
-    let number = u32::try_from(number).unwrap_or(0);
-    let [hundreds, tens, ones] =
-        [number / 100, number / 10 % 10, number % 10].map(|digit| digit_of(digit.into()));
+    let [hundreds, tens, ones] = three(number);
     if number > 99 || least > 2 {
         out.extend_from_slice(&[hundreds, tens, ones]);
     } else if number > 9 || least > 1 {
@@ -240,6 +252,30 @@ pub(super) fn short(number: u64, least: usize, out: &mut Vec<u8>) {
     } else {
         out.push(ones);
     }
+}
+
+/// The three digits of every number below a thousand.
+#[allow(clippy::indexing_slicing, reason = "the compiler runs it, and would stop")]
+static THREE: [[u8; 3]; 1000] = {
+    let mut all = [[b'0'; 3]; 1000];
+    let mut digits = [b'0'; 3];
+    let mut number = 1;
+    while number < all.len() {
+        let mut place = 2;
+        while digits[place] == b'9' {
+            digits[place] = b'0';
+            place -= 1;
+        }
+        digits[place] += 1;
+        all[number] = digits;
+        number += 1;
+    }
+    all
+};
+
+#[inline]
+fn three(number: u64) -> [u8; 3] {
+    usize::try_from(number).ok().and_then(|number| THREE.get(number)).copied().unwrap_or([b'0'; 3])
 }
 
 #[inline]
@@ -301,6 +337,7 @@ mod tests {
     fn every_kind_of_value_is_json() {
         let mut out = Vec::new();
         let mut line = Line::begin(&mut out, b"now");
+        line.prepared(&Line::prepare(|line| line.text(key!("again"), b"a\"b")));
         line.beginning(key!("path"), b"/reset/");
         line.number(key!("n"), u64::MAX);
         line.millis(key!("ms"), 1_002_003_999);
@@ -314,7 +351,7 @@ mod tests {
         line.end();
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "{\"time\":\"now\",\"path\":\"/reset/***\",\"n\":18446744073709551615,\"ms\":1002.003,\"v4\":\"192.0.2.10\",\"v6\":\"::1\",\"in\":{\"a\":\"b\",\"c\":\"d\"},\"z\":0}\n"
+            "{\"time\":\"now\",\"again\":\"a\\\"b\",\"path\":\"/reset/***\",\"n\":18446744073709551615,\"ms\":1002.003,\"v4\":\"192.0.2.10\",\"v6\":\"::1\",\"in\":{\"a\":\"b\",\"c\":\"d\"},\"z\":0}\n"
         );
     }
 }

@@ -17,6 +17,7 @@ mod alone;
 mod basics;
 mod bulk;
 mod faults;
+mod spool;
 mod steering;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -32,15 +33,16 @@ fn main() {
     if let Some(reason) = &refusal {
         println!("ignored: {reason}");
     }
-    let trials = [basics::cases(), bulk::cases(), faults::cases(), steering::cases(), alone::cases()]
-        .concat()
-        .into_iter()
-        .map(|(name, case)| {
-            let run = move || {
-                case();
-                Ok::<(), Failed>(())
-            };
-            Trial::test(name, run).with_ignored_flag(refusal.is_some())
-        });
+    let trials =
+        [basics::cases(), bulk::cases(), faults::cases(), steering::cases(), spool::cases(), alone::cases()]
+            .concat()
+            .into_iter()
+            .map(|(name, case)| {
+                let run = move || {
+                    case();
+                    Ok::<(), Failed>(())
+                };
+                Trial::test(name, run).with_ignored_flag(refusal.is_some())
+            });
     libtest_mimic::run(&arguments, trials.collect()).exit();
 }
