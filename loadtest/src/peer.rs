@@ -30,8 +30,8 @@ pub(crate) struct Start {
 /// The folder cannot be written, or the program is not there.
 pub(crate) fn prepare(name: PeerName, site: &Site) -> Result<Start> {
     match name {
-        PeerName::Weir => weir::prepare(site),
-        PeerName::Nginx => nginx::prepare(site),
+        PeerName::Weir | PeerName::WeirLogged => weir::prepare(site),
+        PeerName::Nginx | PeerName::NginxLogged => nginx::prepare(site),
         PeerName::Haproxy => haproxy::prepare(site),
         PeerName::Floor => relay::prepare(site),
     }

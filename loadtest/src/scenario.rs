@@ -147,19 +147,13 @@ impl Scenario {
 
     fn goals_have_peers(&self, reader: &mut Reader<'_>) {
         for goal in &self.goals {
-            let runs = self
-                .peers
-                .as_ref()
-                .is_some_and(|peers| peers.run.iter().any(|p| p.value == goal.against.value));
-            if !runs {
-                let message = format!(
-                    "`{}` does not run here, so nothing can be compared with it",
-                    goal.against.as_str()
-                );
-                reader.push(
-                    Diagnostic::new(Code::Conflict, goal.against.span, message)
-                        .hint("Add it to `peers.run`."),
-                );
+            let runs = |name| self.peers.iter().any(|peers| peers.run.iter().any(|peer| peer.value == name));
+            for name in [&goal.of, &goal.against].into_iter().filter(|name| !runs(name.value)) {
+                let message =
+                    format!("`{}` does not run here, so nothing can be compared with it", name.as_str());
+                let span = if name.span.is_written() { name.span } else { goal.span };
+                let found = Diagnostic::new(Code::Conflict, span, message);
+                reader.push(found.hint("Add it to `peers.run`."));
             }
         }
     }

@@ -97,36 +97,41 @@ pub(crate) fn rows(trial: &Trial) -> Vec<Row> {
 
 fn row(trial: &Trial, goal: &Goal) -> Option<Row> {
     let named = |name: &str| trial.subjects.iter().find(|subject| subject.name == name);
-    let (own, peer) = (named("weir")?, named(goal.against.as_str())?);
+    let (own, peer) = (named(goal.of.as_str())?, named(goal.against.as_str())?);
     let figure = goal.figure.value;
     let pairs = own.rounds.iter().zip(&peer.rounds);
     let ratios: Vec<f64> =
         pairs.filter_map(|(own, peer)| Some(own.figure(figure)? / peer.figure(figure)?)).collect();
     let ratio = median(&ratios);
-    let is_void = !own.is_clean() || !peer.is_clean() || !ratio.is_finite();
-    let mut note = trial.notes.join(" ");
-    if is_void {
-        note = format!(
-            "void: {} wrong answers of weir, {} of {}. {note}",
-            own.tally.errors(),
-            peer.tally.errors(),
-            peer.name
-        );
-    }
+    let (ours, theirs) =
+        (own.middle(|round| round.figure(figure))?, peer.middle(|round| round.figure(figure))?);
+    let void = why_void(own, peer).or_else(|| {
+        // Memory that was at rest before and is in use now hides what a connection costs.
+        let is_nothing = !(ours > 0.0 && theirs > 0.0 && ratio.is_finite());
+        is_nothing.then(|| format!("void: {ours:.0} against {theirs:.0} is no measurement."))
+    });
+    let note = void.iter().chain(&trial.notes).cloned().collect::<Vec<_>>().join(" ");
     Some(Row {
         id: goal.id.as_str().to_owned(),
         what: trial.scenario.what.value.clone(),
         unit: unit(figure),
-        ours: own.middle(|round| round.figure(figure))?,
-        peer: peer.middle(|round| round.figure(figure))?,
+        ours,
+        peer: theirs,
         peer_name: peer.name.clone(),
         ratio,
         spread: spread(&ratios),
         floor: named("floor").and_then(|floor| floor.middle(|round| round.figure(figure))),
         goal: goal.ratio.value,
-        met: (!is_void && !trial.is_partial).then_some(ratio <= goal.ratio.value),
-        note: note.trim().to_owned(),
+        met: (void.is_none() && !trial.is_partial).then_some(ratio <= goal.ratio.value),
+        note,
     })
+}
+
+/// Why figures of two servers cannot be compared: answers were wrong.
+fn why_void(own: &Subject, peer: &Subject) -> Option<String> {
+    let is_clean = own.is_clean() && peer.is_clean();
+    let wrong = |subject: &Subject| format!("{} wrong answers of {}", subject.tally.errors(), subject.name);
+    (!is_clean).then(|| format!("void: {}, {}.", wrong(own), wrong(peer)))
 }
 
 fn unit(figure: Figure) -> &'static str {

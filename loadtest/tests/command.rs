@@ -81,6 +81,13 @@ fn a_flood_leaves_only_into_namespaces_of_tests() {
 }
 
 #[test]
+fn a_comparison_says_what_changed_and_how_sure_that_is() {
+    let output = loadtest(&["compare", "tests/compare/before.json", "tests/compare/after.json"]);
+    assert!(output.status.success(), "{output:?}");
+    golden(&folder().join("tests/compare/said.txt"), &String::from_utf8(output.stdout).unwrap());
+}
+
+#[test]
 fn reports_of_different_scenarios_are_not_compared() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str| {

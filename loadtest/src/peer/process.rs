@@ -109,8 +109,8 @@ fn told(output: std::process::ChildStdout) -> Result<SocketAddr> {
 
 fn version(name: PeerName, start: &Start) -> String {
     let flag = match name {
-        PeerName::Weir => "--version",
-        PeerName::Nginx | PeerName::Haproxy => "-v",
+        PeerName::Weir | PeerName::WeirLogged => "--version",
+        PeerName::Nginx | PeerName::NginxLogged | PeerName::Haproxy => "-v",
         PeerName::Floor => return "a relay that parses nothing".to_owned(),
     };
     crate::measure::machine::version(&start.program.to_string_lossy(), flag).unwrap_or_default()

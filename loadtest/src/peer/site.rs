@@ -2,7 +2,7 @@
 
 use crate::client::tls::NAME;
 use crate::client::token::Signer;
-use crate::scenario::{Client, Key, Protocol, Scenario};
+use crate::scenario::{Client, Key, PeerName, Protocol, Scenario};
 use anyhow::{Context, Result, ensure};
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256};
 use rustls_pki_types::CertificateDer;
@@ -58,6 +58,8 @@ pub(crate) struct Site<'a> {
     pub(crate) is_h2: bool,
     pub(crate) guarded: bool,
     pub(crate) h2_upstream: bool,
+    /// Write an access log.
+    pub(crate) is_logged: bool,
     /// Connections that may be open at once.
     pub(crate) connections: u32,
     pub(crate) material: &'a Material,
@@ -73,7 +75,7 @@ pub(crate) struct Programs {
 
 impl<'a> Site<'a> {
     pub(crate) fn new(
-        scenario: &Scenario,
+        (name, scenario): (PeerName, &Scenario),
         folder: PathBuf,
         origin: SocketAddr,
         material: &'a Material,
@@ -90,6 +92,7 @@ impl<'a> Site<'a> {
             is_h2: client.protocol.value == Protocol::H2,
             guarded: peers.guarded.value,
             h2_upstream: peers.h2_upstream.value,
+            is_logged: name.is_logged(),
             connections: scenario.load.connections() + 1000,
             material,
             programs,

@@ -27,6 +27,11 @@ fn config(site: &Site<'_>) -> String {
     } else {
         String::new()
     };
+    let log = if site.is_logged {
+        format!("telemetry: {{ access_log: {} }}\n", folder.join("access.json").display())
+    } else {
+        String::new()
+    };
     let protocol = if site.h2_upstream { "h2" } else { "http/1.1" };
     let (policies, chain, targets, balance) = guard(site);
     format!(
@@ -35,7 +40,7 @@ version: 1
 shield: {{ mode: off }}
 limits: {{ workers: 1, connections: {connections}, connections_per_ip: {connections} }}
 admin: {{ socket: {socket}, ui: false }}
-listeners:
+{log}listeners:
   - bind: {listen}
     protocols: [ {protocols} ]{tls}
     limits: {{ requests_max: 1000000000, streams_max: 1000 }}

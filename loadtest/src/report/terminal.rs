@@ -14,7 +14,7 @@ pub(crate) fn progress(done: usize, total: usize, subject: &Subject) {
     }
     let rate = round.answers as f64 / round.seconds;
     let line = format!(
-        "\r\x1b[K[{done}/{total}] {:<8} {rate:>8.0} answers/s  p99 {}  {} errors",
+        "\r\x1b[K[{done}/{total}] {:<13} {rate:>8.0} answers/s  p99 {}  {} errors",
         subject.name,
         time(round.p99_us),
         round.errors
@@ -54,7 +54,7 @@ pub(crate) fn summary(trial: &Trial) -> String {
         return out + &verdicts(trial);
     }
     out += &format!(
-        "{:<9}{:>11}{:>10}{:>10}{:>10}{:>10}{:>11}{:>7}{:>9}{:>8}\n",
+        "{:<13}{:>11}{:>10}{:>10}{:>10}{:>10}{:>11}{:>7}{:>9}{:>8}\n",
         "", "answers/s", "p50", "p99", "p99.9", "max", "CPU µs/req", "CPU %", "mem MiB", "errors"
     );
     for subject in &trial.subjects {
@@ -64,7 +64,7 @@ pub(crate) fn summary(trial: &Trial) -> String {
         for subject in &trial.subjects {
             let bytes = subject.middle(|round| round.connection_bytes);
             out += &format!(
-                "{:<9}{:>11.0} bytes of memory for each idle connection\n",
+                "{:<13}{:>11.0} bytes of memory for each idle connection\n",
                 subject.name,
                 bytes.unwrap_or(f64::NAN)
             );
@@ -124,7 +124,7 @@ fn line(subject: &Subject) -> String {
     };
     let memory = subject.middle(|round| round.memory_bytes.map(|bytes| bytes as f64 / f64::from(1 << 20)));
     format!(
-        "{:<9}{:>11.0}{:>10}{:>10}{:>10}{:>10}{:>11}{:>7}{:>9}{:>8}\n",
+        "{:<13}{:>11.0}{:>10}{:>10}{:>10}{:>10}{:>11}{:>7}{:>9}{:>8}\n",
         subject.name,
         subject.throughput(),
         time(subject.tally.quantile_us(0.5)),

@@ -47,12 +47,12 @@ impl Checked for Client {
                 "HTTP/2 connections are always kept",
             ));
         }
-        if self.protocol.value == Protocol::WebSocket && self.tls.is_some() {
-            reader.push(Diagnostic::new(
-                Code::Conflict,
-                self.protocol.span,
-                "a WebSocket is loaded in the clear only",
-            ));
+        if self.protocol.value == Protocol::WebSocket
+            && let Some(tls) = self.tls.as_ref().filter(|tls| tls.handshake.value != Handshake::Once)
+        {
+            let message = "a WebSocket is kept, so hands are shaken once";
+            let found = Diagnostic::new(Code::Conflict, tls.handshake.span, message);
+            reader.push(found.hint("Leave `handshake` out."));
         }
     }
 }

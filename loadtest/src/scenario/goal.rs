@@ -5,10 +5,12 @@ use weir_schema::value::Name;
 use weir_schema::{At, section, words};
 
 section! {
-    /// weir's figure divided by that of a peer must not be above a ratio.
+    /// One peer's figure, most often weir's, divided by that of another must not be above a ratio.
     pub struct Goal "goal" {
         /// The goal's id.
         pub id: At<Name>,
+        /// Whose.
+        pub of: At<PeerName> = PeerName::Weir,
         /// Which figure.
         pub figure: At<Figure> = Figure::Cpu,
         /// The peer.

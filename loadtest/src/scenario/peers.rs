@@ -35,13 +35,24 @@ impl Checked for Peers {
     }
 }
 
+impl PeerName {
+    /// It writes an access log.
+    pub(crate) fn is_logged(self) -> bool {
+        matches!(self, Self::WeirLogged | Self::NginxLogged)
+    }
+}
+
 words! {
     /// A proxy.
     pub enum PeerName "a peer" {
         /// This project's.
         Weir = "weir",
+        /// The same with its access log written to a file.
+        WeirLogged = "weir-logged",
         /// nginx, from the distribution.
         Nginx = "nginx",
+        /// The same with its access log written to a file, by whole buffers.
+        NginxLogged = "nginx-logged",
         /// HAProxy, from the distribution.
         Haproxy = "haproxy",
         /// A relay that parses nothing, on the reactor that weir stands on: what the kernel alone costs.

@@ -1,6 +1,6 @@
 //! Everything that stands while a scenario runs: origin, peers, and how clients reach each.
 
-use super::Options;
+use super::{Options, Subject};
 use crate::client::endpoint::Endpoint;
 use crate::client::mix::Mix;
 use crate::client::tls::Trust;
@@ -100,7 +100,8 @@ impl Stage {
                 continue;
             }
             let folder = folder.join(name.as_str());
-            let site = Site::new(scenario, folder, origin.address, material, &options.programs)?;
+            let site =
+                Site::new((name.value, scenario), folder, origin.address, material, &options.programs)?;
             let peer = Peer::start(name.value, &site, core)?;
             let trust = match &scenario.client.tls {
                 Some(tls) => Some(Trust::new(material.certificate.clone(), tls, scenario.client.is_h2())?),
@@ -177,10 +178,11 @@ impl Seat {
         Job::new(scenario, (endpoint, mix), pace, &options.stop)
     }
 
-    /// A few connections first, so that what is made once is not counted to the connections that follow.
+    /// A few connections first, so that what is made once is not counted to the connections that follow. Before connections
+    /// that idle it is one at a time: memory that many busy ones leave behind would serve the idle ones unseen.
     fn rest(&mut self, scenario: &Scenario, options: &Options, engines: &[Engine]) -> Result<()> {
         let mut job = self.job(scenario, Pace::Closed, options);
-        job.connections = job.connections.min(64);
+        job.connections = job.connections.min(if Subject::is_idle(scenario) { 1 } else { 64 });
         job.warm_up = Duration::from_millis(20);
         job.length = Duration::from_millis(100);
         // On a busy machine the first hands may take longer to shake than one window.
@@ -195,7 +197,19 @@ impl Seat {
                 break;
             }
         }
-        self.memory_at_rest = self.tree().map_or(0, |tree| tree.memory_bytes());
+        self.memory_at_rest = self.tree().map_or(0, |tree| settled(&tree, Subject::is_idle(scenario)));
         Ok(())
     }
+}
+
+/// The memory of a server, once it has had the time to give back what it does not need.
+fn settled(tree: &Tree, waits: bool) -> u64 {
+    const LOOK: Duration = Duration::from_millis(250);
+    const LOOKS: u32 = 8;
+    let mut memory = tree.memory_bytes();
+    for _ in 0..if waits { LOOKS } else { 0 } {
+        std::thread::park_timeout(LOOK);
+        memory = memory.min(tree.memory_bytes());
+    }
+    memory
 }

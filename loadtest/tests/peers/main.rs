@@ -88,6 +88,8 @@ fn clients() -> Result<(), Failed> {
     check(one, "tls: {}", "method: POST, path: /bytes/100000, body: 256KiB")?;
     check(one, "tokens: 8, sources: 50", "path: /bytes/13")?;
     check(one, "protocol: websocket", "path: /echo")?;
+    let echoed = check(one, "protocol: websocket, tls: {}", "path: /echo")?;
+    assert!(number(&echoed, "answers") > 4, "messages follow one another: {echoed}");
     let anew = check(one, "keep_alive: false", "path: /bytes/13")?;
     assert!(number(&anew, "opened_connections") >= number(&anew, "answers"), "{anew}");
     for handshake in ["tls: { handshake: new, key: rsa }", "tls: { handshake: resumed }"] {
