@@ -25,7 +25,7 @@ enum Part {
     Xdp,
     /// The relay that parses nothing, on this reactor and on others.
     Reactor,
-    /// Compiling configurations, finding routes, and reloads under load.
+    /// Compiling configurations, finding routes; reloads and scrapes under load.
     Plan,
     /// weir, nginx and HAProxy side by side.
     Proxy,
@@ -134,6 +134,13 @@ fn day(unix_seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_that_has_fallen_ends_with_99() {
+        let code = |fallen: &[String]| format!("{:?}", judge(fallen));
+        assert_eq!(code(&[String::from("P1")]), format!("{:?}", ExitCode::from(99)));
+        assert_eq!(code(&[]), format!("{:?}", ExitCode::SUCCESS));
+    }
 
     #[test]
     fn days_are_dates() {

@@ -14,14 +14,15 @@ pub(crate) struct Appliance {
     child: Child,
     port: u16,
     reloads: usize,
+    /// Sections of the configuration beside those that every one has.
+    more: String,
 }
 
 impl Appliance {
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(more: &str) -> Self {
         let room = tempfile::tempdir().expect("a directory");
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let port = free.expect("a free port").port();
-        write(&room, port, 0);
+        let port = free_port();
+        write(&room, (port, more), 0);
         let child = Command::new(env!("CARGO_BIN_EXE_weir"))
             .args(["run", "--config"])
             .arg(room.path().join("weir.yaml"))
@@ -30,7 +31,7 @@ impl Appliance {
             .stdin(Stdio::null())
             .spawn()
             .expect("weir starts");
-        let appliance = Self { room, child, port, reloads: 0 };
+        let appliance = Self { room, child, port, reloads: 0, more: more.to_owned() };
         let deadline = Instant::now() + PATIENCE;
         while appliance.client().ask("GET", "/v1/status", None).is_err() {
             assert!(Instant::now() < deadline, "weir serves");
@@ -50,7 +51,7 @@ impl Appliance {
     /// Takes a configuration that differs from the one before.
     pub(crate) fn reload(&mut self) {
         self.reloads += 1;
-        write(&self.room, self.port, self.reloads);
+        write(&self.room, (self.port, &self.more), self.reloads);
         self.client().ask("POST", "/v1/reload", None).expect("the reload is taken");
     }
 
@@ -70,10 +71,16 @@ impl Drop for Appliance {
     }
 }
 
+/// A port that nobody uses at this moment.
+pub(crate) fn free_port() -> u16 {
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    free.expect("a free port").port()
+}
+
 /// A listener, a thousand routes, and one that changes each time.
-fn write(room: &tempfile::TempDir, port: u16, number: usize) {
+fn write(room: &tempfile::TempDir, (port, more): (u16, &str), number: usize) {
     let mut text = format!(
-        "version: 1\nshield: {{ mode: off }}\nadmin: {{ socket: \"{}/admin.sock\" }}\n\
+        "version: 1\n{more}shield: {{ mode: off }}\nadmin: {{ socket: \"{}/admin.sock\" }}\n\
          listeners: [ {{ name: edge, bind: \"127.0.0.1:{port}\", limits: {{ requests_max: 4000000 }} }} ]\nroutes:\n  \
          - {{ name: hello, match: /*, respond: {{ body: hello, headers: {{ X-Number: \"{number}\" }} }} }}\n",
         room.path().display()

@@ -16,7 +16,12 @@ impl Client {
 
     /// Whether a request was answered as it should be.
     pub(crate) fn ask(&mut self) -> std::io::Result<bool> {
-        self.0.get_mut().write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")?;
+        self.ask_for("/", b"hello")
+    }
+
+    /// The same for another path and another body.
+    pub(crate) fn ask_for(&mut self, path: &str, expect: &[u8]) -> std::io::Result<bool> {
+        self.0.get_mut().write_all(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes())?;
         let (mut length, mut is_ok, mut line) = (0, false, String::new());
         loop {
             line.clear();
@@ -34,6 +39,6 @@ impl Client {
         }
         let mut body = [0; 64];
         self.0.read_exact(&mut body[..usize::min(length, 64)])?;
-        Ok(is_ok && &body[..length] == b"hello")
+        Ok(is_ok && &body[..length] == expect)
     }
 }

@@ -14,11 +14,13 @@
 mod appliance;
 mod client;
 mod load;
+mod middle;
 #[path = "../../../plan/benches/plan/rows.rs"]
 mod rows;
 
 use appliance::Appliance;
 use load::{Load, Pace, wait_until};
+use middle::{median, spread};
 use rows::Row;
 use std::time::{Duration, Instant};
 
@@ -41,7 +43,7 @@ fn main() {
 
 /// One kind of load, with reloads and without in turns.
 fn measured(pace: Pace, rounds: usize) -> Vec<Row> {
-    let mut appliance = Appliance::start();
+    let mut appliance = Appliance::start("");
     let (mut quiet, mut busy) = (Vec::new(), Vec::new());
     let (mut asked, mut failed, mut memory) = (0, 0, Vec::new());
     for _ in 0..rounds {
@@ -97,17 +99,4 @@ fn measured(pace: Pace, rounds: usize) -> Vec<Row> {
             MEMORY_MAX,
         ),
     ]
-}
-
-fn median(figures: &[f64]) -> f64 {
-    let mut sorted = figures.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[sorted.len() / 2]
-}
-
-/// How far the middle half reaches, in parts of the median.
-fn spread(figures: &[f64]) -> f64 {
-    let mut sorted = figures.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    (sorted[sorted.len() * 3 / 4] - sorted[sorted.len() / 4]) / 2.0 / median(figures)
 }
