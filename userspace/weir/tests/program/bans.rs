@@ -71,7 +71,7 @@ fn killed() -> Result<(), Failed> {
     }
     // The last was banned a moment before.
     assert!(server.ask(&["shield", "ban", ABUSER, "--for", "10m"]).status.success());
-    let server = server.ended_by("KILL", weir(), || ());
+    let server = server.killed(weir(), || ());
     assert_eq!(curl(&["--interface", ABUSER, &url]).0, 0, "the ban did not survive");
     assert_eq!(curl(&[&url]).0, 200);
     let listed = String::from_utf8(server.ask(&["shield", "bans", "-o", "json"]).stdout)?;

@@ -75,6 +75,11 @@ impl Weir {
         Self::launch(weir(), room)
     }
 
+    /// Kills it without a word, and starts it anew in the same way.
+    pub(crate) fn killed(self, command: Command, meanwhile: impl FnOnce()) -> Self {
+        self.ended_by("KILL", command, meanwhile)
+    }
+
     /// Ends it by a signal, and starts it anew by another command with what it has left behind. `meanwhile` is called while it is
     /// dead.
     pub(crate) fn ended_by(mut self, signal: &str, command: Command, meanwhile: impl FnOnce()) -> Self {
