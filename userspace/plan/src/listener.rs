@@ -33,6 +33,8 @@ pub struct Listener {
     pub trusted_proxies: Vec<IpNet>,
     /// Which headers tell the upstream where the request came from.
     pub forwarded: Forwarded,
+    /// Upstreams see this program as the parent in the traces that requests say they belong to.
+    pub joins_traces: bool,
     /// A client that ends its side of the connection while it waits for an answer has given up on it.
     pub aborts_on_half_close: bool,
     /// Errors that weir answers itself say in `Proxy-Status` what went wrong (RFC 9209).

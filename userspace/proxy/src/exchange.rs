@@ -25,6 +25,7 @@ const PASSES_MAX: usize = 8;
 
 mod attempt;
 mod choose;
+mod course;
 mod join;
 mod judge;
 mod onward;

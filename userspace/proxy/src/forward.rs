@@ -113,6 +113,7 @@ mod tests {
             binds: Vec::new(),
             proxy_protocol: None,
             tls: None,
+            joins_traces: true,
             aborts_on_half_close: false,
             proxy_status: false,
             pages: weir_plan::page::Pages::default(),

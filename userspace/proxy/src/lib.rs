@@ -38,6 +38,7 @@ mod stream;
 mod target;
 mod team;
 mod tls;
+mod trace;
 mod tunnel;
 mod upstream;
 mod watch;

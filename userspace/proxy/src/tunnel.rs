@@ -7,7 +7,7 @@ use crate::{
     log::Tally,
     stream::Stream,
     target::{self, Tried, Wish},
-    upstream::{self, Permit, Pool},
+    upstream::{self, Offer, Permit, Pool},
     watch::Watch,
 };
 use farewell::Farewell;
@@ -156,7 +156,7 @@ pub(crate) async fn open(
         let target = target::pick(pool, draw, random, tried)?;
         let Some(carried) = pool.carry(target) else { return full(line) };
         tally.tried(pool, target);
-        match pool.open_stream(target, line).await {
+        match pool.open_stream(target, line, Offer::Any).await {
             Ok((stream, permit)) => {
                 tally.reached(false);
                 line.desk.block.add(Count::UpstreamOpened, 1);

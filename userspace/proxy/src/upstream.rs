@@ -1,20 +1,18 @@
 //! What one worker knows of an upstream: its idle connections, and whose turn it is.
 mod board;
 mod budget;
+mod dial;
 mod permits;
 mod pulse;
 
 use crate::{
-    fault::Fault,
     h1::{Inflow, Outflow},
     h2::trunk::Trunks,
     line::Line,
-    log, names, proxy_protocol,
+    log,
     stream::Stream,
-    tls::Tls,
 };
 use std::cell::{Cell, RefCell};
-use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,8 +20,7 @@ use std::time::Instant;
 use weir_message::Limits;
 use weir_plan::balance::Balance;
 use weir_plan::hash::Place;
-use weir_plan::tls::Renewable;
-use weir_plan::upstream::{Address, Passive, Target, Upstream};
+use weir_plan::upstream::{Passive, Upstream};
 use weir_reactor::now;
 
 pub use board::{Board, TargetView, Unheeded, UpstreamView};
@@ -31,6 +28,7 @@ pub use pulse::State;
 
 use board::Standing;
 use budget::Budget;
+pub(crate) use dial::Offer;
 pub(crate) use permits::{Permit, Purse};
 use pulse::Pulse;
 
@@ -73,6 +71,8 @@ pub(crate) struct Shelf {
     pub(crate) trunks: RefCell<Rc<Trunks>>,
     /// It chose HTTP/1 in the last handshake that asked.
     pub(crate) chose_h1: Cell<bool>,
+    /// It speaks HTTP/2, and carries no WebSocket by that (RFC 8441, section 3).
+    pub(crate) lacks_sockets: Cell<bool>,
     /// Requests that it carries now, for this worker.
     load: Cell<u32>,
     errors_in_row: Cell<u32>,
@@ -86,6 +86,7 @@ impl Shelf {
             idle: RefCell::default(),
             trunks: RefCell::default(),
             chose_h1: Cell::new(false),
+            lacks_sockets: Cell::new(false),
             load: Cell::new(0),
             errors_in_row: Cell::new(0),
             bad_answers_in_row: Cell::new(0),
@@ -347,48 +348,5 @@ impl Pool {
     /// What is kept about the target.
     pub(crate) fn shelf(&self, target: usize) -> Option<&Shelf> {
         self.shelves.get(target)
-    }
-
-    /// Connects to the target, with everything that belongs before the first byte of a protocol.
-    pub(crate) async fn open_stream(&self, target: usize, line: &Line) -> Result<(Stream, Permit), Fault> {
-        let place = self.upstream.targets.get(target).ok_or(Fault::NoTarget)?;
-        let _pending = self.pending.take().ok_or(Fault::UpstreamFull)?;
-        let permit = self.connections.take().or_else(|| {
-            self.close_one_idle();
-            self.connections.take()
-        });
-        let permit = permit.ok_or(Fault::UpstreamFull)?;
-        let connecting = self.connect(target, place, line);
-        let connected = line.watch.limit(self.upstream.timeouts.connect, connecting).await;
-        let stream = connected.map_err(|_| Fault::ConnectSlow)?.map_err(Fault::Connect)?;
-        Ok((stream, permit))
-    }
-
-    /// A connection that is kept to one target must not keep another from being reached.
-    fn close_one_idle(&self) {
-        let idle_longest = |shelf: &&Shelf| shelf.idle.borrow().first().map(|link| link.idle_since);
-        let kept = self.shelves.iter().filter(|shelf| idle_longest(shelf).is_some());
-        if let Some(shelf) = kept.min_by_key(idle_longest) {
-            drop(shelf.idle.borrow_mut().remove(0));
-        }
-    }
-
-    async fn connect(&self, index: usize, target: &Target, line: &Line) -> io::Result<Stream> {
-        let stream = match &target.address {
-            Address::Ip(address) => weir_reactor::Stream::connect(*address).await?,
-            Address::Unix(path) => weir_reactor::Stream::connect_unix(path).await?,
-            Address::Name(name, port) => names::connect(name, *port, line).await?,
-        };
-        if let Some(version) = self.upstream.proxy_protocol {
-            let mut header = Vec::new();
-            proxy_protocol::write(version, line.peer, line.local, &mut header);
-            stream.send(header).await.0?;
-        }
-        let Some(tls) = self.upstream.tls.as_ref().map(Renewable::load) else {
-            return Ok(Stream::Plain(stream));
-        };
-        let name = tls.names.get(index).ok_or(io::ErrorKind::InvalidInput)?.clone();
-        let tls = Tls::connect(stream, Arc::clone(&tls.config), name).await?;
-        Ok(Stream::Tls(Box::new(tls)))
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     h2::trunk::{Call, Opening, Room},
     line::Line,
     stream::Stream,
-    upstream::{Link, Pool},
+    upstream::{Link, Offer, Pool},
 };
 use std::rc::Rc;
 use weir_meter::Count;
@@ -41,9 +41,26 @@ impl Pool {
         }
     }
 
-    /// Another way to the target, and whether its connection was there already.
-    pub(crate) async fn reach(&self, target: usize, line: &Line) -> Result<(Way, bool), Fault> {
+    /// The target's HTTP/2 was found to know of no WebSocket. True if one can be had by HTTP/1, and was not asked for so yet.
+    pub(crate) fn lacks_sockets(&self, target: usize) -> bool {
+        let may_choose = self.upstream.protocol == UpProtocol::Auto;
+        self.shelf(target).is_some_and(|shelf| may_choose && !shelf.lacks_sockets.replace(true))
+    }
+
+    /// Another way to the target, and whether its connection was there already. A WebSocket goes by HTTP/1 where HTTP/2
+    /// carries none.
+    pub(crate) async fn reach(
+        &self,
+        target: usize,
+        line: &Line,
+        websocket: bool,
+    ) -> Result<(Way, bool), Fault> {
         let shelf = self.shelf(target).ok_or(Fault::NoTarget)?;
+        if websocket && shelf.lacks_sockets.get() {
+            let (stream, permit) = nest(self.open_stream(target, line, Offer::Http1)).await?;
+            line.desk.block.add(Count::UpstreamOpened, 1);
+            return Ok((Way::Link(Link::new(stream, permit)), false));
+        }
         if self.shares(target) {
             // A connection that names a client is not shared by others.
             let trunks = match self.upstream.proxy_protocol {
@@ -66,7 +83,7 @@ impl Pool {
 
     /// Opens a connection, and speaks on it what its handshake agreed on.
     async fn open(&self, target: usize, line: &Line, opening: Option<Opening>) -> Result<(Way, bool), Fault> {
-        let (stream, permit) = self.open_stream(target, line).await?;
+        let (stream, permit) = self.open_stream(target, line, Offer::Any).await?;
         line.desk.block.add(Count::UpstreamOpened, 1);
         let speaks_h2 = match self.upstream.protocol {
             UpProtocol::Http1 => false,

@@ -30,6 +30,8 @@ section! {
         pub trusted_proxies: Vec<At<Cidr>>,
         /// Which headers tell the upstream where the request came from.
         pub forwarded: At<Forwarded> = Forwarded::XForwarded,
+        /// What becomes of the trace that a request says it belongs to (W3C Trace Context).
+        pub trace_context: At<TraceContext> = TraceContext::Join,
         /// What becomes of a request whose client ends its side of an HTTP/1 connection while it waits.
         pub half_close: At<HalfClose> = HalfClose::Serve,
         /// Speak TLS.
@@ -100,6 +102,17 @@ words! {
         Both = "both",
         /// None.
         Off = "off",
+    }
+}
+
+words! {
+    /// What becomes of the trace that a request says it belongs to.
+    pub enum TraceContext "a way to treat the trace of a request" {
+        /// The upstream gets a `traceparent` with the same trace and weir as the parent. One that is malformed begins a new
+        /// trace, without `tracestate`. Whether it is sampled is believed of `trusted_proxies` only.
+        Join = "join",
+        /// What the client says goes to the upstream as it is.
+        Pass = "pass",
     }
 }
 

@@ -34,6 +34,8 @@ section! {
         pub certificate: Option<At<Material>>,
         /// The key of `certificate`.
         pub key: Option<At<Material>>,
+        /// What the authority says of `certificate`: an answer of OCSP in DER, shown to clients with it.
+        pub ocsp: Option<At<FilePath>>,
         /// Certificates chosen by server name.
         pub certificates: Vec<At<Certificate>>,
         /// Ask clients for a certificate.
@@ -87,6 +89,8 @@ section! {
         pub certificate: At<Material>,
         /// Its key.
         pub key: At<Material>,
+        /// What its authority says of it: an answer of OCSP in DER, shown to clients with it.
+        pub ocsp: Option<At<FilePath>>,
         /// Server names it is presented for; left out, those it holds.
         pub hosts: Vec<At<HostPattern>>,
     }

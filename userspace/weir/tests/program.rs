@@ -40,6 +40,8 @@ mod refusals;
 mod reload;
 #[path = "program/service.rs"]
 mod service;
+#[path = "program/sessions.rs"]
+mod sessions;
 #[path = "program/shielded.rs"]
 mod shielded;
 #[path = "program/sslyze.rs"]
@@ -86,6 +88,7 @@ fn main() {
         unit::trials(),
         verbs::trials(),
         succession::trials(),
+        sessions::trials(),
         shielded::trials(),
         validate::trials(),
         upstreams::trials(),

@@ -45,6 +45,7 @@ fn one(id: ListenerId, written: &At<written::Listener>, build: &mut Build<'_>) -
         }),
         trusted_proxies: networks(&written.trusted_proxies),
         forwarded: forwarded(written.forwarded.value),
+        joins_traces: written.trace_context.value == written::TraceContext::Join,
         aborts_on_half_close: written.half_close.value == written::HalfClose::Abort,
         proxy_status: written.proxy_status.value,
         pages: pages(&written.error_pages, build),

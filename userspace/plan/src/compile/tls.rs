@@ -3,6 +3,7 @@
 mod certificate;
 mod open;
 mod renew;
+mod staple;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,6 +104,7 @@ pub(super) fn down(
     let own = own.map(|(certificate, key)| written::Certificate {
         certificate: certificate.clone(),
         key: key.clone(),
+        ocsp: written.ocsp.clone(),
         hosts: Vec::new(),
     });
     let pairs = own.iter().chain(written.certificates.iter().map(|certificate| &certificate.value));

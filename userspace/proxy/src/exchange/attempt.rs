@@ -1,22 +1,24 @@
 //! One upstream asked: a target is chosen, a connection taken, the request sent and the answer passed on.
 use super::{
-    Exchange, join,
+    Exchange,
+    course::Course,
+    join,
     onward::{Change, Onward},
     pump,
     replay::Replay,
     upgrade,
 };
 use crate::{
+    client::{canonical, is_trusted},
     fault::{Broken, Fault},
     forward, grpc,
     h2::trunk::Call,
     half::{Answering, Asking, Sink, Source},
-    target, tunnel,
+    target, trace, tunnel,
     upstream::{Link, Pool},
     way::Way,
 };
 use std::rc::Rc;
-use std::time::Duration;
 use weir_message::{Framing, h1::write_request};
 use weir_meter::Count;
 use weir_plan::{
@@ -39,29 +41,6 @@ struct Terms<'a> {
     again: bool,
 }
 
-/// How far the attempts for one request have come.
-struct Course<'p> {
-    draw: u64,
-    random: u64,
-    sticky: Option<target::Sticky<'p>>,
-    retry: &'p Retry,
-    tried: target::Tried,
-    retries: u32,
-    fresh_only: bool,
-    /// A target has refused the request unprocessed.
-    refused: bool,
-    last: Fault,
-}
-
-impl Course<'_> {
-    /// The wait before the next attempt: it doubles, with full jitter, so that clients do not come back in step.
-    fn wait(&self) -> Duration {
-        let doubled = self.retry.backoff.saturating_mul(1 << self.retries.saturating_sub(1).min(16));
-        let part = u32::try_from(self.random.rotate_left(self.retries * 16) & 0xffff).unwrap_or(0);
-        doubled.min(self.retry.backoff_max).mul_f64(f64::from(part) / 65_536.0)
-    }
-}
-
 impl<S: Source, K: Sink> Exchange<'_, S, K> {
     /// Sends the request to an upstream and its answer to the client.
     pub(super) async fn ask(&mut self, route: &Route, upstream: &Upstream) -> Result<(), Fault> {
@@ -70,6 +49,10 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         forward::rewrite(self.request, self.listener, self.line.peer, self.line.local);
         if let Some(bearer) = &self.line.bearer {
             forward::present(&mut self.request.head, bearer);
+        }
+        if self.listener.joins_traces {
+            let trusted = is_trusted(canonical(self.line.peer.ip()), &self.listener.trusted_proxies);
+            trace::join(&mut self.request.head, &mut self.line.desk.ids.borrow_mut(), trusted);
         }
         self.rewrite(route)?;
         let wants_upgrade = route.upgrade && upgrade::prepare(self.request);
@@ -115,7 +98,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
             let kept = if course.fresh_only { None } else { pool.kept(target, self.line) };
             let reached = match kept {
                 Some(way) => Ok((way, true)),
-                None => pool.reach(target, self.line).await,
+                None => pool.reach(target, self.line, terms.wants_upgrade).await,
             };
             let (fault, reused) = match reached {
                 Ok((way, reused)) => {
@@ -139,6 +122,9 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
                 course.refused = true;
                 self.line.desk.block.add(Count::UpstreamRefused, 1);
                 self.line.desk.block.add(Count::Retried, 1);
+                continue;
+            }
+            if matches!(fault, Fault::NoTunnel) && pool.lacks_sockets(target) {
                 continue;
             }
             self.blame(pool, target, &fault);

@@ -53,6 +53,19 @@ impl Peer {
         self.stream.write_all(bytes).is_ok()
     }
 
+    /// Whether the worker's socket has nothing more of what was sent, or is gone, as the kernel has it (proc_pid_net(5)).
+    pub fn is_taken(&self) -> bool {
+        let (Ok(own), Ok(other)) = (self.stream.local_addr(), self.stream.peer_addr()) else { return true };
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let waits = |from: SocketAddr, to: SocketAddr, queue: usize| {
+            let ends = format!(" 0100007F:{:04X} 0100007F:{:04X} ", from.port(), to.port());
+            let line = table.lines().find(|line| line.contains(&ends));
+            let queues = line.and_then(|line| line.split_whitespace().nth(4));
+            queues.and_then(|both| both.split(':').nth(queue)).is_some_and(|bytes| bytes != "00000000")
+        };
+        !waits(own, other, 0) && !waits(other, own, 1)
+    }
+
     /// Whether the worker has said that it ends the connection, or has ended it.
     pub fn is_ended(&mut self) -> bool {
         self.stream.set_nonblocking(true).unwrap();

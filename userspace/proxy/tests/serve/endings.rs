@@ -2,6 +2,7 @@
 use crate::Test;
 use crate::client::Client;
 use crate::origin::{Act, Origin, ok};
+use crate::origin2::{Manner, Origin2};
 use crate::plans::Draft;
 use crate::rig::Rig;
 use bytes::Bytes;
@@ -14,10 +15,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use weir_plan::Plan;
 use weir_plan::listener::{Protocols, Service};
+use weir_plan::upstream::UpProtocol;
 
 pub const TESTS: &[Test] = &[
     ("b55_a_websocket_is_told_that_we_go_away", websocket),
     ("b55_a_websocket_over_h2_is_told_that_we_go_away", websocket_over_h2),
+    ("b55_a_websocket_to_an_h2_upstream_is_told_that_we_go_away", websocket_to_h2),
     ("f22_nothing_that_is_on_its_way_fails", all_at_once),
 ];
 
@@ -114,6 +117,32 @@ fn websocket_over_h2() {
         assert_eq!(got, GOING_AWAY, "and then the stream ends");
         upload.send_data(Bytes::new(), true).unwrap();
     });
+}
+
+/// The target is reached by a stream of HTTP/2; what the client is told does not depend on that.
+fn websocket_to_h2() {
+    let origin = Origin2::new(Manner { connect_protocol: true, ..Manner::default() });
+    let mut draft = Draft::default();
+    draft.replace_upstream(origin.address, |upstream| {
+        upstream.protocol = UpProtocol::H2;
+        upstream.timeouts.idle = Duration::from_secs(30);
+    });
+    let rig = Rig::new(draft.finish());
+    let mut client = Client::new(rig.address);
+    client.send(UPGRADE.replace("GET / ", "GET /frames "));
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.extend(client.bytes(1));
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
+    client.send(&FRAME[..4]);
+    assert_eq!(client.bytes(4), FRAME[..4]);
+    assert!(rig.helm.drain());
+    client.send(&FRAME[4..]);
+    assert_eq!(client.bytes(FRAME.len() - 4), FRAME[4..], "a frame that has begun comes first");
+    assert_eq!(client.bytes(4), GOING_AWAY);
+    client.finish_sending();
+    assert_eq!(client.rest(), (String::new(), true), "nothing follows, and the end is in good order");
 }
 
 const H1: usize = 1000;

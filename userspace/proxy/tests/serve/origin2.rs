@@ -134,7 +134,7 @@ async fn answer(
                 None => out.send_data(Bytes::new(), true).ok()?,
             }
         }
-        "/chat" if *request.method() == http::Method::CONNECT => chat(request, respond).await?,
+        "/chat" | "/frames" if *request.method() == http::Method::CONNECT => chat(request, respond).await?,
         "/mirror" => mirror(&request, respond)?,
         "/empty" => drop(respond.send_response(ok(), true)),
         "/big" => {
@@ -182,13 +182,15 @@ async fn answer(
     Some(())
 }
 
-/// Says what it was asked for and whether it has got a key, and then everything back.
+/// Says everything back; at `/chat` first what it was asked for and whether it has got a key.
 async fn chat(request: http::Request<RecvStream>, mut respond: SendResponse<Bytes>) -> Option<()> {
     let protocol = request.extensions().get::<h2::ext::Protocol>().map(|one| one.as_str().to_owned());
     let key = request.headers().contains_key("sec-websocket-key");
-    let mut body = request.into_body();
     let mut out = respond.send_response(http::Response::new(()), false).ok()?;
-    out.send_data(Bytes::from(format!("{protocol:?} {key} ")), false).ok()?;
+    if request.uri().path() == "/chat" {
+        out.send_data(Bytes::from(format!("{protocol:?} {key} ")), false).ok()?;
+    }
+    let mut body = request.into_body();
     while let Some(data) = body.data().await {
         let data = data.ok()?;
         body.flow_control().release_capacity(data.len()).ok()?;
@@ -207,6 +209,11 @@ fn mirror(request: &http::Request<RecvStream>, mut respond: SendResponse<Bytes>)
 
 /// The same origin behind TLS, which agrees to what the configuration offers.
 pub fn tls(config: Arc<ServerConfig>, plain: SocketAddr) -> SocketAddr {
+    tls_to(config, [plain, plain])
+}
+
+/// Two origins behind one address and TLS: the first for those who agree to HTTP/2, the second for others.
+pub fn tls_to(config: Arc<ServerConfig>, plain: [SocketAddr; 2]) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -219,15 +226,17 @@ pub fn tls(config: Arc<ServerConfig>, plain: SocketAddr) -> SocketAddr {
 }
 
 /// Decrypts towards the plain origin.
-fn relay(mut outer: std::net::TcpStream, config: Arc<ServerConfig>, plain: SocketAddr) {
+fn relay(mut outer: std::net::TcpStream, config: Arc<ServerConfig>, plain: [SocketAddr; 2]) {
     use std::io::{Read, Write};
-    let mut inner = std::net::TcpStream::connect(plain).unwrap();
     let mut session = rustls::ServerConnection::new(config).unwrap();
     while session.is_handshaking() {
         if session.complete_io(&mut outer).is_err() {
             return;
         }
     }
+    let [http2, other] = plain;
+    let to = if session.alpn_protocol() == Some(b"h2") { http2 } else { other };
+    let mut inner = std::net::TcpStream::connect(to).unwrap();
     outer.set_nonblocking(true).unwrap();
     inner.set_nonblocking(true).unwrap();
     let mut chunk = [0; 16 * 1024];

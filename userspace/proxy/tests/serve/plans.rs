@@ -41,6 +41,7 @@ impl Default for Draft {
             tls: None,
             trusted_proxies: Vec::new(),
             forwarded: Forwarded { x_forwarded: false, rfc7239: false },
+            joins_traces: true,
             aborts_on_half_close: false,
             proxy_status: false,
             pages: Pages::default(),

@@ -26,6 +26,7 @@ pub const TESTS: &[Test] = &[
     ("b22_forwarding_fields_reach_the_origin", forwarded),
     ("rewrites_reach_the_origin", rewritten),
     ("b55_draining_ends_connections_after_their_exchange", draining),
+    ("b27_a_trace_goes_on_at_the_origin", trace),
 ];
 
 fn get(path: &str) -> String {
@@ -271,4 +272,27 @@ fn draining() {
     rig.drain();
     assert_eq!(idle.rest(), (String::new(), true), "an idle connection is closed in good order");
     assert!(std::net::TcpStream::connect(rig.address).is_err(), "nobody listens any more");
+}
+
+fn trace() {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    const OLD: &str = "00f067aa0ba902b7";
+    let origin = Origin::fixed();
+    let rigs = [true, false].map(|joins| {
+        let mut draft = Draft::to(origin.address);
+        draft.listener.joins_traces = joins;
+        Rig::new(draft.finish())
+    });
+    for (rig, joins) in rigs.iter().zip([true, false]) {
+        let said = format!("traceparent: 00-{TRACE}-{OLD}-01\r\ntracestate: a=1\r\n");
+        send(rig.address, format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{said}\r\n"));
+        let seen = origin.seen().pop().unwrap();
+        assert!(
+            seen.contains(&format!("traceparent: 00-{TRACE}-")) && seen.contains("tracestate: a=1\r\n"),
+            "{seen}"
+        );
+        assert_eq!(!seen.contains(OLD), joins, "{seen}");
+        send(rig.address, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        assert!(!origin.seen().pop().unwrap().contains("traceparent"));
+    }
 }

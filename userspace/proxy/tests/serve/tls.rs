@@ -15,7 +15,7 @@ use std::time::Duration;
 use weir_meter::{Count, Unshaken};
 use weir_plan::host::HostMap;
 use weir_plan::listener::{ProxyProtocol, Service, Tunnel};
-use weir_plan::tls::{Certificates, DownTls, Renewable};
+use weir_plan::tls::{Certificates, DownTls, Renewable, UpTls};
 use weir_plan::upstream::ProxyVersion;
 use weir_schema::value::{HostPattern, Leaf};
 
@@ -26,6 +26,7 @@ pub const TESTS: &[Test] = &[
     ("a_handshake_that_stops_is_given_up", stalled),
     ("tunnels_carry_bytes_and_half_closes", tunnel),
     ("tunnels_carry_bulk_both_ways_at_once", tunnel_in_bulk),
+    ("tunnels_carry_half_closes_over_tls", tunnel_over_tls),
     ("tunnels_choose_by_server_name", by_name),
     ("b75_a_host_of_another_certificate_is_421", misdirected),
     ("b29_the_proxy_protocol_names_the_client", proxy_protocol),
@@ -216,6 +217,49 @@ fn tunnel() {
     assert_eq!(client.bytes(4), b"more");
     client.finish_sending();
     assert_eq!(client.rest(), (String::new(), true));
+}
+
+/// Both ends of TLS: one worker speaks it with the client and with another worker, which decrypts for an origin that answers
+/// only what it has heard to the end.
+fn tunnel_over_tls() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = listener.local_addr().unwrap();
+    let thread = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut heard = Vec::new();
+        stream.read_to_end(&mut heard).unwrap();
+        stream.write_all(&heard).unwrap();
+    });
+    let (config, roots) = certificate("a.example");
+    let tunnel = |to: SocketAddr, roots: Option<&RootCertStore>| {
+        let mut draft = Draft::default();
+        let mut upstream = draft.upstream_alone(&[to]);
+        let own = Arc::get_mut(&mut upstream).unwrap();
+        own.tls = roots.map(|roots| {
+            let client = ClientConfig::builder().with_root_certificates(roots.clone()).with_no_client_auth();
+            let names = vec!["a.example".try_into().unwrap()];
+            Renewable::new(Arc::new(UpTls { config: Arc::new(client), names, digest: 0 }))
+        });
+        draft.upstreams.push(Arc::clone(&upstream));
+        let idle_timeout = Duration::from_secs(5);
+        let (by_name, upstream) = (HostMap::default(), Some(upstream));
+        draft.listener.service = Service::Tunnel(Tunnel { by_name, upstream, idle_timeout });
+        draft.tls(Arc::clone(&config));
+        Rig::new(draft.finish())
+    };
+    let inner = tunnel(origin, None);
+    let outer = tunnel(inner.address, Some(&roots));
+    let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let mut session = connect(outer.address, "a.example", client);
+    let said: Vec<u8> = (0..200_000_usize).map(|at| (at / 7) as u8).collect();
+    session.write_all(&said).unwrap();
+    // Only TLS is ended in this direction: the transport below it stays open.
+    session.conn.send_close_notify();
+    session.flush().unwrap();
+    let mut heard = Vec::new();
+    session.read_to_end(&mut heard).unwrap();
+    assert!(heard == said, "{} of {} bytes came back, and the end in good order", heard.len(), said.len());
+    thread.join().unwrap();
 }
 
 fn by_name() {

@@ -1,9 +1,11 @@
 //! HTTP/2 with targets: streams of clients on shared connections, and what becomes of them when those end.
 use crate::Test;
 use crate::client::{Client, send};
-use crate::origin2::{Manner, Origin2, tls};
+use crate::origin::{Act, Origin};
+use crate::origin2::{Manner, Origin2, tls, tls_to};
 use crate::plans::Draft;
 use crate::rig::Rig;
+use rustls::{ClientConfig, RootCertStore};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,6 +31,7 @@ pub const TESTS: &[Test] = &[
     ("f5_h2_upstream_that_is_frozen_gets_no_second_request_on_the_same_connection", frozen),
     ("b33_websocket_to_an_h2_upstream", websocket),
     ("b33_an_h2_upstream_without_websockets_is_502", no_websocket),
+    ("b33_a_websocket_goes_another_way_if_h2_has_none", by_http_1),
     ("h2_upstream_is_chosen_by_alpn", alpn),
 ];
 
@@ -299,34 +302,57 @@ fn no_websocket() {
     assert!(origin.seen(|seen| seen.requests.is_empty()));
 }
 
+/// An upstream that is reached by TLS, with whatever it agrees to.
+fn agreed(roots: &RootCertStore) -> impl Fn(&mut Upstream) {
+    move |upstream| {
+        let client = ClientConfig::builder().with_root_certificates(roots.clone());
+        let mut client = client.with_no_client_auth();
+        client.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let names = vec!["a.example".try_into().unwrap()];
+        upstream.tls = Some(Renewable::new(Arc::new(UpTls { config: Arc::new(client), names, digest: 0 })));
+        upstream.protocol = UpProtocol::Auto;
+        upstream.timeouts.connect = Duration::from_secs(2);
+    }
+}
+
+/// One that chooses HTTP/2 and carries no WebSocket by it is asked by HTTP/1 for those, and by HTTP/2 for all else.
+fn by_http_1() {
+    const SWITCHING: &str =
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let origin = Origin2::new(Manner::default());
+    let plain = Origin::new(|_, _| Act::Echo(SWITCHING.into()));
+    let (config, roots) = crate::tls::certificate("a.example");
+    let mut config = Arc::unwrap_or_clone(config);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let rig = to(tls_to(Arc::new(config), [origin.address, plain.address]), agreed(&roots));
+    for count in 1..=2 {
+        let mut client = Client::new(rig.address);
+        client.send(UPGRADE);
+        assert_eq!(String::from_utf8(client.bytes(SWITCHING.len())).unwrap(), SWITCHING);
+        client.send("any bytes");
+        assert_eq!(client.bytes(9), b"any bytes");
+        assert!(fetch(&rig, "/").contains("hello"));
+        assert_eq!((origin.seen(|seen| seen.requests.len()), plain.connections()), (count, count));
+    }
+    assert_eq!(origin.seen(|seen| seen.connections), 1, "that was found out once");
+    assert!(plain.seen().iter().all(|head| head.starts_with("GET /chat HTTP/1.1\r\n")));
+}
+
 fn alpn() {
     let origin = Origin2::new(Manner::default());
     let (config, roots) = crate::tls::certificate("a.example");
     let mut config = Arc::unwrap_or_clone(config);
     config.alpn_protocols = vec![b"h2".to_vec()];
     let outer = tls(Arc::new(config.clone()), origin.address);
-    let trust = |protocol| {
-        let roots = roots.clone();
-        move |upstream: &mut Upstream| {
-            let mut client =
-                rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-            client.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-            let names = vec!["a.example".try_into().unwrap()];
-            upstream.tls =
-                Some(Renewable::new(Arc::new(UpTls { config: Arc::new(client), names, digest: 0 })));
-            upstream.protocol = protocol;
-            upstream.timeouts.connect = Duration::from_secs(2);
-        }
-    };
-    let rig = to(outer, trust(UpProtocol::Auto));
+    let rig = to(outer, agreed(&roots));
     assert!(fetch(&rig, "/").contains("hello"));
     assert!(fetch(&rig, "/").contains("hello"));
     assert_eq!(origin.seen(|seen| (seen.connections, seen.requests.len())), (1, 2));
     // Another target chooses HTTP/1.
-    let plain = crate::origin::Origin::fixed();
+    let plain = Origin::fixed();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let outer = tls(Arc::new(config), plain.address);
-    let rig = to(outer, trust(UpProtocol::Auto));
+    let rig = to(outer, agreed(&roots));
     assert!(fetch(&rig, "/").ends_with("hello"));
     assert!(fetch(&rig, "/").ends_with("hello"));
     assert_eq!(plain.connections(), 1);

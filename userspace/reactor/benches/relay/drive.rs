@@ -14,6 +14,16 @@ pub(crate) fn pin(cpu: usize) {
     }
 }
 
+/// Where this process may run.
+pub(crate) fn unpinned() -> nix::sched::CpuSet {
+    nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).unwrap()
+}
+
+/// Lets this process run there again.
+pub(crate) fn restore(before: &nix::sched::CpuSet) {
+    nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), before).unwrap();
+}
+
 /// A child process with its connections.
 pub(crate) struct Contestant {
     name: String,

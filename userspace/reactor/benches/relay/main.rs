@@ -4,6 +4,8 @@
 //! it keeps all connections open and drives one contestant after the other for a short window, many rounds over, so
 //! that noise of the machine falls on all alike. The measure is the child's `schedstat`, all threads.
 //!
+//! Then few heavy connections on two workers, by `imbalance`; `--imbalance` measures that alone.
+//!
 //! `relay [--quick] [--rounds N] [--window MS] [--connections N] [--bytes N] [--names A,B]`. Without `--bytes` small
 //! messages and bulk are measured, and the rows of this reactor go to `target/bench/reactor.json`. Further names are
 //! `weir-copy` (without pipes), `weir-zc` (zero-copy sends from 8 KiB on) and `splice` (epoll and `splice(2)`).
@@ -23,6 +25,7 @@
 
 mod bare;
 mod drive;
+mod imbalance;
 mod others;
 mod ours;
 mod splice;
@@ -62,6 +65,11 @@ fn main() {
         serve(&arguments[1], mode);
     }
     let options = options(&arguments);
+    let rounds = options.rounds.div_ceil(6) | 1;
+    let imbalance = options.bytes.is_none().then(|| imbalance::run(rounds, options.window * 25));
+    if arguments.iter().any(|argument| argument == "--imbalance") {
+        return;
+    }
     drive::pin(1);
     if let Some(bytes) = options.bytes {
         for relay in [false, true] {
@@ -77,6 +85,7 @@ fn main() {
             run(&options, relay, bytes).iter().filter(|r| r.name == "weir").map(|r| r.json(id, goal)),
         );
     }
+    rows.extend(imbalance);
     table::write(&rows);
 }
 
@@ -97,6 +106,9 @@ fn options(arguments: &[String]) -> Options {
 }
 
 fn serve(name: &str, mode: Mode) -> ! {
+    if imbalance::WAYS.contains(&name) {
+        imbalance::serve(name);
+    }
     drive::pin(0);
     match name {
         "bare" => bare::serve(mode),

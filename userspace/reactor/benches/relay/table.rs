@@ -34,7 +34,7 @@ pub(crate) fn rows(work: &str, names: &[String], samples: &[Vec<f64>]) -> Vec<Ro
     names.iter().zip(samples).map(row).collect()
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

@@ -291,7 +291,9 @@ fn honest(port: u16) -> Duration {
 fn everything() -> Result<(), Failed> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
-    let idle = if std::env::var_os("WEIR_FULL").is_some() { 10_000 } else { 1000 };
+    // A connection may need two descriptors of the program, and as many as fit are served.
+    let fit = usize::try_from(hard.saturating_sub(256) / 2)?.saturating_sub(1000);
+    let idle = if std::env::var_os("WEIR_FULL").is_some() { fit.min(10_000) } else { 1000 };
     let limits = "connections_per_ip: 20000";
     let rig = Rig::new(limits, "header_timeout: 2s, idle_timeout: 60s");
     let alone = honest(rig.port);

@@ -8,13 +8,14 @@ use rustls::pki_types::UnixTime;
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 use weir_schema::tls as written;
-use weir_schema::value::{HostPattern, Leaf};
-use weir_schema::{Code, Diagnostic};
+use weir_schema::value::{FilePath, HostPattern, Leaf};
+use weir_schema::{At, Code, Diagnostic};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
 use super::open::Open;
+use super::staple::is_about;
 use crate::hash::digest;
 use crate::tls::{CertificateRecord, Held};
 
@@ -37,7 +38,7 @@ impl Open<'_> {
         let chain = self.chain(&certificate.certificate)?;
         let secret = self.private_key(&certificate.key)?;
         let span = certificate.certificate.span;
-        let key = match CertifiedKey::from_der(chain, secret, provider) {
+        let mut key = match CertifiedKey::from_der(chain, secret, provider) {
             Ok(key) => key,
             Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
                 let found = Diagnostic::new(Code::Material, span, "this certificate belongs to another key");
@@ -56,8 +57,26 @@ impl Open<'_> {
             record.names = certificate.hosts.iter().map(|host| host.value.spell()).collect();
             certificate.hosts.iter().map(|host| host.value.clone()).collect()
         };
+        if let Some(file) = &certificate.ocsp {
+            key.ocsp = Some(self.staple(file, &key)?);
+        }
         self.warn_of_expiry(certificate, &record);
         Some(Held { record, key: Arc::new(key), names, place: span })
+    }
+
+    /// What the authority says of the certificate. Whoever is shown an answer about another one, or none that says anything,
+    /// turns away.
+    fn staple(&mut self, file: &At<FilePath>, key: &CertifiedKey) -> Option<Vec<u8>> {
+        let answer = self.file(&file.value.0, file.span)?;
+        let parsed = key.cert.first().and_then(|der| X509Certificate::from_der(der).ok());
+        let serial = parsed.as_ref().map(|(_, certificate)| certificate.raw_serial()).unwrap_or_default();
+        match is_about(&answer, serial) {
+            Ok(()) => Some(answer),
+            Err(why) => {
+                self.error(Code::Material, file.span, format!("`{}` cannot be used: {why}", file.value.0));
+                None
+            }
+        }
     }
 
     /// Whether a certificate is as good as the one in use, which counts now.

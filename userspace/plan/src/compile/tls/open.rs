@@ -110,7 +110,7 @@ impl<'a> Open<'a> {
         }
     }
 
-    fn file(&mut self, path: &str, span: Span) -> Option<Vec<u8>> {
+    pub(super) fn file(&mut self, path: &str, span: Span) -> Option<Vec<u8>> {
         let read = self.outside.files.read(path);
         let refused = |reason| {
             self.error(Code::FileUnreadable, span, format!("`{path}` cannot be read: {reason}"));

@@ -91,6 +91,7 @@ fn renewed<'h>(before: &'h [Held], now: &'h [Held]) -> impl Iterator<Item = Stri
     now.iter().filter_map(move |held| {
         let old = before.iter().find(|old| old.place == held.place)?;
         let text = format!("{} for {}", held.record.source, held.record.names.join(", "));
-        (old.key.cert != held.key.cert && said.insert(text.clone())).then_some(text)
+        let same = old.key.cert == held.key.cert && old.key.ocsp == held.key.ocsp;
+        (!same && said.insert(text.clone())).then_some(text)
     })
 }

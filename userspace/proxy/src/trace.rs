@@ -1,0 +1,182 @@
+//! The trace that a request belongs to (W3C Trace Context, level 1): the upstream sees this program as the parent.
+use crate::request_id::Ids;
+use weir_message::{Head, Name, NameSet};
+
+const FIELDS: NameSet = NameSet::of(&[Name::Traceparent, Name::Tracestate]);
+/// Section 3.3.1.1: members that a `tracestate` may have.
+const MEMBERS_MAX: usize = 32;
+/// The bytes of version 00: `00-`, the trace in 32 digits, the parent in 16, the flags in 2.
+const LENGTH: usize = 55;
+const SAMPLED: u8 = 1;
+
+/// What a `traceparent` says: the digits of the trace, and whether whoever sent it has recorded it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Parent {
+    trace: [u8; 32],
+    flags: u8,
+}
+
+/// Puts this program between the client and the upstream in the trace that a request says it belongs to. One that says so
+/// in words that cannot be understood belongs to a trace of its own from here on. That a trace is sampled is believed of
+/// those who are `trusted` only: it costs whoever records it.
+pub(crate) fn join(head: &mut Head, ids: &mut Ids, trusted: bool) {
+    if !head.may_have(FIELDS) {
+        return;
+    }
+    if head.known(Name::Traceparent).is_none() {
+        // Section 3.3: without a parent there is no state.
+        return head.remove_set(NameSet::of(&[Name::Tracestate]));
+    }
+    let parent = {
+        let mut said = head.every(Name::Traceparent);
+        said.next().and_then(parse).filter(|_| said.next().is_none())
+    };
+    let Parent { trace, flags } = parent.unwrap_or_else(|| fresh(ids));
+    let keeps_state = parent.is_some() && has_state(head);
+    head.remove_set(if keeps_state { NameSet::of(&[Name::Traceparent]) } else { FIELDS });
+    let flags = if trusted { flags & SAMPLED } else { 0 };
+    let own = digits(ids.random() | 1);
+    head.append_known(Name::Traceparent, "traceparent", |out| {
+        let flags = [b'0', b'0' + flags];
+        for part in [b"00-", &trace[..], b"-", &own, b"-", &flags] {
+            out.extend_from_slice(part);
+        }
+    });
+}
+
+/// Section 3.2: a version of the future says first what this one says.
+fn parse(text: &[u8]) -> Option<Parent> {
+    let (own, more) = text.split_at_checked(LENGTH)?;
+    let mut parts = own.split(|byte| *byte == b'-');
+    let (version, trace) = (parts.next()?, parts.next()?);
+    let (parent, flags) = (parts.next()?, parts.next()?);
+    let is_whole = match version {
+        b"00" => more.is_empty(),
+        b"ff" => false,
+        _ => more.is_empty() || more.starts_with(b"-"),
+    };
+    let is_hex = |part: &[u8]| part.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let is_id = |part: &[u8]| is_hex(part) && part.iter().any(|byte| *byte != b'0');
+    let lengths = [version.len(), parent.len(), flags.len()] == [2, 16, 2] && parts.next().is_none();
+    if !is_whole || !lengths || !is_hex(version) || !is_id(trace) || !is_id(parent) || !is_hex(flags) {
+        return None;
+    }
+    let flags = u8::from_str_radix(str::from_utf8(flags).ok()?, 16).ok()?;
+    Some(Parent { trace: trace.try_into().ok()?, flags })
+}
+
+/// A trace that nobody has begun yet.
+fn fresh(ids: &mut Ids) -> Parent {
+    let mut trace = [0; 32];
+    for half in trace.chunks_exact_mut(16) {
+        half.copy_from_slice(&digits(ids.random() | 1));
+    }
+    Parent { trace, flags: 0 }
+}
+
+/// Whether there is a state that may be passed on. Several fields are one list.
+fn has_state(head: &Head) -> bool {
+    let members = head.every(Name::Tracestate).flat_map(|value| value.split(|byte| *byte == b','));
+    members.filter(|member| !member.trim_ascii().is_empty()).count() <= MEMBERS_MAX
+}
+
+fn digits(number: u64) -> [u8; 16] {
+    let mut digits = [b'0'; 16];
+    for (digit, at) in digits.iter_mut().zip((0..16).rev()) {
+        let nibble = u8::try_from(number >> (at * 4) & 15).unwrap_or(0);
+        *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    }
+    digits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    const OLD: &str = "00f067aa0ba902b7";
+
+    fn joined(lines: &[(&str, &str)], trusted: bool) -> Vec<(String, String)> {
+        let mut head = Head::default();
+        for (name, value) in lines {
+            head.append(name, value.as_bytes()).unwrap();
+        }
+        join(&mut head, &mut Ids::of_seed(1), trusted);
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        head.iter().map(|field| (text(field.name), text(field.value))).collect()
+    }
+
+    /// The parts of the only `traceparent`.
+    fn parent(fields: &[(String, String)]) -> Vec<&str> {
+        let mut all = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("traceparent"));
+        let parts: Vec<&str> = all.next().unwrap().1.split('-').collect();
+        assert!(all.next().is_none());
+        assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [2, 32, 16, 2]);
+        parts
+    }
+
+    #[test]
+    fn b27_a_trace_goes_on_with_a_parent_of_our_own() {
+        let value = format!("00-{TRACE}-{OLD}-01");
+        let state = ("tracestate", "a=1,b=2");
+        for (trusted, flags) in [(true, "01"), (false, "00")] {
+            let fields = joined(&[("Traceparent", &value), state], trusted);
+            let parts = parent(&fields);
+            assert_eq!((parts[0], parts[1], parts[3]), ("00", TRACE, flags));
+            assert_ne!(parts[2], OLD);
+            assert!(fields.contains(&("tracestate".to_owned(), "a=1,b=2".to_owned())));
+        }
+        let later = format!("cc-{TRACE}-{OLD}-09-what-the-future-adds");
+        assert_eq!(
+            parent(&joined(&[("traceparent", &later)], true))[3],
+            "01",
+            "a later version is understood"
+        );
+    }
+
+    #[test]
+    fn b27_what_is_malformed_begins_a_new_trace_without_its_state() {
+        let malformed = [
+            String::new(),
+            "00".to_owned(),
+            format!("00-{TRACE}-{OLD}"),
+            format!("00-{TRACE}-{OLD}-01-more"),
+            format!("ff-{TRACE}-{OLD}-01"),
+            format!("cc-{TRACE}-{OLD}-01.more"),
+            format!("00-{}-{OLD}-01", TRACE.to_uppercase()),
+            format!("00-{}-{OLD}-01", "0".repeat(32)),
+            format!("00-{TRACE}-{}-01", "0".repeat(16)),
+            format!("00-{TRACE}-{OLD}-0x"),
+            format!("0--{TRACE}{OLD}-01-"),
+        ];
+        for value in &malformed {
+            let fields = joined(&[("traceparent", value), ("tracestate", "a=1")], true);
+            let parts = parent(&fields);
+            assert!(parts[1] != TRACE && parts[3] == "00" && fields.len() == 1, "{value}: {fields:?}");
+        }
+        let value = format!("00-{TRACE}-{OLD}-01");
+        let twice = joined(&[("traceparent", &value), ("traceparent", &value)], true);
+        assert_ne!(parent(&twice)[1], TRACE, "two are none");
+    }
+
+    #[test]
+    fn b27_a_state_has_a_bound_and_none_stands_alone() {
+        let value = format!("00-{TRACE}-{OLD}-01");
+        let members = |count: usize| vec!["a=1"; count].join(",");
+        for (counts, kept) in
+            [(vec![32], true), (vec![33], false), (vec![16, 16], true), (vec![16, 17], false)]
+        {
+            let states: Vec<String> = counts.iter().map(|count| members(*count)).collect();
+            let mut lines = vec![("traceparent", value.as_str())];
+            lines.extend(states.iter().map(|state| ("tracestate", state.as_str())));
+            let fields = joined(&lines, true);
+            assert_eq!(fields.len() > 1, kept, "{counts:?}");
+            assert_eq!(parent(&fields)[1], TRACE, "the trace goes on nevertheless");
+        }
+        assert_eq!(
+            joined(&[("tracestate", "a=1"), ("host", "a")], true),
+            [("host".to_owned(), "a".to_owned())]
+        );
+        assert_eq!(joined(&[("host", "a")], true).len(), 1, "who says nothing of a trace is left alone");
+    }
+}
