@@ -111,13 +111,20 @@ impl Head {
     }
 
     fn append_as(&mut self, wanted: Wanted<'_>, value: &[&[u8]]) -> Result<(), Error> {
-        writable_as_value(value)?;
+        let start = self.text.len();
         self.add(wanted.id, wanted.name, |text| {
             for part in value {
                 text.extend_from_slice(part);
             }
         });
-        Ok(())
+        // The name is made of bytes that may stand in a value, so both are looked at in one go.
+        let line = self.text.get(start..self.text.len().saturating_sub(2)).unwrap_or_default();
+        if is_value(line) {
+            return Ok(());
+        }
+        self.text.truncate(start);
+        self.lines.pop();
+        Err(Error::Unwritable)
     }
 
     /// Appends a known field, whose value `write` adds to the text it is given. Only for values of our own making, which
@@ -145,12 +152,13 @@ impl Head {
         write(&mut self.text);
         let end = self.text.len();
         self.text.extend_from_slice(b"\r\n");
+        let [start, colon, value, end, next] = [start, value - 2, value, end, end + 2].map(Span::narrow);
         self.push(Line {
             id,
             gone: false,
-            whole: Span::new(start, end + 2),
-            name: Span::new(start, start + name.len()),
-            value: Span::new(value, end),
+            whole: Span { start, end: next },
+            name: Span { start, end: colon },
+            value: Span { start: value, end },
         });
     }
 
@@ -305,9 +313,25 @@ fn writable(name: &[u8]) -> Result<(), Error> {
 
 /// RFC 9110, section 5.5: what may be its value.
 fn writable_as_value(value: &[&[u8]]) -> Result<(), Error> {
-    // Without a way out of the loop the compiler looks at many bytes at once.
-    let is_bad = |part: &&[u8]| part.iter().fold(false, |bad, &byte| bad | !is_value_byte(byte));
-    if value.iter().any(is_bad) { Err(Error::Unwritable) } else { Ok(()) }
+    if value.iter().all(|part| is_value(part)) { Ok(()) } else { Err(Error::Unwritable) }
+}
+
+/// Whether every byte may stand in a value. Eight bytes are looked at together, the last ones perhaps twice; only where
+/// one of them is suspicious, each by itself.
+fn is_value(text: &[u8]) -> bool {
+    let Some(last) = text.last_chunk() else { return text.iter().copied().all(is_value_byte) };
+    let (words, _) = text.as_chunks();
+    let odd = words.iter().fold(suspicious(*last), |odd, word| odd | suspicious(*word));
+    odd == 0 || text.iter().copied().all(is_value_byte)
+}
+
+/// Not 0 if one of the bytes is below a space or DEL. Subtracting borrows from the uppermost bit of a byte that is smaller,
+/// and of the first such byte always.
+fn suspicious(word: [u8; 8]) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let smaller = |word: u64, than: u64| word.wrapping_sub(ONES * than) & !word & (ONES << 7);
+    let word = u64::from_le_bytes(word);
+    smaller(word, 0x20) | smaller(word ^ (ONES * 0x7f), 1)
 }
 
 /// RFC 9110, section 5.6.2: `tchar`.

@@ -9,10 +9,13 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// Offsets beyond `u32` cannot occur: heads are limited to far less. They saturate, and so read as empty.
     pub(crate) fn new(start: usize, end: usize) -> Span {
-        let narrow = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
-        Span { start: narrow(start), end: narrow(end) }
+        Span { start: Span::narrow(start), end: Span::narrow(end) }
+    }
+
+    /// Offsets beyond `u32` cannot occur: heads are limited to far less. They saturate, and so read as empty.
+    pub(crate) fn narrow(offset: usize) -> u32 {
+        u32::try_from(offset).unwrap_or(u32::MAX)
     }
 
     /// The span of `part`, which must be a piece of `whole`.

@@ -63,3 +63,20 @@ fn values_in_pieces_are_joined() {
     head.set_parts(b"Via", &[&old, b", ", b"1.1 weir"]).unwrap();
     assert_eq!(written(&head), "Via: 1.1 a, 1.1 weir\r\n");
 }
+
+#[test]
+fn every_byte_counts_wherever_it_stands() {
+    for byte in 0..=u8::MAX {
+        for (length, at) in (1..=18).flat_map(|length| (0..length).map(move |at| (length, at))) {
+            for around in [b' ', b'~', 0xff] {
+                let mut value = vec![around; length];
+                value[at] = byte;
+                let mut head = Head::default();
+                let fits = byte == b'\t' || byte >= b' ' && byte != 0x7f;
+                assert_eq!(head.append("a", &value).is_ok(), fits, "{byte} at {at} of {length}");
+                assert_eq!((head.len(), head.bytes() == 0), (usize::from(fits), !fits));
+                assert_eq!(head.set("a", &value).is_ok(), fits, "{byte} at {at} of {length}");
+            }
+        }
+    }
+}
