@@ -6,6 +6,8 @@ use std::path::Path;
 
 #[path = "corpus/chunks.rs"]
 mod chunks;
+#[path = "corpus/h2.rs"]
+mod h2;
 #[path = "corpus/heads.rs"]
 mod heads;
 
@@ -95,4 +97,9 @@ fn heads_that_are_accepted_are_forwarded_with_one_meaning() {
 #[test]
 fn chunked_bodies_mean_the_same_in_any_pieces() {
     replay("chunks", chunks::chunks);
+}
+
+#[test]
+fn what_a_target_says_in_http2_is_read_to_its_end() {
+    replay("h2", h2::h2);
 }

@@ -44,6 +44,8 @@ fn quotes_stay_and_long_flows_are_broken() {
 fn text_over_several_lines_keeps_its_value() {
     check("a: |\n    one\n    two\nb: one\n  two\n", "a: |\n  one\n  two\nb: |-\n  one two\n");
     check("a: \"x\\ty\"\n", "a: \"x\\ty\"\n");
+    let blank = "a:\n  - |\n    x\n\n  - |-\n    y\n\n  - z\nb: |\n  x\n\nc: 1\n";
+    check(blank, blank);
 }
 
 #[test]

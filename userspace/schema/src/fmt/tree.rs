@@ -89,17 +89,22 @@ impl Builder<'_> {
             Event::Comment(text, placement) => self.comment(text.trim_end(), placement, span),
             Event::Scalar(text, style, ..) => {
                 let written = span.slice(self.text)?;
-                let many =
-                    written.contains('\n') || matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                let many = written.contains('\n') || is_block;
                 let nothing = style == ScalarStyle::Plain && written.is_empty();
                 let item = if many && !nothing {
                     Item::Block(text.into_owned())
                 } else {
                     Item::Scalar(written.to_owned())
                 };
-                self.put(item, span)
+                let start = span.start.line();
+                let first = if is_block { self.header_of(start, written) } else { start };
+                self.put(item, first, span.end.line())
             }
-            Event::Alias(_) => self.put(Item::Scalar(span.slice(self.text)?.to_owned()), span),
+            Event::Alias(_) => {
+                let text = span.slice(self.text)?.to_owned();
+                self.put(Item::Scalar(text), span.start.line(), span.end.line())
+            }
             Event::Anchor(_, name) => self.anchor(&name),
             Event::SequenceStart(style, ..) => self.open(false, style, span),
             Event::MappingStart(style, ..) => self.open(true, style, span),
@@ -132,9 +137,16 @@ impl Builder<'_> {
         line.checked_sub(1).and_then(|index| self.blank.get(index)).copied().unwrap_or(false)
     }
 
+    /// The line with the `|` or `>` of a text whose span begins here, at that or behind it.
+    fn header_of(&self, start: usize, written: &str) -> usize {
+        if written.starts_with(['|', '>']) {
+            return start;
+        }
+        (1..start).rev().find(|line| !self.is_blank(*line)).unwrap_or(start)
+    }
+
     /// The entry that the next node belongs to: one that waits for its value, or a new one.
-    fn entry(&mut self, span: Span) -> Option<&mut Entry> {
-        let line = span.start.line();
+    fn entry(&mut self, line: usize) -> Option<&mut Entry> {
         let blank = self.is_blank(line.saturating_sub(1));
         let waiting = self.stack.last()?.entries.last().is_some_and(|entry| entry.value.is_none());
         if !waiting {
@@ -144,7 +156,7 @@ impl Builder<'_> {
         self.stack.last_mut()?.entries.last_mut()
     }
 
-    fn put(&mut self, item: Item, span: Span) -> Option<()> {
+    fn put(&mut self, item: Item, first: usize, last: usize) -> Option<()> {
         let map = self.stack.last()?.map;
         let pending = if self.stack.last()?.entries.last().is_some_and(|entry| entry.value.is_none()) {
             // Comments between a key and its value on the next line.
@@ -152,9 +164,9 @@ impl Builder<'_> {
         } else {
             Vec::new()
         };
-        let entry = self.entry(span)?;
+        let entry = self.entry(first)?;
         entry.before.extend(pending);
-        entry.line = span.end.line();
+        entry.line = last;
         match item {
             Item::Scalar(text) if map && entry.key.is_none() => entry.key = Some(text),
             Item::Block(text) if map && entry.key.is_none() => {
@@ -184,7 +196,7 @@ impl Builder<'_> {
         let own = |comment: &Comment| style == StructureStyle::Flow || comment.column <= dash;
         let count = self.pending.iter().take_while(|comment| own(comment)).count();
         let inside = self.pending.split_off(count);
-        self.entry(span)?;
+        self.entry(span.start.line())?;
         self.pending.extend(inside);
         let flow = style == StructureStyle::Flow;
         self.stack.push(Collection { map, flow, column: span.start.col(), ..Collection::default() });
