@@ -30,8 +30,10 @@ pub struct Trace {
     pub route: Option<String>,
     /// What the captures of its path stand for.
     pub captures: Vec<(String, String)>,
-    /// The policies that judge, in their order.
+    /// The policies that judge, in their order; if it is known who asks, those of the consumer at last.
     pub policies: Vec<String>,
+    /// The consumers with policies of their own, one of whom may turn out to ask.
+    pub consumers: Vec<String>,
     /// What the route does.
     pub action: String,
     /// The ways that may be taken: one for each upstream of a split.
@@ -64,6 +66,8 @@ pub struct Way {
 
 /// Routes told at most; of very many alike the rest is left out.
 pub const TRIED_MAX: usize = 200;
+/// Consumers named at most.
+const CONSUMERS_TOLD: usize = 20;
 
 /// Follows a request. Where policies would have to verify a token first, routes that ask for claims are not taken.
 #[must_use]
@@ -77,6 +81,7 @@ pub fn trace(plan: &Plan, ask: &Ask<'_>) -> Trace {
         route: None,
         captures: Vec::new(),
         policies: rules(own),
+        consumers: Vec::new(),
         action: "No route answers: 404.".to_owned(),
         ways: Vec::new(),
     };
@@ -89,7 +94,18 @@ pub fn trace(plan: &Plan, ask: &Ask<'_>) -> Trace {
 }
 
 fn rules(chain: Option<&Arc<Chain>>) -> Vec<String> {
-    chain.iter().flat_map(|chain| chain.steps()).map(|step| step.rule.to_string()).collect()
+    chain.iter().flat_map(|chain| names(chain)).collect()
+}
+
+fn names(chain: &Chain) -> impl Iterator<Item = String> {
+    chain.steps().iter().map(|step| step.rule.to_string())
+}
+
+/// Consumers that have policies of their own.
+fn judged(plan: &Plan) -> Vec<String> {
+    let all = plan.library.iter().flat_map(|library| library.consumers().iter());
+    let judged = all.filter(|consumer| !consumer.chain.steps().is_empty());
+    judged.map(|consumer| consumer.name.to_string()).collect()
 }
 
 impl Trace {
@@ -100,7 +116,13 @@ impl Trace {
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         self.captures = found.entry.captures(ask.request.path()).map(owned).collect();
         self.route = Some(found.route.name.to_string());
-        self.policies = rules(plan.chains.of_route(ask.listener, found.route.id));
+        let chain = plan.chains.of_route(ask.listener, found.route.id);
+        self.policies = rules(chain);
+        match ask.identity.and_then(|identity| identity.consumer.as_ref()) {
+            Some(consumer) => self.policies.extend(names(&consumer.chain)),
+            None if chain.is_some_and(|chain| chain.identifies()) => self.consumers = judged(plan),
+            None => {}
+        }
         self.action = action(found.route);
         self.ways = ways(found.route, ask);
     }
@@ -225,6 +247,15 @@ impl fmt::Display for Trace {
         }
         for policy in &self.policies {
             writeln!(f, "policy    {policy}")?;
+        }
+        if !self.consumers.is_empty() {
+            let (told, more) = self.consumers.split_at(self.consumers.len().min(CONSUMERS_TOLD));
+            let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+            writeln!(
+                f,
+                "  then    its own, if the consumer is one of {}{more}; --as shows them",
+                told.join(", ")
+            )?;
         }
         writeln!(f, "action    {}", self.action)?;
         for way in &self.ways {

@@ -82,6 +82,11 @@ impl Chain {
         &self.steps
     }
 
+    /// Whether one of its policies finds out who a request is from.
+    pub fn identifies(&self) -> bool {
+        self.steps.iter().any(|step| step.link.rank() == Rank::Login)
+    }
+
     /// The name of the rule at a place that a request has met; empty if there is none.
     pub fn rule<'a>(&'a self, step: usize, pass: &'a Pass) -> &'a str {
         let own = step.checked_sub(self.steps.len()).and_then(|step| steps_of_consumer(pass).get(step));

@@ -63,6 +63,13 @@ impl Consumers {
             .map(|(_, consumer)| consumer)
     }
 
+    /// Everybody, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Consumer> {
+        let mut all: Vec<&Consumer> = self.by_name.values().map(AsRef::as_ref).collect();
+        all.sort_by_key(|consumer| &consumer.name);
+        all.into_iter()
+    }
+
     /// The consumer of that name.
     pub fn find(&self, name: &[u8]) -> Option<&Arc<Consumer>> {
         self.by_name.get(std::str::from_utf8(name).ok()?)

@@ -4,6 +4,7 @@ mod check;
 mod merge;
 mod parse;
 pub(crate) mod trail;
+mod unopened;
 
 use crate::admin::Admin;
 use crate::consumer::Consumer;

@@ -62,6 +62,28 @@ impl Lookup for Fixed {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Anything;
 
+/// A lookup that leaves references as they are written: `weir render --offline` shows them where a value is a text.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AsWritten;
+
+impl Lookup for AsWritten {
+    fn env(&self, name: &str) -> Option<String> {
+        Some(format!("${{{name}}}"))
+    }
+
+    fn file(&self, path: &str) -> Result<String, String> {
+        Anything.file(path)
+    }
+
+    fn credential(&self, name: &str) -> Result<String, String> {
+        Anything.credential(name)
+    }
+
+    fn guesses(&self) -> bool {
+        true
+    }
+}
+
 /// Stands in for the text of any file; it looks like PEM, so it may be a key.
 pub const OFFLINE: &str = "-----BEGIN NOTHING-----";
 

@@ -1,7 +1,7 @@
 //! From the texts of a configuration to a plan: parse, compile. Warnings and errors come back as one text.
 
 use crate::failure::{CONFIG, failure};
-use crate::files::Witness;
+use crate::files::{Nowhere, Witness};
 use crate::unserved;
 use anyhow::Result;
 use rustls_pki_types::UnixTime;
@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use weir_plan::{Outside, Plan, compile};
 use weir_schema::diagnostic::Style;
+use weir_schema::lookup::Anything;
 use weir_schema::{Config, Format, Report, Sources, parse};
 
 /// A configuration that can run.
@@ -29,17 +30,38 @@ pub(crate) struct Loaded {
     pub(crate) warnings: String,
 }
 
+/// What came of a configuration: as written and as meant, unless there are errors; and all there is to say.
+type Checked = (Option<(Arc<Config>, Plan)>, Report);
+
 /// Compiles a configuration; the plan in force hands on what its clients hold.
 pub(crate) fn load(sources: Sources, before: Option<&Plan>) -> Result<Loaded> {
     let witness = Witness::default();
-    let (checked, report) = check_by(&witness, &sources, before);
+    let checked = check_by(&witness, &sources, before);
+    loaded(sources, witness.seen(), checked)
+}
+
+/// Compiles a configuration of which nothing is opened: it shows which way requests take, and cannot run.
+pub(crate) fn load_offline(sources: Sources) -> Result<Loaded> {
+    let (config, report) = match parse(&sources, &Anything).into_result() {
+        Ok(parsed) => parsed,
+        Err(report) => return loaded(sources, BTreeSet::new(), (None, report)),
+    };
+    let outside = Outside { files: &Nowhere, now: UnixTime::now(), before: None };
+    let outcome = compile(&Arc::new(config.clone().unopened()), &outside);
+    let plan = outcome.plan.map(|plan| (Arc::new(config), plan));
+    // What is legal and not meant was said by what is whole; of the rest only errors count.
+    let report = if plan.is_some() { report } else { outcome.report };
+    loaded(sources, BTreeSet::new(), (plan, report))
+}
+
+fn loaded(sources: Sources, seen: BTreeSet<PathBuf>, (checked, report): Checked) -> Result<Loaded> {
     let text =
         if report.is_empty() { String::new() } else { report.write(&sources, Format::Text, Style::Plain) };
     match checked {
         Some((config, plan)) => Ok(Loaded {
             config,
             plan: Arc::new(plan),
-            seen: Arc::new(witness.seen()),
+            seen: Arc::new(seen),
             hash: hash(&sources),
             sources: Arc::new(sources),
             warnings: text,
@@ -59,15 +81,11 @@ pub(crate) fn hash(sources: &Sources) -> String {
 }
 
 /// Parses and compiles; without a plan, the report says why.
-pub(crate) fn check(sources: &Sources, before: Option<&Plan>) -> (Option<(Arc<Config>, Plan)>, Report) {
+pub(crate) fn check(sources: &Sources, before: Option<&Plan>) -> Checked {
     check_by(&Witness::default(), sources, before)
 }
 
-fn check_by(
-    witness: &Witness,
-    sources: &Sources,
-    before: Option<&Plan>,
-) -> (Option<(Arc<Config>, Plan)>, Report) {
+fn check_by(witness: &Witness, sources: &Sources, before: Option<&Plan>) -> Checked {
     let (config, mut report) = match parse(sources, witness).into_result() {
         Ok(parsed) => parsed,
         Err(report) => return (None, report),

@@ -8,8 +8,9 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use weir_schema::diagnostic::Style;
+use weir_schema::lookup::AsWritten;
 use weir_schema::render::Detail;
-use weir_schema::{Format, Report, Sources, fmt, parse};
+use weir_schema::{Format, Lookup, Report, Sources, fmt, parse};
 
 #[derive(clap::Args)]
 pub(crate) struct Fmt {
@@ -67,13 +68,18 @@ pub(crate) struct Render {
     /// Say beside each value where it stands.
     #[arg(long)]
     origins: bool,
+    /// Leave everything outside the configuration alone: environment, secrets. References stand as they are written; where a
+    /// value is no text, they are left out.
+    #[arg(long)]
+    offline: bool,
 }
 
 impl Render {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let sources = files::sources(&self.config)?;
-        let (config, _) =
-            parse(&sources, &files::Host).into_result().map_err(|report| refused(&report, &sources))?;
+        let lookup: &dyn Lookup = if self.offline { &AsWritten } else { &files::Host };
+        let parsed = parse(&sources, lookup).into_result();
+        let (config, _) = parsed.map_err(|report| refused(&report, &sources))?;
         let detail = Detail { defaults: self.defaults, origins: self.origins };
         print!("{}", weir_schema::render(&config, &sources, detail));
         Ok(ExitCode::SUCCESS)

@@ -4,7 +4,7 @@ use super::running::versioned;
 use super::{CONFIG, Output};
 use crate::failure::{USAGE, failure};
 use crate::files;
-use crate::load::load;
+use crate::load::{load, load_offline};
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv6Addr};
@@ -16,6 +16,8 @@ use weir_plan::Plan;
 use weir_plan::listener::{Bind, Listener, Service};
 use weir_plan::router::Ask;
 use weir_plan::trace::{Tried, Way, trace};
+use weir_policy::{Identity, Library};
+use weir_schema::Config;
 
 #[derive(clap::Args)]
 pub(crate) struct Trace {
@@ -29,6 +31,12 @@ pub(crate) struct Trace {
     /// The address of the client.
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     from: IpAddr,
+    /// The consumer who asks, as if a credential had said so.
+    #[arg(long = "as", value_name = "CONSUMER")]
+    consumer: Option<String>,
+    /// Leave everything outside the configuration alone: environment, secrets, keys.
+    #[arg(long)]
+    offline: bool,
     /// The listener by name; otherwise the URL's scheme and port decide.
     #[arg(long, value_name = "NAME")]
     listener: Option<String>,
@@ -44,15 +52,18 @@ impl Trace {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let (scheme, authority, target) = split(&self.url)?;
         let request = self.request(scheme, authority, &target).map_err(|error| usage(&error))?;
-        let plan = load(files::sources(&self.config)?, None)?.plan;
-        let listener = self.find(&plan, scheme, request.port())?;
+        let sources = files::sources(&self.config)?;
+        let loaded = if self.offline { load_offline(sources)? } else { load(sources, None)? };
+        let plan = &loaded.plan;
+        let listener = self.find(plan, &loaded.config, (scheme, request.port()))?;
+        let identity = self.consumer.as_ref().map(|name| identity(name, plan)).transpose()?;
         let client = match self.from {
             IpAddr::V4(address) => address.to_ipv6_mapped(),
             IpAddr::V6(address) => address,
         };
         let sni = (scheme == Scheme::Https).then(|| request.host());
-        let ask = Ask { request: &request, listener: listener.id, client, sni, identity: None };
-        let told = trace(&plan, &ask);
+        let ask = Ask { request: &request, listener: listener.id, client, sni, identity: identity.as_ref() };
+        let told = trace(plan, &ask);
         match self.output {
             Output::Text => print!("{told}"),
             Output::Json => println!("{:#}", versioned(shown(&told, client))),
@@ -75,9 +86,18 @@ impl Trace {
     }
 
     /// The listener that is named, or one that the URL fits: by its port first, then by its scheme.
-    fn find<'p>(&self, plan: &'p Plan, scheme: Scheme, port: u16) -> Result<&'p Arc<Listener>> {
+    fn find<'p>(
+        &self,
+        plan: &'p Plan,
+        config: &Config,
+        (scheme, port): (Scheme, u16),
+    ) -> Result<&'p Arc<Listener>> {
         let listeners = &plan.listeners;
-        let secure = |listener: &&Arc<Listener>| listener.tls.is_some() == (scheme == Scheme::Https);
+        // As written: in a plan of which nothing was opened no listener has certificates.
+        let has_tls = |listener: &Listener| {
+            config.listeners.get(listener.id.index()).is_some_and(|it| it.tls.is_some())
+        };
+        let secure = |listener: &&Arc<Listener>| has_tls(listener) == (scheme == Scheme::Https);
         let found = match &self.listener {
             Some(name) => listeners.iter().find(|listener| *listener.name == **name),
             None => {
@@ -95,6 +115,18 @@ impl Trace {
             usage(&anyhow!("{wanted}; --listener names one of: {}", names.join(", ")))
         })
     }
+}
+
+/// What is known of a consumer whose credential was found good.
+fn identity(name: &str, plan: &Plan) -> Result<Identity> {
+    let consumers = plan.library.as_ref().map(Library::consumers);
+    let found = consumers.and_then(|consumers| consumers.find(name.as_bytes()));
+    let consumer = found.ok_or_else(|| {
+        let known: Vec<&str> =
+            consumers.into_iter().flat_map(|all| all.iter()).map(|one| &*one.name).collect();
+        usage(&anyhow!("there is no consumer `{name}`; --as names one of: {}", known.join(", ")))
+    })?;
+    Ok(Identity { consumer: Some(Arc::clone(consumer)), authenticated: true, ..Identity::default() })
 }
 
 fn usage(error: &anyhow::Error) -> anyhow::Error {
@@ -134,6 +166,7 @@ fn shown(told: &weir_plan::trace::Trace, client: Ipv6Addr) -> Value {
         "route": told.route,
         "captures": told.captures.iter().map(|(name, value)| (name.clone(), json!(value))).collect::<serde_json::Map<_, _>>(),
         "policies": told.policies,
+        "consumers_with_policies": told.consumers,
         "action": told.action,
         "ways": told.ways.iter().map(way).collect::<Vec<_>>(),
     })

@@ -9,6 +9,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         Trial::test("plans::two_files_are_told_apart_in_words", two_files),
         Trial::test("plans::the_running_program_is_compared_with_its_file", running),
         Trial::test("plans::a_request_is_followed_to_its_target", followed),
+        Trial::test("plans::what_lies_outside_is_left_alone_if_that_is_wished", offline),
         Trial::test("plans::a_request_that_fits_no_listener_is_refused", no_listener),
     ]
 }
@@ -125,6 +126,65 @@ action    Its bytes are carried to the upstream `api`.
 upstream  api (100 %) -> 10.0.0.3:80  By the table, hashing `ip`.
 ",
     )
+}
+
+/// Of another machine: nothing that it refers to is here.
+const ELSEWHERE: &str = "version: 1
+shield: { mode: off }
+listeners:
+  - { name: web, bind: \":8443\", tls: { certificate: /nonexistent/cert.pem, key: /nonexistent/key.pem } }
+policies:
+  login: { jwt: { jwks_file: /nonexistent/keys.json, issuer: \"${ISSUER}\" } }
+  slow: { rate_limit: { rate: 1/s } }
+consumers:
+  mobile: { claims: { sub: m }, keys: \"${file:/nonexistent/key}\", policies: [ slow, { size_limit: { body: 1KiB } } ] }
+  batch: { claims: { sub: b }, policies: [ slow ] }
+  guest: { claims: { sub: g } }
+routes: [ { name: all, match: /*, policies: [ login ], upstream: api } ]
+upstreams:
+  api: { targets: [ 10.0.0.1:80, 10.0.0.2:80 ], balance: { maglev: [ consumer, ip ] }, tls: { ca: /nonexistent/ca.pem } }
+";
+
+fn offline() -> Result<(), Failed> {
+    let room = tempfile::tempdir()?;
+    let file = written(room.path(), "elsewhere", ELSEWHERE)?;
+    let asked = ["trace", "-c", &file, "GET", "https://a.test/"];
+    let refused = weir().args(asked).output()?;
+    assert_eq!(refused.status.code(), Some(78), "{refused:?}");
+    let offline =
+        |more: &[&str], expect: &str| check(&[&asked[..], &["--offline"], more].concat(), 0, expect);
+    offline(
+        &[],
+        "listener  web
+route     all  */*
+policy    login
+  then    its own, if the consumer is one of batch, mobile; --as shows them
+action    The upstream `api` answers.
+upstream  api (100 %) -> 10.0.0.1:80  By the table, hashing `ip`.
+",
+    )?;
+    offline(
+        &["--as", "mobile"],
+        "listener  web
+route     all  */*
+policy    login
+policy    consumers.mobile/size_limit-2
+policy    slow
+action    The upstream `api` answers.
+upstream  api (100 %) -> 10.0.0.1:80  By the table, hashing `consumer`.
+",
+    )?;
+    let unknown = weir().args(asked).args(["--offline", "--as", "nobody"]).output()?;
+    assert_eq!(unknown.status.code(), Some(2));
+    let words = String::from_utf8(unknown.stderr)?;
+    assert!(words.contains("no consumer `nobody`") && words.contains("batch, guest, mobile"), "{words}");
+
+    assert_eq!(weir().args(["render", "-c", &file]).output()?.status.code(), Some(78));
+    let rendered = weir().args(["render", "--offline", "-c", &file]).output()?;
+    let text = String::from_utf8(rendered.stdout)?;
+    assert!(rendered.status.success() && text.contains("/nonexistent/cert.pem"), "{text}");
+    assert!(text.contains("${ISSUER}") && !text.contains("BEGIN NOTHING"), "{text}");
+    Ok(())
 }
 
 fn no_listener() -> Result<(), Failed> {
