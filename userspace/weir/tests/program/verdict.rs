@@ -28,7 +28,7 @@ fn right() -> String {
     format!("Authorization: Bearer {TOKEN}\r\n")
 }
 
-/// A ban comes with the twentieth wrong token; scores are forgotten too slowly to matter on a slow machine.
+/// A ban comes with the twentieth wrong token, even if a slow machine forgets a little of the score meanwhile.
 fn config(pins: &str, shield: &str, listener: &str, abuse: &str) -> String {
     format!(
         "version: 1
@@ -36,7 +36,7 @@ shield: {{ interfaces: [ edge ], attach: generic, on_attach_failure: refuse, pin
 listeners: [ {{ name: edge, bind: \"{SERVER}:8080\"{listener} }} ]
 policies:
   login: {LOGIN}
-  abuse: {{ verdicts: {{ score: {{ bad_token: 5 }}, ban_at: 100, half_life: 1h{abuse} }} }}
+  abuse: {{ verdicts: {{ score: {{ bad_token: 5 }}, ban_at: 97, half_life: 1h{abuse} }} }}
 routes: [ {{ name: hello, match: {{ path: /* }}, policies: [ abuse, login ], respond: {{ status: 200, body: hello }} }} ]
 admin: {{ socket: \"{{dir}}/admin.sock\" }}
 "
