@@ -21,8 +21,8 @@ pub mod ledger;
 pub mod protected;
 
 use enforced::InKernel;
-use journal::Journal;
-pub use ledger::{Cause, Entry, Ledger, Refusal};
+use journal::{Journal, Written};
+pub use ledger::{Cause, Entry, Ledger, Past, Refusal};
 pub use protected::Protected;
 
 /// Bans as the control thread holds them.
@@ -73,7 +73,7 @@ impl Bans {
                     error.to_string(),
                     "make the directory writable for weir; until then bans do not survive a reboot",
                 ));
-                (None, std::collections::HashMap::new())
+                (None, Written::default())
             }
         };
         let mut terms_of_bans = terms.bans;
@@ -87,9 +87,7 @@ impl Bans {
             changes: 0,
             clock: Steady::new(),
         };
-        for (source, entry) in written {
-            bans.ledger.restore(source, entry);
-        }
+        bans.ledger.replace(written.bans, written.past);
         bans.reconcile()?;
         Ok((bans, complaints))
     }
@@ -115,7 +113,7 @@ impl Bans {
     pub fn learn_again(&mut self) -> Result<(), Error> {
         // Without a journal only the kernel's table is left to learn from.
         if let Some(Ok(written)) = self.journal.as_mut().map(Journal::reopen) {
-            self.ledger.replace(written);
+            self.ledger.replace(written.bans, written.past);
         }
         self.reconcile()
     }
@@ -192,7 +190,7 @@ impl Bans {
         self.clear(now_s)?;
         let entry = self.ledger.ban(source, duration, cause, now_s).map_err(refused)?;
         self.enforce(source, &entry, now_s)?;
-        self.write(source, Some(&entry));
+        self.write(source);
         self.shown(source, entry)
     }
 
@@ -211,7 +209,7 @@ impl Bans {
         }
         self.changes += 1;
         if known {
-            self.write(source, None);
+            self.write(source);
         }
         Ok(known || enforced)
     }
@@ -254,10 +252,9 @@ impl Bans {
         {
             kernel.renew_filter()?;
         }
-        let live = self.ledger.len();
         if let Some(journal) = &mut self.journal {
             // The journal is history for people; failing to shorten it must not stop a ban.
-            drop(journal.trim(live, self.ledger.iter(now_s)));
+            drop(journal.trim(&self.ledger));
         }
         Ok(ended)
     }
@@ -269,7 +266,7 @@ impl Bans {
             if let Some(kernel) = &self.kernel {
                 kernel.table.remove(&self.key(source))?;
             }
-            self.write(source, None);
+            self.write(source);
         }
         self.changes += u64::from(!ended.is_empty());
         Ok(ended.len())
@@ -307,6 +304,9 @@ impl Bans {
     ) -> Result<(), Error> {
         let entries_max = bans.entries_max.min(table::BANS_MAX);
         self.ledger.set_terms(weir_plan::shield::Bans { entries_max, ..bans });
+        if self.protected == protected && self.mask_v6 == mask_v6 {
+            return Ok(());
+        }
         self.protected = protected;
         self.mask_v6 = mask_v6;
         self.reconcile()
@@ -351,17 +351,17 @@ impl Bans {
         }
     }
 
-    fn write(&mut self, source: IpAddr, entry: Option<&Entry>) {
+    fn write(&mut self, source: IpAddr) {
         if let Some(journal) = &mut self.journal {
             // A full disk must not stop a ban: the kernel's table is what counts.
-            drop(journal.write(source, entry));
+            drop(journal.write(source, &self.ledger));
         }
     }
 
     /// Writes the journal anew, because the times in it are others.
     fn rewrite(&mut self) {
         if let Some(journal) = &mut self.journal {
-            drop(journal.rewrite(self.ledger.iter(0)));
+            drop(journal.rewrite(&self.ledger));
         }
     }
 
@@ -401,5 +401,27 @@ mod tests {
         check("192.0.2.1", u64::MAX, "192.0.2.1");
         check("2001:db8:1:2:3:4:5:6", u64::MAX, "2001:db8:1:2::");
         check("2001:db8:1:2:3:4:5:6", u64::MAX << 16, "2001:db8:1::");
+    }
+
+    #[test]
+    fn escalation_outlives_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let host = Host { state: directory.path().to_owned(), ..Host::default() };
+        let mut plan = Plan::default();
+        plan.bans.first = Duration::from_secs(1);
+        let source: IpAddr = "198.51.100.77".parse().unwrap();
+        let by_rule = || Cause::by_rule(weir_wire::Reason::BadToken, "login", None);
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        for expect in [(1, 1), (2, 4)] {
+            let (mut bans, complaints) = Bans::without_kernel(&plan, &host).unwrap();
+            assert!(complaints.is_empty(), "{complaints:?}");
+            let Entry { since_s, until_s, nth, .. } = bans.ban(source, None, by_rule()).unwrap().entry;
+            assert_eq!((nth, until_s - since_s), expect);
+            while nth == 1 && bans.find(source).unwrap().is_some() {
+                assert!(std::time::Instant::now() < deadline, "the ban does not end");
+                std::thread::park_timeout(Duration::from_millis(50));
+                bans.expire().unwrap();
+            }
+        }
     }
 }

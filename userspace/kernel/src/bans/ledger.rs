@@ -39,6 +39,15 @@ pub struct Entry {
     pub nth: u32,
 }
 
+/// What is remembered of a ban that has ended, until its count has decayed to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// When it ended, in seconds of the wall clock.
+    pub ended_s: u64,
+    /// Which ban of this source it was.
+    pub nth: u32,
+}
+
 /// Why a ban was not made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -58,8 +67,7 @@ pub enum Refusal {
 pub struct Ledger {
     terms: Terms,
     entries: HashMap<IpAddr, Entry>,
-    /// Sources whose ban has ended but whose count has not yet decayed to nothing: when it ended, and the count.
-    past: HashMap<IpAddr, (u64, u32)>,
+    past: HashMap<IpAddr, Past>,
     minute: Minute,
 }
 
@@ -132,10 +140,22 @@ impl Ledger {
         has_room
     }
 
-    /// Holds these bans instead of those it held, as far as there is room. What is remembered of ended ones stays.
-    pub fn replace(&mut self, bans: HashMap<IpAddr, Entry>) {
+    /// Holds these bans and memories instead of those it held, as far as there is room.
+    pub fn replace(&mut self, bans: HashMap<IpAddr, Entry>, past: HashMap<IpAddr, Past>) {
         let room = self.entries_max();
         self.entries = bans.into_iter().take(room).collect();
+        self.past = past.into_iter().take(room).collect();
+    }
+
+    /// What is remembered of a source that is not banned now.
+    #[must_use]
+    pub fn past_of(&self, source: IpAddr) -> Option<Past> {
+        self.past.get(&source).copied()
+    }
+
+    /// Everybody who is not banned now and remembered, in no order.
+    pub fn past(&self) -> impl Iterator<Item = (IpAddr, Past)> {
+        self.past.iter().map(|(&source, &past)| (source, past))
     }
 
     /// Moves every time that is kept, because the clock by which it was kept was set.
@@ -144,8 +164,8 @@ impl Ledger {
             entry.since_s = entry.since_s.saturating_add_signed(by_s);
             entry.until_s = entry.until_s.saturating_add_signed(by_s);
         }
-        for (ended_s, _) in self.past.values_mut() {
-            *ended_s = ended_s.saturating_add_signed(by_s);
+        for past in self.past.values_mut() {
+            past.ended_s = past.ended_s.saturating_add_signed(by_s);
         }
         self.minute.began_s = self.minute.began_s.saturating_add_signed(by_s);
     }
@@ -179,20 +199,18 @@ impl Ledger {
     /// Lets bans end and memories fade. Returns the sources whose ban has ended.
     pub fn expire(&mut self, now_s: u64) -> Vec<IpAddr> {
         let decay_s = self.decay_s();
-        self.past.retain(|_, &mut (ended_s, count)| faded(count, ended_s, now_s, decay_s) > 0);
-        let ended: Vec<(IpAddr, u64, u32)> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.until_s <= now_s)
-            .map(|(&source, entry)| (source, entry.until_s, entry.nth))
-            .collect();
-        for &(source, until_s, nth) in &ended {
+        self.past.retain(|_, past| faded(*past, now_s, decay_s) > 0);
+        let is_over = |(source, entry): (&IpAddr, &Entry)| {
+            (entry.until_s <= now_s).then_some((*source, Past { ended_s: entry.until_s, nth: entry.nth }))
+        };
+        let ended: Vec<(IpAddr, Past)> = self.entries.iter().filter_map(is_over).collect();
+        for &(source, past) in &ended {
             self.entries.remove(&source);
-            if self.past.len() < self.entries_max() {
-                self.past.insert(source, (until_s, nth));
+            if self.past.len() < self.entries_max() && faded(past, now_s, decay_s) > 0 {
+                self.past.insert(source, past);
             }
         }
-        ended.into_iter().map(|(source, _, _)| source).collect()
+        ended.into_iter().map(|(source, _)| source).collect()
     }
 
     /// How many bans are in the ledger.
@@ -212,7 +230,7 @@ impl Ledger {
         if let Some(entry) = self.entries.get(&source) {
             return entry.nth;
         }
-        self.past.get(&source).map_or(0, |&(ended_s, count)| faded(count, ended_s, now_s, self.decay_s()))
+        self.past.get(&source).map_or(0, |&past| faded(past, now_s, self.decay_s()))
     }
 
     /// How long the `nth` ban lasts: first × factor^(nth − 1), at most max.
@@ -231,9 +249,9 @@ impl Ledger {
 }
 
 /// A count that loses one for every `decay_s` since it was last raised.
-fn faded(count: u32, ended_s: u64, now_s: u64, decay_s: u64) -> u32 {
+fn faded(Past { ended_s, nth }: Past, now_s: u64, decay_s: u64) -> u32 {
     let steps = now_s.saturating_sub(ended_s).checked_div(decay_s).unwrap_or_default();
-    count.saturating_sub(u32::try_from(steps).unwrap_or(u32::MAX))
+    nth.saturating_sub(u32::try_from(steps).unwrap_or(u32::MAX))
 }
 
 impl Minute {
