@@ -112,9 +112,7 @@ fn bench() -> Outcome<()> {
         part(&mut bench)?;
     }
     drop(listener);
-    if only.is_empty() || "versus".contains(&only) {
-        versus::run()?;
-    }
+    versus::run(&only)?;
     Ok(row::write()?)
 }
 

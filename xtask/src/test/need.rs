@@ -15,7 +15,7 @@ struct Tool {
     tests: &'static str,
 }
 
-const TOOLS: [Tool; 11] = [
+const TOOLS: [Tool; 12] = [
     Tool { program: "cc", package: "gcc", tests: "everything: it links programs and builds aws-lc" },
     Tool { program: "ip", package: "iproute2", tests: "network namespaces" },
     Tool { program: "curl", package: "curl", tests: "a real client at the proxy" },
@@ -25,6 +25,7 @@ const TOOLS: [Tool; 11] = [
     Tool { program: "logrotate", package: "logrotate", tests: "rotation of the access log" },
     Tool { program: "faketime", package: "faketime", tests: "clocks that jump" },
     Tool { program: "python3", package: "python3-venv", tests: "the scan by sslyze" },
+    Tool { program: "ethtool", package: "ethtool", tests: "the bench of the shield" },
     Tool { program: "slowhttptest", package: "slowhttptest", tests: "slow clients" },
     Tool { program: "apt-get", package: "apt", tests: "the toolchain of the XDP program" },
 ];

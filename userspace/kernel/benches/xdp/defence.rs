@@ -69,18 +69,21 @@ fn addresses() -> impl Iterator<Item = std::net::Ipv4Addr> {
 }
 
 /// A shield that takes itself away.
-struct Shielded(Option<Shield>, std::path::PathBuf);
+struct Shielded(Option<Shield>, std::path::PathBuf, weir_kernel::Host);
 
 impl Drop for Shielded {
     fn drop(&mut self) {
         drop(self.0.take().map(Shield::close));
-        weir_kernel::detach(&self.1).unwrap();
+        weir_kernel::detach(&self.1, &self.2).unwrap();
     }
 }
 
 pub(crate) fn shield(world: &World, plan: &Plan) -> Outcome<Defence> {
-    let shield = Shield::open(plan, &world.host())?;
-    Ok(Box::new(Shielded(Some(shield), world.pins())))
+    Ok(shielded(world, Shield::open(plan, &world.host())?))
+}
+
+pub(crate) fn shielded(world: &World, shield: Shield) -> Defence {
+    Box::new(Shielded(Some(shield), world.pins(), world.host()))
 }
 
 /// A shield that denies every source that sends.

@@ -6,6 +6,8 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
 };
 
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
 use crate::rig::{Outcome, bpf};
 
 /// Multiplying by an odd number permutes the numbers below any power of two: sources lie far apart.
@@ -33,6 +35,26 @@ pub(crate) struct Draw {
 pub(crate) struct Program {
     fd: OwnedFd,
     _held: Vec<OwnedFd>,
+}
+
+/// A flood that keeps its own pace.
+pub(crate) struct Paced {
+    pub(crate) program: Program,
+    words: OwnedFd,
+}
+
+/// When the next frame is due, nanoseconds between two, and how many were sent.
+#[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable)]
+#[repr(transparent)]
+struct Pace([u64; 3]);
+
+impl Paced {
+    /// How many frames were sent so far.
+    pub(crate) fn sent(&self) -> Outcome<u64> {
+        let mut pace = Pace::default();
+        crate::rig::lookup(borrow(&self.words), &0_u32, pace.as_mut_bytes())?;
+        Ok(pace.0[2])
+    }
 }
 
 impl Draw {
@@ -64,6 +86,42 @@ impl Draw {
     /// Draws a source for a frame of sixty bytes that is written anew, and sends it out again. What the source adds to the
     /// checksums is taken away by the identification and by the sequence number.
     pub(crate) fn flooding(&self, frame: &[u8; 60]) -> Outcome<Program> {
+        load(self.flood(frame)?, Vec::new())
+    }
+
+    /// As `flooding`, at so many frames a second: whenever none is due, the frame is dropped instead. What could not be
+    /// sent in time is not made up for beyond a millisecond.
+    pub(crate) fn pacing(&self, frame: &[u8; 60], per_second: u32) -> Outcome<Paced> {
+        const PSEUDO_MAP_VALUE: u8 = 2;
+        const ARRAY: u32 = 2;
+        let words = map(ARRAY, 4, size_of::<Pace>() as u32, 1, 0)?;
+        let interval_ns = 1_000_000_000 / u64::from(per_second.max(1));
+        crate::rig::update(borrow(&words), &0_u32, &Pace([0, interval_ns, 0]))?;
+        let mut code = vec![
+            op(0xbf, 9, 1, 0, 0),
+            op(0x18, 8, PSEUDO_MAP_VALUE, 0, words.as_raw_fd()),
+            0,
+            op(0x85, 0, 0, 0, 5),
+            op(0x79, 1, 8, 0, 0),
+            op(0x3d, 0, 1, 2, 0),
+            op(0xb7, 0, 0, 0, 1),
+            op(0x95, 0, 0, 0, 0),
+            op(0x79, 2, 8, 8, 0),
+            op(0x0f, 1, 2, 0, 0),
+            op(0x07, 0, 0, 0, -1_000_000),
+            op(0x3d, 1, 0, 1, 0),
+            op(0xbf, 1, 0, 0, 0),
+            op(0x7b, 8, 1, 0, 0),
+            op(0x79, 1, 8, 16, 0),
+            op(0x07, 1, 0, 0, 1),
+            op(0x7b, 8, 1, 16, 0),
+            op(0xbf, 1, 9, 0, 0),
+        ];
+        code.extend(self.flood(frame)?);
+        Ok(Paced { program: load(code, Vec::new())?, words })
+    }
+
+    fn flood(&self, frame: &[u8; 60]) -> Outcome<Vec<u64>> {
         let (words, _) = frame.as_chunks::<4>();
         let stores: Vec<_> = (0_i16..)
             .zip(words)
@@ -95,7 +153,7 @@ impl Draw {
             op(0xb7, 0, 0, 0, 3),
             op(0x95, 0, 0, 0, 0),
         ]);
-        load(code, Vec::new())
+        Ok(code)
     }
 
     /// Drops frames with an address of those that are drawn at the offset, and passes all others.

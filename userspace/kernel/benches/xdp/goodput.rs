@@ -1,14 +1,17 @@
 //! What honest clients get beside a SYN flood, compared with the same flood that costs the server nothing.
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use weir_plan::shield::{Attach, Shield as Plan, Sysctls};
+use weir_kernel::{Cause, Shield};
+use weir_plan::shield::{Attach, Rate, Shield as Plan, Sysctls};
 
-use crate::defence::{NATIVE, SetUp, control, index, prepare, shield, sysctl};
-use crate::draw::Draw;
+use crate::defence::{Defence, NATIVE, SetUp, control, index, prepare, shield, shielded, sysctl};
+use crate::draw::{Draw, Paced};
+use crate::rig::Outcome;
 use crate::row::{Goal, Row, is_quick};
 use crate::traffic::{echo, exchange};
-use crate::versus::flooder;
+use crate::versus::flood_frame;
 use crate::world::{CLIENT, PEER, SERVER, World};
 
 /// SYNs a second while honest clients are counted.
@@ -18,26 +21,26 @@ const COUNTED: Duration = Duration::from_secs(2);
 /// How long an exchange is waited for.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// Honest exchanges that succeed in a while: beside a flood that is dropped at once, beside one that weir answers, and beside
-/// one that nobody is defended against.
+/// Bans that fill a table of as many.
+const BANS: u32 = 1024;
+
+/// Honest exchanges that succeed in a while: beside a flood that is dropped at once, beside one that weir answers, also with
+/// every table full, and beside one that nobody is defended against.
 pub(crate) fn run(world: &World) {
     prepare(world);
     forget_ports(world);
     echo(SERVER);
     let _peer = world.on_client(|| Draw::dropping(30).unwrap().attach(index(PEER), NATIVE).unwrap());
-    let defences: [(&str, SetUp); 3] = [
+    let defences: [(&str, SetUp); 4] = [
         ("control", control),
-        ("weir, native", |world| {
-            let mut plan = Plan { attach: Attach::Native, sysctls: Sysctls::Set, ..world.plan() };
-            plan.syn_guard.above = 1000;
-            shield(world, &plan)
-        }),
+        ("weir, native", |world| shield(world, &guarded(world))),
+        ("weir, native, full tables", full),
         ("undefended", |_| {
             sysctl("ipv4/tcp_syncookies", "0")?;
             Ok(Box::new(()))
         }),
     ];
-    let mut served: [Vec<Duration>; 3] = Default::default();
+    let mut served: [Vec<Duration>; 4] = Default::default();
     for _ in 0..if is_quick() { 1 } else { 3 } {
         for ((name, set_up), served) in defences.iter().zip(&mut served) {
             let defence = set_up(world).unwrap();
@@ -48,11 +51,31 @@ pub(crate) fn run(world: &World) {
             served.extend(took);
         }
     }
-    let [control, weir, undefended] = served;
-    report([&control, &weir, &undefended].map(|took| took.len() as f64), [p99_us(control), p99_us(weir)]);
+    let [control, weir, full, undefended] = served;
+    let counts = [&control, &weir, &undefended].map(|took| took.len() as f64);
+    report(counts, [p99_us(control), p99_us(weir), p99_us(full)]);
 }
 
-fn report([control, weir, undefended]: [f64; 3], [control_us, weir_us]: [f64; 2]) {
+fn guarded(world: &World) -> Plan {
+    let mut plan = Plan { attach: Attach::Native, sysctls: Sysctls::Set, ..world.plan() };
+    plan.syn_guard.above = 1000;
+    plan
+}
+
+/// Every source of the flood is charged, more of them than there are cells, and there is room for no ban more.
+fn full(world: &World) -> Outcome<Defence> {
+    let mut plan = guarded(world);
+    plan.bans.entries_max = BANS;
+    plan.limits.source.rates.packets = Some(Rate { per_second: 100_000, burst: 100_000 });
+    let mut shield = Shield::open(&plan, &world.host())?;
+    for number in 0..BANS {
+        let source = Ipv4Addr::from_bits(0xc612_0000 | number);
+        shield.bans().ban(source.into(), None, Cause::by_hand("x"))?;
+    }
+    Ok(shielded(world, shield))
+}
+
+fn report([control, weir, undefended]: [f64; 3], [control_us, weir_us, full_us]: [f64; 3]) {
     let row = |what, unit, ours, peer, goal| {
         let note = "one client after the other beside 100,000 SYNs a second, which the peer of the first row drops at no cost";
         Row { id: "P14", what, unit, ours, spread: 0.0, peer: Some(peer), goal: Some(goal), note }.keep();
@@ -63,6 +86,10 @@ fn report([control, weir, undefended]: [f64; 3], [control_us, weir_us]: [f64; 2]
     row("goodput under a SYN flood, undefended", "exchanges", weir, lost, Goal::RatioMin(2.0));
     let calm = (control_us, "no flood to answer");
     row("p99 of an exchange under a SYN flood", "us", weir_us, calm, Goal::Ratio(2.0));
+    let note = "the same flood, whose sources are more than there are cells, with a full table of bans";
+    let what = "p99 of an exchange under a SYN flood, every table full";
+    let (peer, goal) = (Some(calm), Some(Goal::Ratio(2.0)));
+    Row { id: "F15", what, unit: "us", ours: full_us, spread: 0.0, peer, goal, note }.keep();
 }
 
 fn p99_us(mut took: Vec<Duration>) -> f64 {
@@ -78,9 +105,9 @@ pub(crate) fn forget_ports(world: &World) {
 
 /// How long each exchange took that succeeded.
 fn honest(world: &World) -> Vec<Duration> {
-    let (stop, sent) = (AtomicBool::new(false), AtomicU64::new(0));
+    let (stop, flood) = (AtomicBool::new(false), flood(FLOOD_PER_SECOND));
     std::thread::scope(|scope| {
-        scope.spawn(|| world.on_client(|| pace(FLOOD_PER_SECOND, &stop, &sent)));
+        scope.spawn(|| world.on_client(|| pace(&flood, &stop)));
         let took = world.on_client(|| {
             let (began, mut took) = (Instant::now(), Vec::new());
             while began.elapsed() < COUNTED {
@@ -94,16 +121,17 @@ fn honest(world: &World) -> Vec<Duration> {
     })
 }
 
-/// Sends SYNs of made-up sources at a rate, until told to stop. To be called on the client's side.
-pub(crate) fn pace(per_second: u32, stop: &AtomicBool, sent: &AtomicU64) {
-    const STEP: Duration = Duration::from_millis(10);
-    let (program, frame) = flooder(0);
-    let (interface, step) = (index(PEER), per_second / 100);
-    let mut due = Instant::now();
+/// SYNs of made-up sources, at a rate.
+pub(crate) fn flood(per_second: u32) -> Paced {
+    Draw { sources: 0, offset: 26, words: Vec::new() }.pacing(&flood_frame(), per_second).unwrap()
+}
+
+/// Sends them until told to stop; to be called on the client's side. The kernel keeps the pace, in long turns: to end one
+/// takes as long as to send a hundred thousand frames.
+pub(crate) fn pace(flood: &Paced, stop: &AtomicBool) {
+    const TURN: u32 = 3_000_000;
+    let (frame, interface) = (flood_frame(), index(PEER));
     while !stop.load(Ordering::Relaxed) {
-        program.send(&frame, step, interface).unwrap();
-        sent.fetch_add(step.into(), Ordering::Relaxed);
-        due += STEP;
-        std::thread::park_timeout(due.saturating_duration_since(Instant::now()));
+        flood.program.send(&frame, TURN, interface).unwrap();
     }
 }

@@ -23,14 +23,24 @@ use crate::{goodput, ramp};
 /// What a cost is taken for that the noise of the control hides.
 const LEAST_NS: f64 = 1.0;
 
-/// Runs all comparisons, each in a world of its own.
-pub(crate) fn run() -> Outcome<()> {
+/// A comparison in a world of its own.
+type Comparison = fn(&World);
+
+const COMPARISONS: [(&str, Comparison); 4] =
+    [("versus drops", drops), ("versus syns", syns), ("goodput", goodput::run), ("ramp", ramp::run)];
+
+/// Runs the comparisons whose name contains a word, each in a world of its own.
+pub(crate) fn run(only: &str) -> Outcome<()> {
+    let mut wanted = COMPARISONS.iter().filter(|(name, _)| name.contains(only)).peekable();
+    if wanted.peek().is_none() {
+        return Ok(());
+    }
     if let Some(lack) = world::lack() {
         println!("no comparisons between namespaces: {lack}");
         return Ok(());
     }
-    for trial in [drops, syns, goodput::run, ramp::run] {
-        if let Err(error) = world::run(trial) {
+    for (_, trial) in wanted {
+        if let Err(error) = world::run(*trial) {
             println!("a comparison is left out: {error}");
         }
     }
@@ -167,14 +177,20 @@ fn flood(world: &World, sources: u32) -> Option<f64> {
 }
 
 /// A program that floods, and the frame it begins with.
-pub(crate) fn flooder(sources: u32) -> (Program, [u8; 60]) {
+fn flooder(sources: u32) -> (Program, [u8; 60]) {
+    let frame = flood_frame();
+    (Draw { sources, offset: 26, words: Vec::new() }.flooding(&frame).unwrap(), frame)
+}
+
+/// The SYN that floods are made of.
+pub(crate) fn flood_frame() -> [u8; 60] {
     let mut frame = [0; 60];
     frame[..6].copy_from_slice(&SERVER_MAC);
     frame[6..12].copy_from_slice(&CLIENT_MAC);
     frame[12] = 8;
     let packet = syn([0, 0, 0, 0].into(), SERVER.parse().unwrap(), 40_000, 0);
     frame[14..14 + packet.len()].copy_from_slice(&packet);
-    (Draw { sources, offset: 26, words: Vec::new() }.flooding(&frame).unwrap(), frame)
+    frame
 }
 
 /// All on one processor: who sends also receives.
@@ -194,7 +210,7 @@ pub(crate) fn pin_to(thread: i32, cpu: usize) {
 }
 
 /// Packets that the server's interface has received.
-fn received() -> u64 {
+pub(crate) fn received() -> u64 {
     let text = std::fs::read_to_string("/proc/thread-self/net/dev").unwrap();
     let line = text.lines().find_map(|line| line.trim().strip_prefix("s0:").map(str::to_owned)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
