@@ -88,8 +88,11 @@ impl Attacher<'_> {
             self.pins.unlink(name)?;
             return Ok(None);
         }
-        bpf::replace(link.fd.as_fd(), self.program)
-            .map_err(|error| Error::os(format!("replace the program on {name}"), &error))?;
+        let wrong = |error: io::Error| Error::os(format!("replace the program on {name}"), &error);
+        // To replace a program by itself would wait for every packet that is being judged.
+        if bpf::program_id(self.program).map_err(wrong)? != link.program {
+            bpf::replace(link.fd.as_fd(), self.program).map_err(wrong)?;
+        }
         Ok(Some(placement))
     }
 

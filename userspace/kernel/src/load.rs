@@ -29,6 +29,8 @@ const VERIFIER_LINES_MAX: usize = 12;
 #[derive(Debug)]
 pub(crate) struct Loaded {
     main: OwnedFd,
+    /// Its tables by their names. Another build may pin its own under the same.
+    tables: Vec<(String, OwnedFd)>,
     /// Instructions that the verifier walked through, in all programs.
     instructions: Option<u32>,
 }
@@ -77,7 +79,8 @@ pub(crate) fn load(pins: &Pins) -> Result<Loaded, Error> {
     if unfit.is_empty()
         && let Ok(main) = bpf::open(&pins.program())
     {
-        return Ok(Loaded { main, instructions: None });
+        let tables = pinned(pins, declared.keys())?;
+        return Ok(Loaded { main, tables, instructions: None });
     }
     for name in unfit {
         // The program that runs now keeps its own table; only the name is freed for the new one.
@@ -88,7 +91,18 @@ pub(crate) fn load(pins: &Pins) -> Result<Loaded, Error> {
     for name in declared.keys() {
         loader.map_pin_path(name, pins.path(name));
     }
-    run(&mut loader)
+    let loaded = run(&mut loader)?;
+    Ok(Loaded { tables: pinned(pins, declared.keys())?, ..loaded })
+}
+
+/// The pinned tables of these names.
+fn pinned<'a>(pins: &Pins, names: impl Iterator<Item = &'a String>) -> Result<Vec<(String, OwnedFd)>, Error> {
+    let open = |name: &String| {
+        let path = pins.path(name);
+        let table = bpf::open(&path).map_err(|error| Error::os(format!("open {}", path.display()), &error));
+        Ok((name.clone(), table?))
+    };
+    names.map(open).collect()
 }
 
 /// Whether a table of this shape is pinned.
@@ -128,7 +142,7 @@ fn run(loader: &mut EbpfLoader<'_>) -> Result<Loaded, Error> {
     fill_tails(&mut ebpf)?;
     let main = descriptor(&ebpf, table::PROGRAM_MAIN)?;
     let main = main.as_fd().try_clone_to_owned().map_err(|error| Error::os("copy a descriptor", &error))?;
-    Ok(Loaded { main, instructions })
+    Ok(Loaded { main, tables: Vec::new(), instructions })
 }
 
 /// The main program calls the cookie program through this table. It is pinned, so the old main program may for a
@@ -151,6 +165,16 @@ impl Loaded {
     /// The program to attach.
     pub(crate) fn main(&self) -> BorrowedFd<'_> {
         self.main.as_fd()
+    }
+
+    /// Pins its tables again, in place of those that another build has pinned under their names; what that one alone has
+    /// goes.
+    pub(crate) fn keep_tables(&self, pins: &Pins) -> Result<(), Error> {
+        for (name, table) in &self.tables {
+            pins.keep(name, table.as_fd())?;
+        }
+        let is_own = |name: &str| self.tables.iter().any(|(own, _)| own == name || tables::now(own) == name);
+        pins.tables().filter(|name| !is_own(name)).try_for_each(|name| pins::remove(&pins.path(&name)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
@@ -97,6 +97,25 @@ impl Pins {
             .map(|name| self.path(name))
             .filter(|path| *path != own)
             .try_for_each(|path| remove(&path))
+    }
+
+    /// Pins a table in place of whatever has its name.
+    pub(crate) fn keep(&self, name: &str, table: BorrowedFd<'_>) -> Result<(), Error> {
+        let (path, fresh) = (self.path(name), self.path(&format!("{name}-new")));
+        remove(&fresh)?;
+        bpf::pin(table, &fresh)
+            .and_then(|()| fs::rename(&fresh, &path))
+            .map_err(|error| Error::os(format!("pin {}", path.display()), &error))
+    }
+
+    /// The names of all pins that are neither links nor programs.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = String> {
+        self.names().filter(|name| !name.starts_with(LINK) && !name.starts_with(PROGRAM))
+    }
+
+    /// Whether a program is pinned, of whichever build.
+    pub(crate) fn holds_program(&self) -> bool {
+        self.names().any(|name| name.starts_with(PROGRAM))
     }
 
     /// The program that is pinned, of whichever build.

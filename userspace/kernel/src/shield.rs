@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
@@ -26,7 +26,12 @@ use crate::sysctl::{self, Changes, Cookies};
 use crate::tables::Tables;
 use crate::{Complaint, Error, bpf, clock};
 
+mod detached;
+mod draft;
 mod succession;
+
+pub use detached::detach;
+pub use draft::{Compiled, Draft};
 
 /// How often the machine is asked anew whom it depends on.
 const PROTECTED_EVERY: Duration = Duration::from_secs(10);
@@ -45,15 +50,18 @@ pub struct Shield {
     /// That of the rules which were in force before.
     salt: Option<[u64; 2]>,
     loaded: Loaded,
-    tables: Tables,
+    tables: Arc<Tables>,
     bans: Bans,
     changes: Changes,
     attached: Vec<Attached>,
     complaints: Vec<Complaint>,
     entries: usize,
+    /// Somebody has taken it down by [`detach`]: it stays down.
+    is_detached: bool,
     /// Networks that the caller named, beside those of the plan.
     dependencies: Vec<(IpNet, &'static str)>,
-    protected_at: Instant,
+    /// When the machine was asked whom it depends on.
+    asked_at: Option<Instant>,
 }
 
 impl Shield {
@@ -71,8 +79,7 @@ impl Shield {
         let pins = Pins::make(&plan.pin_directory, plan.mount_bpffs, host)?;
         let protected = protected::of_plan(plan, host, &[]);
         // What can be wrong in the plan is found before the kernel is touched.
-        let gathered = Gathered::read(plan, protected.iter().map(|(network, _)| network))?;
-        rules::compile(plan, Cookies::of_machine(host), [0, 0])?;
+        let mut draft = Draft::new(plan, host, pins.clone(), protected.clone()).compile()?;
 
         let shared = shared.filter(|claim| claim.holds(&pins.directory));
         let on_probation = shared.is_some();
@@ -80,7 +87,7 @@ impl Shield {
         let salt = Tables::open(&pins.directory).ok().and_then(|before| before.rules().ok()?);
         let salt = salt.map(|rules| rules.config.salt);
         let loaded = load::load(&pins)?;
-        let tables = Tables::open(&pins.directory)?;
+        let tables = Arc::new(Tables::open(&pins.directory)?);
         let (bans, mut complaints) = Bans::open(bans::Terms {
             pins: Some(&pins.directory),
             state: &host.state,
@@ -91,8 +98,6 @@ impl Shield {
         let (mut changes, said) = sysctl::apply(host, plan.sysctls, plan.syn_guard.when);
         changes.keep_on_drop(on_probation);
         complaints.extend(said);
-        complaints.extend(gathered.complaints.iter().cloned());
-        let entries = gathered.len();
         let mut shield = Self {
             plan: plan.clone(),
             host: host.clone(),
@@ -106,12 +111,14 @@ impl Shield {
             changes,
             attached: Vec::new(),
             complaints,
-            entries,
+            entries: 0,
+            is_detached: false,
             dependencies: Vec::new(),
-            protected_at: Instant::now(),
+            asked_at: Some(Instant::now()),
         };
-        shield.write(gathered)?;
-        shield.attached = shield.attach_all()?;
+        draft.keep_salt(salt);
+        draft.write()?;
+        shield.adopt(draft, Vec::new())?;
         shield.pins.keep_program(shield.loaded.main())?;
         Ok(shield)
     }
@@ -133,20 +140,9 @@ impl Shield {
     /// # Errors
     /// What is wrong in the plan or its files, or what the kernel refused.
     pub fn sync(&mut self, plan: &Plan) -> Result<(), Error> {
-        let protected = protected::of_plan(plan, &self.host, &self.dependencies);
-        let gathered = Gathered::read(plan, protected.iter().map(|(network, _)| network))?;
-        rules::compile(plan, Cookies::of_machine(&self.host), [0, 0])?;
-        let before = std::mem::replace(&mut self.plan, plan.clone());
-        if (before.sysctls, before.syn_guard.when) != (plan.sysctls, plan.syn_guard.when) {
-            self.changes.restore()?;
-            (self.changes, self.complaints) = sysctl::apply(&self.host, plan.sysctls, plan.syn_guard.when);
-        }
-        self.complaints.extend(gathered.complaints.iter().cloned());
-        self.entries = gathered.len();
-        self.write(gathered)?;
-        self.bans.set_terms(plan.bans.clone(), protected, rules::high_bits(plan.limits.source.v6_bits))?;
-        self.attached = self.attach_all()?;
-        Ok(())
+        let mut draft = self.draft(plan, &self.dependencies).compile()?;
+        draft.write()?;
+        self.adopt(draft, self.dependencies.clone())
     }
 
     /// Names what weir itself depends on, such as upstreams: never banned and never dropped.
@@ -158,9 +154,35 @@ impl Shield {
         networks: impl IntoIterator<Item = IpNet>,
         why: &'static str,
     ) -> Result<(), Error> {
+        self.depend_on(networks, why);
+        let Some(draft) = self.renewal() else { return Ok(()) };
+        let mut draft = draft.compile()?;
+        draft.write()?;
+        self.adopt(draft, self.dependencies.clone())
+    }
+
+    /// As [`Shield::protect`], but leaves the rest to whoever asks for the [`Shield::renewal`].
+    pub fn depend_on(&mut self, networks: impl IntoIterator<Item = IpNet>, why: &'static str) {
         self.dependencies.retain(|&(_, known)| known != why);
         self.dependencies.extend(networks.into_iter().map(|network| (network, why)));
-        self.renew_protected()
+        self.asked_at = None;
+    }
+
+    /// The present plan once more, if others are to be protected than when it was written. The machine is asked every ten
+    /// seconds.
+    pub fn renewal(&mut self) -> Option<Draft> {
+        if self.is_detached || self.asked_at.is_some_and(|at| at.elapsed() < PROTECTED_EVERY) {
+            return None;
+        }
+        self.asked_at = Some(Instant::now());
+        let draft = self.draft(&self.plan, &self.dependencies);
+        (draft.protects() != self.bans.protected()).then_some(draft)
+    }
+
+    /// Networks that the caller named.
+    #[must_use]
+    pub fn dependencies(&self) -> &[(IpNet, &'static str)] {
+        &self.dependencies
     }
 
     /// What must be done every second or so: bans end, and an interface that was lost is taken back. Returns the
@@ -170,8 +192,8 @@ impl Shield {
     /// What the kernel refused.
     pub fn tick(&mut self) -> Result<Vec<Attached>, Error> {
         self.bans.expire()?;
-        if self.protected_at.elapsed() >= PROTECTED_EVERY {
-            self.renew_protected()?;
+        if self.is_detached() {
+            return Ok(self.take_down());
         }
         let mut changed = Vec::new();
         for index in 0..self.attached.len() {
@@ -194,6 +216,10 @@ impl Shield {
     /// What the kernel refused.
     pub fn close(mut self) -> Result<(), Error> {
         if self.on_probation {
+            return Ok(());
+        }
+        if self.is_detached() {
+            self.changes.forget();
             return Ok(());
         }
         self.changes.restore()?;
@@ -292,14 +318,6 @@ impl Shield {
         Events::open(&self.pins.directory)
     }
 
-    /// Puts rules and lists in force. The salt stays for as long as the tables do, so that a reload forgives nobody.
-    fn write(&self, gathered: Gathered) -> Result<(), Error> {
-        let now = self.tables.rules()?.map(|rules| rules.config.salt).or(self.salt);
-        let salt = now.map_or_else(random, Ok)?;
-        self.tables.set_lists(&mut gathered.compile()?)?;
-        self.tables.set_rules(&*rules::compile(&self.plan, Cookies::of_machine(&self.host), salt)?)
-    }
-
     /// Attaches to every interface of the plan and leaves the others. After an error, what was new is taken off again.
     fn attach_all(&self) -> Result<Vec<Attached>, Error> {
         let linked: BTreeSet<String> = self.pins.linked().into_iter().collect();
@@ -341,27 +359,6 @@ impl Shield {
         // Still refused is no reason to stop looking after the other interfaces.
         Ok(self.attacher().attach(name).unwrap_or_else(|error| lost(error.complaint().why.clone())))
     }
-
-    fn renew_protected(&mut self) -> Result<(), Error> {
-        self.protected_at = Instant::now();
-        let protected = protected::of_plan(&self.plan, &self.host, &self.dependencies);
-        if protected == *self.bans.protected() {
-            return Ok(());
-        }
-        let gathered = Gathered::read(&self.plan, protected.iter().map(|(network, _)| network))?;
-        self.write(gathered)?;
-        let mask = rules::high_bits(self.plan.limits.source.v6_bits);
-        self.bans.set_terms(self.plan.bans.clone(), protected, mask)
-    }
-}
-
-/// Takes the program off every interface and removes all tables, whether or not a weir is running. Returns the
-/// interfaces that were freed.
-///
-/// # Errors
-/// What could not be removed.
-pub fn detach(pin_directory: &Path) -> Result<Vec<String>, Error> {
-    Pins::at(pin_directory).clear()
 }
 
 fn random() -> Result<[u64; 2], Error> {

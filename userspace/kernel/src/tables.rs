@@ -4,7 +4,6 @@
 //! maps is pinned beside it: reading it back through the array would take CAP_SYS_ADMIN.
 
 use std::cell::OnceCell;
-use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 
@@ -14,9 +13,10 @@ use weir_wire::port::{PORT_RULES, PortState};
 use weir_wire::{Address, Mark, Rules, counter::Counts, table};
 
 use crate::Error;
-use crate::bpf::{self, Shape};
+use crate::bpf::Shape;
 use crate::map::Map;
 use crate::object;
+use crate::pins::Pins;
 
 const KIND_ARRAY: u32 = 2;
 
@@ -68,7 +68,8 @@ impl Tables {
     /// name; then the front that names it; then the old lines are let go. Setting a slot waits until every packet
     /// that read the old one is done, so no packet meets a front without its lines.
     pub(crate) fn set_lists(&self, image: &mut Image) -> Result<(), Error> {
-        let slot = 1 - self.front()?.map_or(1, |front| front.deep.min(1));
+        // One that cannot be read was pinned by another build, and is nothing that this program reads.
+        let slot = 1 - self.front().ok().flatten().map_or(1, |front| front.deep.min(1));
         let length = u32::try_from(image.lines.len().max(1)).unwrap_or(u32::MAX);
         let lines: Map<u32, Line> = Map::create(array::<Line>(length, table::LINES)?, table::LINES)?;
         let keys: Vec<u32> = (0..length).collect();
@@ -123,12 +124,7 @@ impl Tables {
     where
         V: crate::map::Plain,
     {
-        let name = now(outer);
-        let (path, fresh) = (self.pins.join(&name), self.pins.join(format!("{name}-new")));
-        drop(fs::remove_file(&fresh));
-        bpf::pin(inner.table().as_fd(), &fresh)
-            .and_then(|()| fs::rename(&fresh, &path))
-            .map_err(|error| Error::os(format!("pin {}", path.display()), &error))
+        Pins::at(&self.pins).keep(&now(outer), inner.table().as_fd())
     }
 }
 

@@ -36,7 +36,7 @@ use world::World;
 /// A trial, run in a world of its own.
 type Run = fn(&World);
 
-const TRIALS: [(&str, Run); 29] = [
+const TRIALS: [(&str, Run); 31] = [
     ("the_verifier_takes_the_object", attach::verify_only),
     ("attach_generic_counts_and_passes", attach::generic),
     ("attach_native_counts_and_passes", attach::native),
@@ -46,6 +46,7 @@ const TRIALS: [(&str, Run); 29] = [
     ("without_bpffs_the_command_is_said", attach::no_bpffs),
     ("without_capabilities_the_code_is_77", attach::no_capabilities),
     ("an_interface_made_anew_is_taken_back", attach::recreated),
+    ("detached_by_hand_it_stays_down", attach::detached),
     ("a_ban_takes_effect_on_the_next_packet", ban::next_packet),
     ("a_ban_of_ipv6_covers_its_network", ban::v6_network),
     ("protected_sources_are_not_banned", ban::protected),
@@ -55,6 +56,7 @@ const TRIALS: [(&str, Run); 29] = [
     ("a_million_entries_swap_under_traffic", list::swap),
     ("a_restart_leaves_no_gap", life::restart),
     ("an_upgrade_leaves_no_gap", life::upgrade),
+    ("a_successor_that_fails_late_leaves_no_tables", life::late_failure),
     ("sigkill_leaves_no_gap_and_detach_still_works", life::sigkill),
     ("on_exit_detach_takes_all_away", life::detach_on_exit),
     ("handshakes_pass_through_cookies", cookie::handshakes),

@@ -7,7 +7,7 @@ mod terms;
 mod turn;
 
 pub(crate) use renew::Renewals;
-pub(crate) use take::Trial;
+pub(crate) use take::{Trial, expire, renew_shield};
 pub(crate) use terms::Terms;
 pub(crate) use turn::reload_by_signal;
 

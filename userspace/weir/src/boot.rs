@@ -1,6 +1,6 @@
 //! From a configuration to a running appliance, and back down again.
 
-use crate::appliance::{Appliance, Reloads, Renewals, reload_by_signal};
+use crate::appliance::{Appliance, Reloads, Renewals, expire, reload_by_signal, renew_shield};
 use crate::crew::{Crew, Shared, berths, cpus};
 use crate::descriptors;
 use crate::doors::Doors;
@@ -125,6 +125,9 @@ async fn govern(
             Some(Signal::Drain) => break,
             Some(Signal::Reload) => reload_by_signal(&appliance),
             Some(Signal::Reopen) => appliance.borrow().logbook.reopen(),
+            Some(Signal::Upgrade) if appliance.borrow().turns.try_take().is_none() => {
+                tracing::warn!("a configuration is being taken: ask for a successor again in a moment");
+            }
             Some(Signal::Upgrade) if successor.is_none() => {
                 successor = succeed(program.as_deref(), &mut appliance.borrow_mut());
             }
@@ -146,8 +149,9 @@ async fn govern(
         ticks = ticks.wrapping_add(1);
         appliance.borrow_mut().serve_workers();
         appliance.borrow_mut().learn_names();
-        appliance.borrow_mut().expire();
+        expire(&appliance);
         if ticks.is_multiple_of(SHIELD_TICKS) {
+            renew_shield(&appliance);
             let mut appliance = appliance.borrow_mut();
             appliance.guard.tick();
             appliance.bury();

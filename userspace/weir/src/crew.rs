@@ -6,7 +6,8 @@ mod hand;
 
 pub(crate) use berth::{Berth, berths, cpus};
 use berth::{copies, copy};
-use hand::{Hand, Leaver, Recruits, begin};
+pub(crate) use hand::Recruits;
+use hand::{Hand, Leaver, begin};
 
 use crate::failure::failure;
 use anyhow::{Context, Result};

@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use weir_schema::{Source, Sources};
 
 /// Kept configurations, the oldest first.
@@ -64,12 +65,30 @@ impl Generations {
         }
     }
 
-    /// Keeps a configuration, and no more than `most` in all. The same text taken again takes the place of itself.
-    pub(crate) fn keep(&mut self, entry: &Entry, sources: &Sources, most: usize) {
+    /// Writes a configuration, on whichever thread that is called. Until [`Generations::keep`] nobody knows of it.
+    pub(crate) fn writing(
+        &self,
+        entry: &Entry,
+        sources: Arc<Sources>,
+    ) -> impl FnOnce() -> Result<()> + Send + use<> {
+        let path = self.trouble.is_none().then(|| self.directory.join(entry.name()));
+        move || {
+            let Some(path) = path else { return Ok(()) };
+            let file = |(_, source): (u16, &Source)| json!({ "name": source.name, "text": source.text });
+            let files: Vec<Value> = sources.iter().map(file).collect();
+            // A text that a crash of the machine tears is said to be damaged when somebody asks for it.
+            replace(&path, Value::from(files).to_string().as_bytes(), |_| Ok(()))?;
+            Ok(())
+        }
+    }
+
+    /// Keeps a configuration that is written, and no more than `most` in all. The same text taken again takes the place of
+    /// itself.
+    pub(crate) fn keep(&mut self, entry: &Entry, written: Result<()>, most: usize) {
         if self.trouble.is_some() {
             return;
         }
-        if let Err(error) = self.write(entry, sources) {
+        if let Err(error) = written {
             tracing::warn!("generation {} is not kept: {error:#}", entry.number);
             return;
         }
@@ -119,14 +138,6 @@ impl Generations {
         let number = aside.get("generation")?.as_u64()?;
         (aside.get("hash")?.as_str()? == hash).then(|| Some((number, self.read(number).ok()?)))?
     }
-
-    fn write(&self, entry: &Entry, sources: &Sources) -> Result<()> {
-        let file = |(_, source): (u16, &Source)| json!({ "name": source.name, "text": source.text });
-        let files: Vec<Value> = sources.iter().map(file).collect();
-        // Waiting for the disk at each reload would hold up whoever needs the control thread.
-        replace(&self.directory.join(entry.name()), Value::from(files).to_string().as_bytes(), |_| Ok(()))?;
-        Ok(())
-    }
 }
 
 impl Entry {
@@ -156,6 +167,11 @@ fn replace(path: &Path, bytes: &[u8], settle: fn(&File) -> std::io::Result<()>) 
 mod tests {
     use super::*;
 
+    fn take(kept: &mut Generations, entry: &Entry, text: &str, most: usize) {
+        let written = kept.writing(entry, Arc::new(Sources::one("weir.yaml", text.to_owned())))();
+        kept.keep(entry, written, most);
+    }
+
     fn entry(number: u64, hash: &str) -> Entry {
         Entry { number, unix_s: 1_800_000_000 + number, hash: hash.to_owned() }
     }
@@ -170,7 +186,7 @@ mod tests {
         let mut kept = Generations::open(room.path());
         assert_eq!((kept.first_number("a"), kept.trouble.is_none()), (1, true));
         for (number, hash) in [(1, "a"), (2, "b"), (3, "b"), (4, "c"), (5, "d")] {
-            kept.keep(&entry(number, hash), &Sources::one("weir.yaml", format!("version: {number}\n")), 3);
+            take(&mut kept, &entry(number, hash), &format!("version: {number}\n"), 3);
         }
         let again = Generations::open(room.path());
         for kept in [&kept, &again] {
@@ -187,7 +203,7 @@ mod tests {
     fn what_is_set_aside_is_replaced_until_it_is_forgotten() {
         let room = tempfile::tempdir().unwrap();
         let mut kept = Generations::open(room.path());
-        kept.keep(&entry(1, "a"), &Sources::one("weir.yaml", "version: 1\n"), 10);
+        take(&mut kept, &entry(1, "a"), "version: 1\n", 10);
         kept.set_aside("b", 1);
         assert_eq!(kept.in_place_of("b").map(|(number, _)| number), Some(1));
         assert!(kept.in_place_of("c").is_none());

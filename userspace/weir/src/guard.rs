@@ -1,6 +1,6 @@
 //! The shield as the program holds it: there, or not there and why.
 
-use crate::failure::{UNAVAILABLE, failure};
+use crate::failure::failure;
 use anyhow::Result;
 use ipnet::IpNet;
 use serde_json::{Value, json};
@@ -12,11 +12,13 @@ use weir_kernel::counters::total;
 use weir_kernel::{Bans, Cause, Claim, Complaint, Error, Host, Shield};
 use weir_meter::{Page, names};
 use weir_plan::Plan;
-use weir_plan::shield::OnAttachFailure;
 use weir_plan::upstream::Address;
 use weir_proxy::{Barred, Sentence};
 
+mod errand;
 mod succession;
+
+pub(crate) use errand::Errand;
 
 /// The shield, or the reason why there is none.
 pub(crate) struct Guard {
@@ -67,23 +69,10 @@ impl Guard {
             Some(claim) => Shield::succeed(&meant, &self.host, claim),
             None => Shield::open(&meant, &self.host),
         };
-        match opened {
-            Ok(mut shield) => {
-                for how in shield.attached() {
-                    let (interface, placement) = (&how.interface, how.placement.as_str());
-                    tracing::info!(%interface, %placement, why = %how.why, "shield attached");
-                }
-                complain(shield.complaints());
-                shield.protect(self.upstreams(plan), AN_UPSTREAM).map_err(|error| coded(&error))?;
-                (self.shield, self.bans) = (Some(shield), None);
-                Ok(())
-            }
-            Err(error) if plan.shield.on_attach_failure == OnAttachFailure::Userspace => {
-                tracing::warn!("XDP is off: {error}");
-                self.do_without(&meant, plan, error.to_string())
-            }
-            Err(error) => Err(coded(&error)),
-        }
+        self.stand(opened, plan)?;
+        let upstreams = self.upstreams(plan);
+        let Some(shield) = &mut self.shield else { return Ok(()) };
+        shield.protect(upstreams, AN_UPSTREAM).map_err(|error| coded(&error))
     }
 
     /// Bans hold all the same: at accept.
@@ -103,33 +92,18 @@ impl Guard {
         self.bans.insert(bans).sync(meant, &self.host, &dependencies).map_err(|error| coded(&error))
     }
 
-    /// Obeys a new plan; after an error the old one is in force.
-    pub(crate) fn sync(&mut self, plan: &Plan) -> Result<()> {
-        if self.yields {
-            return Err(failure(UNAVAILABLE, "a successor is about to take over; ask again in a moment"));
-        }
-        let upstreams = self.upstreams(plan);
-        let Some(shield) = &mut self.shield else { return self.put_up(plan, None) };
-        shield
-            .sync(&meant(plan))
-            .and_then(|()| shield.protect(upstreams, AN_UPSTREAM))
-            .map_err(|error| coded(&error))
-    }
-
     /// The names of the plan's upstreams have these addresses now.
     pub(crate) fn named(&mut self, addresses: &BTreeSet<IpAddr>, plan: &Plan) {
         let others = addresses.iter().filter(|address| !address.is_loopback());
         self.named = others.map(|address| IpNet::from(*address)).collect();
         let upstreams = self.upstreams(plan);
-        let told = match &mut self.shield {
-            Some(shield) => shield.protect(upstreams, AN_UPSTREAM),
-            None => {
-                let dependencies: Vec<_> =
-                    upstreams.into_iter().map(|network| (network, AN_UPSTREAM)).collect();
-                let host = &self.host;
-                self.bans.as_mut().map_or(Ok(()), |bans| bans.sync(&meant(plan), host, &dependencies))
-            }
-        };
+        if let Some(shield) = &mut self.shield {
+            // Its lists are written anew at the next look after the shield.
+            return shield.depend_on(upstreams, AN_UPSTREAM);
+        }
+        let dependencies: Vec<_> = upstreams.into_iter().map(|network| (network, AN_UPSTREAM)).collect();
+        let host = &self.host;
+        let told = self.bans.as_mut().map_or(Ok(()), |bans| bans.sync(&meant(plan), host, &dependencies));
         if let Err(error) = told {
             tracing::warn!("the addresses of upstreams are not protected: {error}");
         }

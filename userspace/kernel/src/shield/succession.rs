@@ -53,7 +53,9 @@ impl Shield {
     pub fn resume(&mut self) -> Result<(), Error> {
         self.changes.keep_on_drop(true);
         self.changes = Changes::found(&self.host);
+        self.loaded.keep_tables(&self.pins)?;
         self.sync(&self.plan.clone())?;
+        self.bans.learn_again()?;
         self.pins.keep_program(self.loaded.main())
     }
 }

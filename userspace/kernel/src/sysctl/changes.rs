@@ -69,6 +69,11 @@ impl Changes {
         self.keep_on_drop = keep;
     }
 
+    /// Somebody else has put back what was changed.
+    pub(crate) fn forget(&mut self) {
+        self.record.changed.clear();
+    }
+
     /// Puts back what was changed and is still as it was set.
     pub(crate) fn restore(&mut self) -> Result<(), Error> {
         let mut first_error = Ok(());

@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use aya::programs::{Xdp, XdpMode};
-use weir_kernel::{Placement, Shield, Status, doctor};
-use weir_plan::shield::{Attach, OnAttachFailure, Shield as Plan};
+use weir_kernel::{Cause, Placement, Shield, Status, doctor};
+use weir_plan::shield::{Attach, OnAttachFailure, Shield as Plan, SynWhen, Sysctls};
 use weir_wire::Pass;
 
 use crate::traffic::{echo, exchange};
-use crate::world::{CLIENT, INTERFACE, PEER, SERVER, World, until};
+use crate::world::{CLIENT, INTERFACE, PEER, SERVER, World, at, until};
 
 /// A program that passes everything, attached to an interface of this thread's namespace until it is dropped.
 pub(crate) fn passing(interface: &str) -> aya::Ebpf {
@@ -109,7 +109,7 @@ pub(crate) fn no_bpffs(world: &World) {
     let shield = world.shield(&Plan { mount_bpffs: true, ..plan });
     assert_eq!(shield.attached()[0].placement, Placement::Generic);
     drop(shield);
-    assert_eq!(weir_kernel::detach(&elsewhere.join("weir")).unwrap(), [INTERFACE]);
+    assert_eq!(weir_kernel::detach(&elsewhere.join("weir"), &world.host()).unwrap(), [INTERFACE]);
     nix::mount::umount(&elsewhere).unwrap();
 }
 
@@ -139,4 +139,31 @@ pub(crate) fn recreated(world: &World) {
     });
     assert_eq!(back[0].placement, Placement::Generic, "{back:?}");
     assert_eq!(Status::read(&world.pins()).unwrap().interfaces[0].placement, Placement::Generic);
+}
+
+/// Taken down by hand, it stays down while its program runs on, and the machine is as before. The next one puts it up.
+pub(crate) fn detached(world: &World) {
+    let cookies = || std::fs::read_to_string("/proc/sys/net/ipv4/tcp_syncookies").unwrap();
+    let mut plan = Plan { sysctls: Sysctls::Set, ..world.plan() };
+    plan.syn_guard.when = SynWhen::Always;
+    let before = cookies();
+    let mut shield = world.shield(&plan);
+    assert_eq!(cookies().trim(), "2");
+    assert!(!shield.is_detached());
+    assert_eq!(weir_kernel::detach(&world.pins(), &world.host()).unwrap(), [INTERFACE]);
+    assert_eq!(cookies(), before);
+    let changed = shield.tick().unwrap();
+    assert_eq!(changed[0].placement, Placement::Off, "{changed:?}");
+    assert!(changed[0].why.contains("weir shield detach"), "{changed:?}");
+    assert_eq!(shield.tick().unwrap(), []);
+    assert!(shield.is_detached() && Status::read(&world.pins()).is_err(), "it has come back by itself");
+    // Bans go on being kept: the next shield enforces them.
+    shield.bans().ban(at("10.91.0.9"), None, Cause::by_hand("still")).unwrap();
+    let next = world.shield(&plan);
+    shield.close().unwrap();
+    assert_eq!(cookies().trim(), "2", "the one that was down has put back what the next one has set");
+    let status = Status::read(&world.pins()).unwrap();
+    assert_eq!((status.bans, status.interfaces[0].placement), (1, Placement::Generic));
+    next.close().unwrap();
+    assert_eq!(cookies(), before);
 }

@@ -79,7 +79,7 @@ pub(crate) fn reboot(world: &World) {
     shield.bans().ban(at("10.91.0.5"), hour, Cause::by_hand("lifted")).unwrap();
     shield.bans().unban(at("10.91.0.5")).unwrap();
     drop(shield);
-    weir_kernel::detach(&world.pins()).unwrap();
+    weir_kernel::detach(&world.pins(), &world.host()).unwrap();
     let mut shield = world.shield(&world.plan());
     let listed = shield.bans().list().unwrap();
     assert_eq!(listed.len(), 1, "{listed:?}");

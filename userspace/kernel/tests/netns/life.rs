@@ -1,15 +1,16 @@
 //! What outlives weir: restarts, kills, and an orderly end.
 
 use std::io::{BufRead, BufReader};
+use std::os::fd::IntoRawFd;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use weir_kernel::{Cause, Shield, Status};
+use weir_kernel::{Cause, Claim, Shield, Status};
 use weir_plan::shield::{OnExit, Shield as Plan};
 use weir_wire::Reason;
 
-use crate::traffic::{Sink, probe, source};
+use crate::traffic::{Sink, probe, send, source};
 use crate::world::{INTERFACE, SERVER, World, at, until};
 
 /// Tells the test binary to be a weir that holds a shield in this directory until it is killed.
@@ -48,6 +49,31 @@ pub(crate) fn upgrade(world: &World) {
     });
 }
 
+/// A successor whose build lays a table out otherwise fails late: what is pinned is what the program before goes on with.
+pub(crate) fn late_failure(world: &World) {
+    let mut first = world.shield(&world.plan());
+    let claim = Claim::inherit(first.share_claim().unwrap().into_raw_fd()).unwrap();
+    let names = || {
+        let all = std::fs::read_dir(world.pins()).unwrap().flatten();
+        let mut names: Vec<_> = all.map(|entry| entry.file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    std::fs::remove_file(world.pins().join("COUNTS")).unwrap();
+    let second = Shield::succeed(&world.plan(), &world.host(), claim).unwrap();
+    let strange = world.pins().join("STRANGE");
+    std::fs::rename(world.pins().join("TRACE"), &strange).unwrap();
+    drop(second);
+    first.resume().unwrap();
+    assert_eq!(names(), before);
+    first.bans().ban(at(BANNED), None, Cause::by_hand("x")).unwrap();
+    send(&source(world, BANNED), SERVER);
+    until("the packet is counted", || first.counters().unwrap().dropped(Reason::Banned).packets == 1);
+    let pinned = Status::read(&world.pins()).unwrap();
+    assert_eq!(pinned.dropped.packets, 1, "the pinned counters are another's");
+}
+
 pub(crate) fn sigkill(world: &World) {
     let shield = no_gap(world, |shield| {
         drop(shield);
@@ -68,9 +94,9 @@ pub(crate) fn sigkill(world: &World) {
     drop(shield);
     let status = Status::read(&world.pins()).unwrap();
     assert_eq!((status.bans, status.interfaces.len()), (1, 1));
-    assert_eq!(weir_kernel::detach(&world.pins()).unwrap(), [INTERFACE]);
+    assert_eq!(weir_kernel::detach(&world.pins(), &world.host()).unwrap(), [INTERFACE]);
     assert!(Status::read(&world.pins()).is_err());
-    assert_eq!(weir_kernel::detach(&world.pins()).unwrap(), Vec::<String>::new());
+    assert_eq!(weir_kernel::detach(&world.pins(), &world.host()).unwrap(), Vec::<String>::new());
 }
 
 /// Bans a source that sends without pause, lets something happen, and finds every datagram dropped, none through.

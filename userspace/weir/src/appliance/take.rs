@@ -1,17 +1,21 @@
 //! Taking a configuration that is compiled: for good, on trial, and going back.
 
 use super::Appliance;
+use crate::crew::Recruits;
 use crate::generations::Entry;
+use crate::guard::Errand;
 use crate::load::{Loaded, hash};
-use crate::{descriptors, files};
+use crate::{descriptors, doors, files, logbook};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use weir_control::{aside, spawn};
 use weir_plan::Plan;
 use weir_plan::listener::Bind;
+use weir_proxy::Socket;
 use weir_schema::Sources;
 
 /// A configuration in force until somebody confirms it, or its time is over.
@@ -19,6 +23,14 @@ pub(crate) struct Trial {
     deadline: Instant,
     back: Loaded,
     number: u64,
+}
+
+/// What a configuration needs beside what is open.
+struct Opened {
+    recruits: Recruits,
+    sockets: Vec<Vec<Socket>>,
+    log: logbook::Prepared,
+    doors: doors::Prepared,
 }
 
 /// An earlier configuration.
@@ -60,45 +72,30 @@ impl Appliance {
         Ok(())
     }
 
-    /// Takes a configuration that an order has brought; one on trial remembers what was in force before it.
-    pub(super) fn obey(&mut self, loaded: Loaded, confirm_s: Option<u64>) -> Result<Value> {
-        self.may_take()?;
-        let (back, number) = (self.current.clone(), self.generation);
-        let warnings = loaded.warnings.clone();
-        self.take(loaded)?;
-        self.store.forget_aside();
-        if let Some(seconds) = confirm_s {
-            self.store.set_aside(&self.current.hash, number);
-            self.trial =
-                Some(Trial { deadline: Instant::now() + Duration::from_secs(seconds), back, number });
-        }
-        Ok(json!({
-            "generation": self.generation,
-            "config": self.file,
-            "socket": self.current.config.admin.socket.value.0,
-            "trial": self.trial_told(),
-            "warnings": warnings,
-        }))
-    }
-
-    /// Opens, then swaps, then closes: a step that fails leaves everything as it was.
-    fn take(&mut self, loaded: Loaded) -> Result<()> {
+    /// Opens what a configuration needs beside what is open.
+    fn open(&self, loaded: &Loaded) -> Result<Opened> {
         descriptors::raise(&loaded.config)?;
-        let [before, after] = [&self.current.plan, &loaded.plan].map(|plan| addresses(plan));
+        let before = addresses(&self.current.plan);
         let recruits = self.crew.recruit(&self.shared, &loaded.plan)?;
         let sockets = self.crew.open_beside(&loaded.plan, &before, &recruits)?;
         let workers = self.crew.wanted(&loaded.plan);
         let log = self.logbook.prepare(&loaded.config, workers)?;
         let doors = self.doors.prepare(&loaded.config)?;
-        self.guard.sync(&loaded.plan)?;
-        self.doors.take(&loaded.config, doors);
+        Ok(Opened { recruits, sockets, log, doors })
+    }
+
+    /// Swaps, then closes. Nothing can fail any more.
+    fn swap(&mut self, loaded: Loaded, opened: Opened) {
+        let [before, after] = [&self.current.plan, &loaded.plan].map(|plan| addresses(plan));
+        let workers = self.crew.wanted(&loaded.plan);
+        self.doors.take(&loaded.config, opened.doors);
         self.lookout.sync(&loaded.plan);
         self.renewals.watch.sync(loaded.seen.iter().cloned());
         self.shared.plans.store(Arc::clone(&loaded.plan));
         self.generation += 1;
-        self.crew.enlist(recruits);
-        self.logbook.take(log, &self.crew);
-        self.crew.adopt(sockets, self.generation);
+        self.crew.enlist(opened.recruits);
+        self.logbook.take(opened.log, &self.crew);
+        self.crew.adopt(opened.sockets, self.generation);
         self.crew.dismiss(workers, self.generation);
         self.crew.release(&after);
         for bind in before.iter().filter(|bind| !after.contains(bind)) {
@@ -109,16 +106,24 @@ impl Appliance {
         }
         let before = std::mem::replace(&mut self.current, loaded);
         self.retired.push(before.plan);
-        self.remember();
-        Ok(())
     }
 
-    /// Keeps the configuration in force for going back to it.
-    pub(crate) fn remember(&mut self) {
+    /// The configuration in force, as it is kept for going back to it.
+    fn entry(&self) -> Entry {
         let unix_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let entry = Entry { number: self.generation, unix_s, hash: self.current.hash.clone() };
+        Entry { number: self.generation, unix_s, hash: self.current.hash.clone() }
+    }
+
+    fn kept(&mut self, entry: &Entry, written: Result<()>) {
         let most = usize::try_from(self.current.plan.limits.generations_max).unwrap_or(usize::MAX);
-        self.store.keep(&entry, &self.current.sources, most);
+        self.store.keep(entry, written, most);
+    }
+
+    /// Keeps the configuration in force for going back to it, at once.
+    pub(crate) fn remember(&mut self) {
+        let entry = self.entry();
+        let written = self.store.writing(&entry, Arc::clone(&self.current.sources))();
+        self.kept(&entry, written);
     }
 
     /// Lets plans go that no worker holds any more. Taking a large one apart would hold a worker up, and this thread.
@@ -137,48 +142,6 @@ impl Appliance {
         self.store.forget_aside();
         tracing::info!(generation = self.generation, "confirmed");
         Ok(json!({ "generation": self.generation }))
-    }
-
-    /// Goes back if the time of a trial is over. Whoever is about to change the configuration is waited for.
-    pub(crate) fn expire(&mut self) {
-        let now = Instant::now();
-        let turns = Rc::clone(&self.turns);
-        let Some(_turn) = turns.try_take() else { return };
-        let Some(trial) = self.trial.take_if(|trial| trial.deadline <= now) else { return };
-        let (refused, number) = (self.generation, trial.number);
-        match self.go_back(trial.back.clone()) {
-            Ok(()) => tracing::error!(
-                generation = self.generation,
-                "generation {refused} was not confirmed in time: generation {number} is in force again"
-            ),
-            Err(error) => {
-                tracing::error!("generation {refused} was not confirmed, and going back failed: {error:#}");
-                self.trial = Some(Trial { deadline: now + AGAIN, ..trial });
-            }
-        }
-    }
-
-    /// Takes an earlier configuration; as long as the file holds what was in force until now, a restart takes the earlier
-    /// one as well.
-    fn go_back(&mut self, earlier: Loaded) -> Result<()> {
-        let aside = hash(&files::sources(&self.file).unwrap_or_default());
-        self.take(earlier)?;
-        self.store.set_aside(&aside, self.generation);
-        Ok(())
-    }
-
-    /// Goes back to what was found.
-    pub(super) fn roll_back(&mut self, number: u64, earlier: Loaded) -> Result<Value> {
-        ensure!(!self.draining, "this process is about to end");
-        let warnings = earlier.warnings.clone();
-        self.go_back(earlier)?;
-        self.trial = None;
-        Ok(json!({
-            "generation": self.generation,
-            "back_to": number,
-            "socket": self.current.config.admin.socket.value.0,
-            "warnings": warnings,
-        }))
     }
 
     /// The generation that is meant by a number, or without one the one before, as it was when it was in force or as its
@@ -212,6 +175,131 @@ impl Appliance {
         let left = trial.deadline.saturating_duration_since(Instant::now());
         json!({ "back_to": trial.number, "seconds_left": left.as_secs() })
     }
+}
+
+/// Takes a configuration that an order has brought; one on trial remembers what was in force before it.
+pub(super) async fn obey(
+    appliance: &RefCell<Appliance>,
+    loaded: Loaded,
+    confirm_s: Option<u64>,
+) -> Result<Value> {
+    let (back, number) = {
+        let appliance = appliance.borrow();
+        appliance.may_take()?;
+        (appliance.current.clone(), appliance.generation)
+    };
+    let warnings = loaded.warnings.clone();
+    take(appliance, loaded).await?;
+    let mut appliance = appliance.borrow_mut();
+    appliance.store.forget_aside();
+    if let Some(seconds) = confirm_s {
+        appliance.store.set_aside(&appliance.current.hash, number);
+        appliance.trial =
+            Some(Trial { deadline: Instant::now() + Duration::from_secs(seconds), back, number });
+    }
+    Ok(json!({
+        "generation": appliance.generation,
+        "config": appliance.file,
+        "socket": appliance.current.config.admin.socket.value.0,
+        "trial": appliance.trial_told(),
+        "warnings": warnings,
+    }))
+}
+
+/// Opens, then swaps, then closes: a step that fails leaves everything as it was. What is written into the kernel or onto the
+/// disk is written aside.
+async fn take(appliance: &RefCell<Appliance>, loaded: Loaded) -> Result<()> {
+    let errand = appliance.borrow_mut().guard.errand(&loaded.plan)?;
+    let errand = beside(move || errand.prepare()).await?;
+    let opened = appliance.borrow().open(&loaded)?;
+    let done = beside(move || errand.carry_out()).await?;
+    let (entry, sources) = {
+        let mut appliance = appliance.borrow_mut();
+        ensure!(!appliance.draining, "this process is about to end");
+        appliance.guard.take(done, &loaded.plan)?;
+        appliance.swap(loaded, opened);
+        (appliance.entry(), Arc::clone(&appliance.current.sources))
+    };
+    let writing = appliance.borrow().store.writing(&entry, sources);
+    let written = aside(writing).await.map_err(anyhow::Error::from).flatten();
+    appliance.borrow_mut().kept(&entry, written);
+    Ok(())
+}
+
+/// What comes of work that another thread does.
+async fn beside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    aside(work).await.context("the shield could not be told")?
+}
+
+/// Goes back if the time of a trial is over. Whoever is about to change the configuration is waited for.
+pub(crate) fn expire(appliance: &Rc<RefCell<Appliance>>) {
+    let is_over = |trial: &Trial| trial.deadline <= Instant::now();
+    if !appliance.borrow().trial.as_ref().is_some_and(is_over) {
+        return;
+    }
+    let appliance = Rc::clone(appliance);
+    spawn(async move {
+        let turns = Rc::clone(&appliance.borrow().turns);
+        let _turn = turns.take().await;
+        let Some(trial) = appliance.borrow_mut().trial.take_if(|trial| is_over(trial)) else { return };
+        let (refused, number) = (appliance.borrow().generation, trial.number);
+        match go_back(&appliance, trial.back.clone()).await {
+            Ok(()) => tracing::error!(
+                generation = appliance.borrow().generation,
+                "generation {refused} was not confirmed in time: generation {number} is in force again"
+            ),
+            Err(error) => {
+                tracing::error!("generation {refused} was not confirmed, and going back failed: {error:#}");
+                appliance.borrow_mut().trial = Some(Trial { deadline: Instant::now() + AGAIN, ..trial });
+            }
+        }
+    });
+}
+
+/// Takes an earlier configuration; as long as the file holds what was in force until now, a restart takes the earlier
+/// one as well.
+async fn go_back(appliance: &RefCell<Appliance>, earlier: Loaded) -> Result<()> {
+    let aside = hash(&files::sources(&appliance.borrow().file).unwrap_or_default());
+    take(appliance, earlier).await?;
+    let appliance = appliance.borrow();
+    appliance.store.set_aside(&aside, appliance.generation);
+    Ok(())
+}
+
+/// Goes back to what was found.
+pub(super) async fn roll_back(appliance: &RefCell<Appliance>, number: u64, earlier: Loaded) -> Result<Value> {
+    ensure!(!appliance.borrow().draining, "this process is about to end");
+    let warnings = earlier.warnings.clone();
+    go_back(appliance, earlier).await?;
+    let mut appliance = appliance.borrow_mut();
+    appliance.trial = None;
+    Ok(json!({
+        "generation": appliance.generation,
+        "back_to": number,
+        "socket": appliance.current.config.admin.socket.value.0,
+        "warnings": warnings,
+    }))
+}
+
+/// Writes the shield's lists anew, aside, if others are to be protected. Whoever is changing the configuration does so anyway.
+pub(crate) fn renew_shield(appliance: &Rc<RefCell<Appliance>>) {
+    let turns = Rc::clone(&appliance.borrow().turns);
+    let Some(_turn) = turns.try_take() else { return };
+    let Some(errand) = appliance.borrow_mut().guard.renewal() else { return };
+    let appliance = Rc::clone(appliance);
+    spawn(async move {
+        let turns = Rc::clone(&appliance.borrow().turns);
+        let _turn = turns.take().await;
+        let outcome = async {
+            let done = beside(move || errand.prepare().and_then(Errand::carry_out)).await?;
+            let mut appliance = appliance.borrow_mut();
+            let plan = Arc::clone(&appliance.current.plan);
+            appliance.guard.take(done, &plan)
+        };
+        if let Err(error) = outcome.await {
+            tracing::warn!("whom this machine depends on is not protected: {error:#}");
+        }
+    });
 }
 
 /// Every address of a plan.

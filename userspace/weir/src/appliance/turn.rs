@@ -2,7 +2,7 @@
 //! bans and the watchdog do not wait for it.
 
 use super::Appliance;
-use super::take::Earlier;
+use super::take::{self, Earlier};
 use crate::load::load;
 use crate::{change, files, lockout};
 use anyhow::{Context, Result};
@@ -40,7 +40,7 @@ async fn obey(appliance: &RefCell<Appliance>, order: Order) -> Result<Value> {
         Ok(loaded)
     });
     let loaded = loaded.await?;
-    appliance.borrow_mut().obey(loaded, confirm_s)
+    take::obey(appliance, loaded, confirm_s).await
 }
 
 /// The same for a signal, whose sender waits for nothing. Signals that come while one waits for its turn are that one.
@@ -85,7 +85,7 @@ pub(super) async fn rollback(
                 compiled(appliance, move |_, before| load(sources, Some(before))).await?
             }
         };
-        appliance.borrow_mut().roll_back(number, earlier)
+        take::roll_back(appliance, number, earlier).await
     };
     let outcome: Result<Value> = outcome.await;
     appliance.borrow_mut().note(outcome)

@@ -1,7 +1,7 @@
 //! Verbs about the shield of the running program.
 
 use super::running::versioned;
-use super::{Asking, Output};
+use super::{Asking, Output, STATE};
 use crate::failure::failure;
 use anyhow::Result;
 use clap::Subcommand;
@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use weir_kernel::{Error, Event, Events, Status};
+use weir_kernel::{Error, Event, Events, Host, Status};
 
 /// Where the shield is pinned when nothing else is said.
 const PINS: &str = "/sys/fs/bpf/weir";
@@ -67,11 +67,15 @@ pub(crate) enum Shield {
         #[arg(short, long, value_enum, default_value = "text")]
         output: Output,
     },
-    /// Take the shield off every interface, whether or not a program is running.
+    /// Take the shield off every interface and put back the sysctls that it set, whether or not a program is running. One
+    /// that is goes on without it until `weir reload` or a restart.
     Detach {
         /// Where the shield is pinned.
         #[arg(long, default_value = PINS)]
         pins: PathBuf,
+        /// Where the program keeps what must outlive it.
+        #[arg(long, default_value = STATE)]
+        state: PathBuf,
     },
     /// Which stage would decide what for an address, and why.
     Explain {
@@ -97,7 +101,7 @@ impl Shield {
             Self::Explain { address, asking } => {
                 print(&asking, "GET", &format!("/v1/shield/explain/{address}"))
             }
-            Self::Detach { pins } => detach(&pins),
+            Self::Detach { pins, state } => detach(&pins, state),
             Self::Monitor { ip, drops, pins, output } => {
                 let wanted = |event: &Event| {
                     ip.is_none_or(|ip| event.source == ip || event.destination == ip)
@@ -119,8 +123,9 @@ fn print(asking: &Asking, method: &str, path: &str) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn detach(pins: &std::path::Path) -> Result<ExitCode> {
-    let freed = weir_kernel::detach(pins).map_err(|error| coded(&error))?;
+fn detach(pins: &std::path::Path, state: PathBuf) -> Result<ExitCode> {
+    let host = Host { state, ..Host::default() };
+    let freed = weir_kernel::detach(pins, &host).map_err(|error| coded(&error))?;
     match freed.is_empty() {
         true => println!("nothing was attached"),
         false => println!("detached from {}", freed.join(", ")),

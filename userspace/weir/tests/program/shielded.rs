@@ -18,6 +18,9 @@ pub(crate) fn trials() -> Vec<Trial> {
             .with_ignored_flag(!root),
         Trial::test("shielded::a_successor_that_fails_gives_the_shield_back", gives_back)
             .with_ignored_flag(!root),
+        Trial::test("shielded::a_million_lines_are_taken_while_the_program_answers", a_million)
+            .with_ignored_flag(!root),
+        Trial::test("shielded::detached_it_stays_down_until_a_reload", detached).with_ignored_flag(!root),
         Trial::test("shielded::a_named_upstream_is_protected_and_its_new_address_too", named)
             .with_ignored_flag(!root),
     ]
@@ -196,6 +199,69 @@ fn gives_back() -> Result<(), Failed> {
     weir.signal("TERM");
     assert_eq!(weir.end(), Some(0));
     assert!(!Path::new(&bpffs.pins()).exists(), "the pins are left behind");
+    Ok(())
+}
+
+/// While the lists are read and written, whoever asks is answered, and is told that the new ones are not in force yet.
+fn a_million() -> Result<(), Failed> {
+    let (bpffs, wire, place) = (Bpffs::mount(), Wire::lay(), tempfile::tempdir()?);
+    let list = place.path().join("deny.txt");
+    std::fs::write(&list, "198.18.0.1\n")?;
+    let shield = format!("interfaces: [ edge ], deny: {{ files: [ {} ] }}", list.display());
+    let weir = Weir::start_by(program(&wire, place.path()), &config(&shield, &bpffs.pins()));
+    let status = || -> serde_json::Value {
+        serde_json::from_slice(&weir.ask(&["status", "-o", "json"]).stdout).unwrap()
+    };
+    let few = status()["shield"]["list_entries"].as_u64().unwrap();
+    let line = |number: u32| format!("{}\n", std::net::Ipv4Addr::from_bits(0x2000_0000 | number << 4));
+    std::fs::write(&list, (0..1_000_000).map(line).collect::<String>())?;
+    let (mut answers, done) = (0, AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let reloaded = weir.ask(&["reload", "--wait"]);
+            done.store(true, Relaxed);
+            assert!(reloaded.status.success(), "{}", String::from_utf8_lossy(&reloaded.stderr));
+        });
+        while !done.load(Relaxed) {
+            let told = status();
+            answers += u32::from(told["reloading"] == true && told["shield"]["list_entries"] == few);
+        }
+    });
+    assert!(answers >= 10, "only {answers} answers while the lists were on their way");
+    let many = status()["shield"]["list_entries"].as_u64();
+    assert_eq!(many, Some(few + 999_999));
+    // A list that cannot be read leaves the million in force.
+    std::fs::remove_file(&list)?;
+    assert!(!weir.ask(&["reload", "--wait"]).status.success());
+    assert_eq!(status()["shield"]["list_entries"].as_u64(), many);
+    Ok(())
+}
+
+fn detached() -> Result<(), Failed> {
+    let (bpffs, wire, place) = (Bpffs::mount(), Wire::lay(), tempfile::tempdir()?);
+    let before = cookies(&wire);
+    let text = config("interfaces: [ edge ], syn_guard: { mode: always }", &bpffs.pins());
+    let weir = Weir::start_by(program(&wire, place.path()), &text);
+    let placement = || {
+        let told: serde_json::Value =
+            serde_json::from_slice(&weir.ask(&["shield", "status", "-o", "json"]).stdout).unwrap();
+        told["interfaces"][0]["placement"].as_str().unwrap().to_owned()
+    };
+    assert!(weir.ask(&["shield", "ban", ABUSER, "--for", "10m"]).status.success());
+    assert_eq!((placement().as_str(), cookies(&wire).as_str()), ("generic", "2"));
+    let mut detach = Wire::inside(&wire.server, env!("CARGO_BIN_EXE_weir"));
+    detach.args(["shield", "detach", "--pins", &bpffs.pins(), "--state"]).arg(weir.room.path().join("state"));
+    let told = String::from_utf8(detach.output()?.stdout)?;
+    assert_eq!(told, "detached from edge\n");
+    assert_eq!(cookies(&wire), before);
+    until("the running program to notice", || placement() == "off");
+    let words = || std::fs::read_to_string(weir.room.path().join("stderr")).unwrap();
+    assert!(words().contains("weir shield detach"), "{}", words());
+    assert!(!Path::new(&bpffs.pins()).exists(), "it was put up again");
+    assert!(weir.ask(&["reload", "--wait"]).status.success());
+    assert_eq!((placement().as_str(), cookies(&wire).as_str()), ("generic", "2"));
+    let listed = String::from_utf8(weir.ask(&["shield", "bans", "-o", "json"]).stdout)?;
+    assert!(listed.contains(ABUSER), "{listed}");
     Ok(())
 }
 
