@@ -45,8 +45,8 @@ pub async fn pump(from: &RecvHalf, to: &SendHalf) -> io::Result<u64> {
 }
 
 impl Pump {
-    /// Waits until what came before is sent, and for what comes next, which is then on its way; the number of bytes, 0 at
-    /// the end of `from`.
+    /// Waits for what comes next, and until what came before is sent; it is then on its way. The number of bytes, 0 at the end
+    /// of `from`. To be waited for to its end: what was received is lost otherwise.
     ///
     /// # Errors
     /// What receiving or sending says.
@@ -57,8 +57,9 @@ impl Pump {
             return Ok(bytes);
         }
         let socket = to.socket();
-        poll_fn(|cx| socket.poll_posted(cx)).await?;
+        // What came before leaves while the next is waited for, so that its end wakes nobody.
         let Some(data) = from.recv().await? else { return Ok(0) };
+        poll_fn(|cx| socket.poll_posted(cx)).await?;
         let bytes = data.len();
         self.received(bytes, from.socket(), socket);
         socket.post(Vec::new(), Some(data))?;

@@ -12,6 +12,8 @@
 mod admin;
 #[path = "program/bans.rs"]
 mod bans;
+#[path = "program/cage.rs"]
+mod cage;
 #[path = "program/certificates.rs"]
 mod certificates;
 #[path = "program/clients.rs"]

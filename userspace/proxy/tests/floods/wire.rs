@@ -3,6 +3,32 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+/// Kinds of frames (RFC 9113, section 6).
+pub const DATA: u8 = 0;
+pub const HEADERS: u8 = 1;
+pub const PRIORITY: u8 = 2;
+pub const RST_STREAM: u8 = 3;
+pub const SETTINGS: u8 = 4;
+pub const PUSH_PROMISE: u8 = 5;
+pub const PING: u8 = 6;
+pub const GOAWAY: u8 = 7;
+pub const WINDOW_UPDATE: u8 = 8;
+pub const CONTINUATION: u8 = 9;
+
+/// Codes that say why something ends (section 7).
+pub const PROTOCOL: u32 = 1;
+pub const FLOW_CONTROL: u32 = 3;
+pub const STREAM_CLOSED: u32 = 5;
+pub const FRAME_SIZE: u32 = 6;
+pub const CANCEL: u32 = 8;
+pub const COMPRESSION: u32 = 9;
+pub const CALM: u32 = 11;
+
+/// A literal field, never indexed.
+pub fn literal(name: &[u8], value: &[u8]) -> Vec<u8> {
+    [&[0, name.len() as u8], name, &[value.len() as u8], value].concat()
+}
+
 /// One frame.
 pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let mut bytes = (payload.len() as u32).to_be_bytes()[1..].to_vec();

@@ -4,7 +4,11 @@ use crate::Test;
 use crate::origin::Origin;
 use crate::plans::Draft;
 use crate::rig::Rig;
-use crate::wire::{Peer, block, frame, get, headers};
+use crate::wire::{
+    COMPRESSION, CONTINUATION, DATA, FLOW_CONTROL, FRAME_SIZE, GOAWAY, HEADERS, PING, PRIORITY, PROTOCOL,
+    PUSH_PROMISE, Peer, RST_STREAM, SETTINGS, STREAM_CLOSED, WINDOW_UPDATE, block, frame, get, headers,
+    literal,
+};
 use weir_plan::listener::{Protocols, Service};
 
 pub const TESTS: &[Test] = &[
@@ -15,32 +19,10 @@ pub const TESTS: &[Test] = &[
     ("c15_a_wrong_preface_is_no_connection", preface),
 ];
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const PRIORITY: u8 = 2;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PUSH_PROMISE: u8 = 5;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
-const WINDOW_UPDATE: u8 = 8;
-const CONTINUATION: u8 = 9;
-
-const PROTOCOL: u32 = 1;
-const FLOW_CONTROL: u32 = 3;
-const STREAM_CLOSED: u32 = 5;
-const FRAME_SIZE: u32 = 6;
-const COMPRESSION: u32 = 9;
-
 fn rig(origin: &Origin) -> Rig {
     let mut draft = Draft::to(origin.address);
     draft.listener.service = Service::Http(Protocols { http1: true, http2: true });
     Rig::new(draft.finish())
-}
-
-/// A literal field, never indexed.
-fn literal(name: &[u8], value: &[u8]) -> Vec<u8> {
-    [&[0, name.len() as u8], name, &[value.len() as u8], value].concat()
 }
 
 /// A field block of literals.

@@ -3,7 +3,10 @@
 use crate::Test;
 use crate::client::{Client, send};
 use crate::upstream2::{get, to, wait};
-use crate::wire::{frame, headers};
+use crate::wire::{
+    CALM, CANCEL, COMPRESSION, FLOW_CONTROL, FRAME_SIZE, GOAWAY, PROTOCOL, RST_STREAM, frame, headers,
+    literal,
+};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -17,16 +20,6 @@ pub const TESTS: &[Test] = &[
     ("h2_upstream_interim_answers_have_a_bound", interims),
     ("h2_upstream_padding_priority_and_long_heads_are_read", odd_but_right),
 ];
-
-const PROTOCOL: u32 = 1;
-const FLOW_CONTROL: u32 = 3;
-const FRAME_SIZE: u32 = 6;
-const CANCEL: u32 = 8;
-const COMPRESSION: u32 = 9;
-const CALM: u32 = 11;
-
-const RST_STREAM: u8 = 3;
-const GOAWAY: u8 = 7;
 
 /// A request after which the connection ends.
 const LAST: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
@@ -103,7 +96,7 @@ fn check(name: &str, script: Script, (kind, code): (u8, u32)) {
 
 /// A literal field without a number of its own.
 fn field(name: &str, value: &str) -> Vec<u8> {
-    [&[0, name.len() as u8], name.as_bytes(), &[value.len() as u8], value.as_bytes()].concat()
+    literal(name.as_bytes(), value.as_bytes())
 }
 
 fn of_streams() {

@@ -1,6 +1,7 @@
 //! Clients that want more than there is, or want it slowly; and a worker that does not answer.
 
-use crate::process::{Weir, curl, free_port, until};
+use crate::cage::Cage;
+use crate::process::{Weir, curl, free_port, until, weir};
 use libtest_mimic::{Failed, Trial};
 use nix::sys::ptrace;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -43,6 +44,10 @@ struct Rig {
 
 impl Rig {
     fn new(limits: &str, listener: &str) -> Self {
+        Self::by(weir(), limits, listener)
+    }
+
+    fn by(command: Command, limits: &str, listener: &str) -> Self {
         let (port, status, origin) = (free_port(), free_port(), endless());
         let text = format!(
             "version: 1
@@ -57,7 +62,7 @@ routes:
 upstreams: {{ origin: {{ targets: [ \"127.0.0.1:{origin}\" ], breaker: {{ connections: 10000, requests: 10000 }} }} }}
 "
         );
-        Self { weir: Weir::start(&text), port, status }
+        Self { weir: Weir::start_by(command, &text), port, status }
     }
 
     fn serves(&self) -> bool {
@@ -125,8 +130,10 @@ fn descriptors() -> Result<(), Failed> {
 
 /// F8: whatever clients ask for and do not read, memory stays below what is allowed, and what is new is refused early.
 fn slow_readers() -> Result<(), Failed> {
-    let rig =
-        Rig::new("workers: 1, buffer_memory: 8MiB, overload: 80%, connections: 4000", "idle_timeout: 60s");
+    let cage = Cage::new(64 << 20);
+    let limits = "workers: 1, buffer_memory: 8MiB, overload: 80%, connections: 4000";
+    let command = cage.as_ref().map_or_else(weir, |cage| cage.around(&weir()));
+    let rig = Rig::by(command, limits, "idle_timeout: 60s");
     assert!(rig.serves());
     let before = rig.weir.memory_kib();
     let readers: Vec<TcpStream> = (0..500)
@@ -142,6 +149,15 @@ fn slow_readers() -> Result<(), Failed> {
     assert!(rig.number("weir_buffers_in_use") <= 256, "8 MiB are 256 buffers");
     drop(readers);
     until("it serves again", || rig.serves());
+    match cage {
+        None => println!("no control group for memory can be made here; what was bounded is what it holds"),
+        Some(cage) => {
+            assert!(cage.holds(rig.weir.pid()), "the program lives in it");
+            assert_eq!(cage.kills(), 0, "nobody was ended for want of memory");
+            // The group goes away once nobody is in it.
+            drop(rig);
+        }
+    }
     Ok(())
 }
 
