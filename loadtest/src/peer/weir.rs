@@ -39,7 +39,7 @@ fn config(site: &Site<'_>) -> String {
 version: 1
 shield: {{ mode: off }}
 limits: {{ workers: 1, connections: {connections}, connections_per_ip: {connections} }}
-admin: {{ socket: {socket}, ui: false }}
+admin: {{ socket: {socket} }}
 {log}listeners:
   - bind: {listen}
     protocols: [ {protocols} ]{tls}

@@ -162,7 +162,7 @@ fn text(scenario: &Scenario, socket: &Path, shield: &str, tls: &str) -> String {
 version: 1
 shield: {shield}
 limits: {{ workers: 1 }}
-admin: {{ socket: {socket}, ui: false }}
+admin: {{ socket: {socket} }}
 listeners:
   - bind: {SERVER}:{PORT}
     protocols: [ {protocol} ]

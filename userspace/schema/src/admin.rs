@@ -1,4 +1,4 @@
-//! `admin`: the interface that `weir`'s own commands and the web page speak to.
+//! `admin`: the interface that `weir`'s own commands speak to.
 
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
@@ -9,7 +9,7 @@ use crate::tls::ListenerTls;
 use crate::value::{Bind, Checked, FilePath, Name, Secret};
 
 section! {
-    /// The interface that `weir`'s own commands and the web page speak to.
+    /// The interface that `weir`'s own commands speak to.
     pub struct Admin "admin" [checked] {
         /// Its unix socket, for the owner and its group only.
         pub socket: At<FilePath> = FilePath("/run/weir/admin.sock".to_owned()),
@@ -19,8 +19,6 @@ section! {
         pub tls: Option<At<Box<ListenerTls>>>,
         /// Who may do what by showing which token.
         pub tokens: Vec<At<Token>>,
-        /// Serve the web page.
-        pub ui: At<bool> = true,
     }
 }
 

@@ -94,7 +94,6 @@ codes! {
     Overlap = "W0610" "the same network twice",
     UnusedConsumer = "W0612" "a consumer without a way to be known",
     Verify = "W0613" "a certificate that is not checked",
-    NotServed = "W0614" "a setting that this version does not act on",
 }
 
 /// The long texts, one section a code, as they also stand in the documentation.

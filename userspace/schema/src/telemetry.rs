@@ -1,4 +1,4 @@
-//! `telemetry`: metrics, access log, traces and the program's own log.
+//! `telemetry`: metrics, access log and the program's own log.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::reader::Reader;
 use crate::section::{section, words};
 use crate::shape::Shape;
 use crate::span::At;
-use crate::value::{Bind, Fault, FilePath, HeaderName, Leaf, Map, Share, Short, Size, Template, Url, Value};
+use crate::value::{Bind, Fault, FilePath, HeaderName, Leaf, Map, Share, Short, Size, Template, Value};
 
 section! {
     /// What is reported, and where to.
@@ -17,8 +17,6 @@ section! {
         pub metrics: Option<At<Metrics>>,
         /// One line of JSON for each request.
         pub access_log: Option<At<Box<AccessLog>>>,
-        /// Traces by OTLP.
-        pub tracing: Option<At<Tracing>>,
         /// The program's own log, on standard error.
         pub log: At<Log>,
     }
@@ -129,21 +127,9 @@ impl Leaf for LogTarget {
 }
 
 section! {
-    /// Traces by OTLP over HTTP.
-    pub struct Tracing "tracing" {
-        /// Where to send them.
-        pub endpoint: At<Url>,
-        /// The share of requests that is traced, unless the caller decided.
-        pub sample: At<Share> = Share::percent(1),
-        /// What this service is called.
-        pub service: At<String> = "weir".to_owned(),
-    }
-}
-
-section! {
     /// The program's own log.
     pub struct Log "log" [short] {
-        /// The least that is worth a line.
+        /// The least that is worth a line; the environment's `WEIR_LOG` goes before it.
         pub level: At<Level> = Level::Info,
         /// How a line looks.
         pub format: At<LogFormat> = LogFormat::Text,

@@ -12,6 +12,7 @@ use crate::load::{hash, load};
 use crate::logbook::Logbook;
 use crate::lookout::Lookout;
 use crate::succession::{Estate, Inheritance, Successor};
+use crate::voice;
 use anyhow::Result;
 use arc_swap::ArcSwap;
 use std::cell::RefCell;
@@ -39,6 +40,7 @@ pub(crate) fn run(file: &Path, state: &Path, serving: impl FnOnce()) -> Result<E
     if !loaded.warnings.is_empty() {
         eprintln!("{}", loaded.warnings.trim_end());
     }
+    voice::obey(&loaded.config.telemetry.log);
     descriptors::raise(&loaded.config)?;
     // A port that is taken must be known before the shield is touched, and nobody is served before the shield is up.
     let plans = Arc::new(ArcSwap::new(Arc::clone(&loaded.plan)));

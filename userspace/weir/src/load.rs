@@ -2,7 +2,6 @@
 
 use crate::failure::{CONFIG, failure};
 use crate::files::{Nowhere, Witness};
-use crate::unserved;
 use anyhow::Result;
 use rustls_pki_types::UnixTime;
 use std::collections::BTreeSet;
@@ -94,9 +93,6 @@ fn check_by(witness: &Witness, sources: &Sources, before: Option<&Plan>) -> Chec
     let config = Arc::new(config);
     let outcome = compile(&config, &outside);
     report.extend(outcome.report);
-    if outcome.plan.is_some() {
-        unserved::report(&config, &mut report);
-    }
     report.sort();
     (outcome.plan.map(|plan| (config, plan)), report)
 }

@@ -20,8 +20,8 @@ mod logbook;
 mod lookout;
 mod rehearsal;
 mod succession;
-mod unserved;
 mod verb;
+mod voice;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -30,8 +30,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("WEIR_LOG").unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).with_env_filter(filter).init();
+    voice::begin();
     match verb::Arguments::parse().verb.run() {
         Ok(code) => code,
         Err(error) => failure::report(&error),

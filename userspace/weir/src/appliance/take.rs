@@ -5,7 +5,7 @@ use crate::crew::Recruits;
 use crate::generations::Entry;
 use crate::guard::Errand;
 use crate::load::{Loaded, hash};
-use crate::{descriptors, doors, files, logbook};
+use crate::{descriptors, doors, files, logbook, voice};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -95,6 +95,7 @@ impl Appliance {
         self.generation += 1;
         self.crew.enlist(opened.recruits);
         self.logbook.take(opened.log, &self.crew);
+        voice::obey(&loaded.config.telemetry.log);
         self.crew.adopt(opened.sockets, self.generation);
         self.crew.dismiss(workers, self.generation);
         self.crew.release(&after);

@@ -11,6 +11,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     let root = nix::unistd::geteuid().is_root();
     vec![
         Trial::test("log::each_request_is_a_line_without_secrets", lines),
+        Trial::test("log::the_programs_own_log_is_as_configured", own),
         Trial::test("log::sampling_leaves_no_refusal_out", sampled),
         Trial::test("log::f9_a_reader_that_stands_still_costs_lines_and_nothing_else", unread),
         Trial::test("log::a_full_disk_costs_lines_and_nothing_else", full).with_ignored_flag(!root),
@@ -202,5 +203,32 @@ fn unread() -> Result<(), Failed> {
     let text = read.join().unwrap()?;
     let torn = text.lines().filter(|line| serde_json::from_str::<Value>(line).is_err()).count();
     assert!(torn <= 2 && text.lines().count() > 50, "{torn} of {} lines are torn", text.lines().count());
+    Ok(())
+}
+
+/// Every change by an operator is a line of the program's own log, unless less is wanted.
+fn own() -> Result<(), Failed> {
+    let (port, status) = (free_port(), free_port());
+    let with = |log: &str| config(port, status, &format!("\"{{dir}}/access.json\", log: {log}"));
+    let weir = Weir::start(&with("{ format: json }"));
+    let said = weir.room.path().join("stderr");
+    let about = |address: &str| {
+        let text = std::fs::read_to_string(&said).unwrap();
+        text.lines().filter(|line| line.contains(address)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let ban = |address: &str| assert!(weir.ask(&["shield", "ban", address, "--for", "1m"]).status.success());
+    ban("198.51.100.1");
+    let lines = about("198.51.100.1");
+    let line: Value = serde_json::from_str(lines.first().ok_or("no line")?)?;
+    assert_eq!(line["level"], "INFO", "{line}");
+    weir.rewrite(&with("error"));
+    assert!(weir.ask(&["reload", "--wait"]).status.success());
+    ban("198.51.100.2");
+    assert_eq!(about("198.51.100.2"), Vec::<String>::new(), "less than an error");
+    weir.rewrite(&with("info"));
+    assert!(weir.ask(&["reload", "--wait"]).status.success());
+    ban("198.51.100.3");
+    let lines = about("198.51.100.3");
+    assert!(lines.first().is_some_and(|line| line.contains(" INFO ")), "for people again: {lines:?}");
     Ok(())
 }

@@ -12,7 +12,6 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         Trial::test("refusals::a_missing_configuration_is_named", missing_configuration),
         Trial::test("refusals::a_wrong_configuration_is_shown_at_its_line", wrong_configuration),
-        Trial::test("refusals::a_setting_without_effect_is_said_at_its_line", without_effect),
         Trial::test("refusals::a_taken_port_is_named", taken_port),
         Trial::test("refusals::a_taken_admin_socket_is_named", taken_socket),
         Trial::test("refusals::the_shield_without_privileges_is_refused", no_privileges)
@@ -62,19 +61,6 @@ fn missing_configuration() -> Result<(), Failed> {
 fn wrong_configuration() -> Result<(), Failed> {
     let text = config(free_port(), "upstream: {}\n");
     check(&mut weir(), &text, 78, &["E0103", "weir.yaml:5:1", "`upstreams`"])
-}
-
-fn without_effect() -> Result<(), Failed> {
-    let room = tempfile::tempdir()?;
-    let upstream = "telemetry: { log: debug }\n";
-    let path = write_config(room.path(), &config(free_port(), upstream));
-    let output = weir().arg("validate").arg("--config").arg(path).output()?;
-    let words = String::from_utf8_lossy(&output.stdout);
-    for says in ["W0614", "weir.yaml:5:", "`log`"] {
-        assert!(words.contains(says), "{says} is not in {words}");
-    }
-    assert_eq!(output.status.code(), Some(0), "it is a warning");
-    Ok(())
 }
 
 fn taken_port() -> Result<(), Failed> {
