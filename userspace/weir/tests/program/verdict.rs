@@ -17,7 +17,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("verdict::the_kernel_drops_at_once_and_forgives_by_itself", at_once),
         trial("verdict::behind_a_trusted_proxy_a_client_is_refused_and_nobody_banned", proxied),
         trial("verdict::who_authenticates_has_credit", credit),
-        trial("verdict::f11_while_the_program_is_dead_the_shield_stands", dead),
+        trial("verdict::f11_killed_starved_or_restarted_the_shield_stands_and_bans_stay", dead),
     ]
 }
 
@@ -189,15 +189,18 @@ fn dead() -> Result<(), Failed> {
         curl.args(["--silent", "--max-time", "1", "--interface", from, &url]).status().unwrap().code()
     };
     let mut weir = Weir::start_by(program(), &config(&bpffs.pins(), "on_exit: keep", "", ""));
-    assert!(weir.ask(&["shield", "ban", ABUSER, "--for", "10m"]).status.success());
-    for _ in 0..2 {
-        weir = weir.killed(program(), || {
-            assert_eq!(knock(ABUSER), Some(28), "packets of the banned are dropped");
-            assert_eq!(knock(HONEST), Some(7), "the host itself answers others");
+    let ban = ["shield", "ban", ABUSER, "--for", "10m", "--reason", "by a hand"];
+    assert!(weir.ask(&ban).status.success());
+    // Killed, by the watchdog of the service manager (systemd.service(5), WatchdogSignal=), and by a restart.
+    for signal in ["KILL", "ABRT", "TERM", "KILL"] {
+        weir = weir.ended_by(signal, program(), || {
+            assert_eq!(knock(ABUSER), Some(28), "{signal}: packets of the banned are dropped");
+            assert_eq!(knock(HONEST), Some(7), "{signal}: the host itself answers others");
         });
-        assert_eq!((wire.status(ABUSER, "x"), wire.status(HONEST, "x")), (0, 401));
+        assert_eq!((wire.status(ABUSER, "x"), wire.status(HONEST, "x")), (0, 401), "{signal}");
         let bans = String::from_utf8(weir.ask(&["shield", "bans", "-o", "json"]).stdout)?;
-        assert_eq!(bans.matches(ABUSER).count(), 1, "{bans}");
+        assert_eq!(bans.matches(ABUSER).count(), 1, "{signal}: {bans}");
+        assert!(bans.contains("by a hand"), "{signal}: the reason is not lost either: {bans}");
     }
     drop(weir);
     assert!(program().args(["shield", "detach", "--pins", &bpffs.pins()]).status()?.success());
