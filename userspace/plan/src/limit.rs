@@ -80,6 +80,8 @@ pub struct Retry {
     pub backoff: Duration,
     /// The longest wait.
     pub backoff_max: Duration,
+    /// The target is told which attempt it is.
+    pub tells_attempt: bool,
 }
 
 impl Retry {

@@ -92,6 +92,8 @@ pub struct Breaker {
     pub pending_max: u32,
     /// Requests at once.
     pub requests_max: u32,
+    /// Further attempts under way at once.
+    pub retries_max: u32,
 }
 
 /// Connections kept open for the next request.

@@ -223,6 +223,11 @@ impl Fault {
         }
     }
 
+    /// B47: a field that tells a breaker that is open from a target that has failed.
+    pub(crate) fn marker(&self) -> Option<(&'static str, &'static str)> {
+        matches!(self, Fault::UpstreamFull | Fault::Overloaded).then_some(("X-Weir-Overloaded", "true"))
+    }
+
     /// One sentence that a client may read; nothing of the inside shows.
     pub(crate) fn detail(&self) -> &'static str {
         match self {

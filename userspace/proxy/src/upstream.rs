@@ -122,6 +122,7 @@ pub(crate) struct Pool {
     connections: Rc<Purse>,
     pub(crate) pending: Rc<Purse>,
     requests: Rc<Purse>,
+    pub(crate) retries: Rc<Purse>,
     pub(crate) budget: Budget,
     /// The tables for the weights that an operator has set, and when that was.
     reweighed: RefCell<Option<Rc<Balance>>>,
@@ -138,7 +139,7 @@ impl Pool {
         let standing = board.standing(&upstream.name);
         // The first pools are made before the reactor runs, so this is not its clock.
         let pulses = standing.pulses(&upstream, board.ms(Instant::now()));
-        let [connections, pending, requests] =
+        let [connections, pending, requests, retries] =
             standing.permits(upstream.breaker).map(|permits| Purse::new(permits, board.workers()));
         let told = upstream.targets.iter().map(|target| log::told(&upstream.name, &target.name)).collect();
         Pool {
@@ -151,6 +152,7 @@ impl Pool {
             connections,
             pending,
             requests,
+            retries,
             budget: Budget::default(),
             reweighed: RefCell::default(),
             weighed: Cell::new(0),

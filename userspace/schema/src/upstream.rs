@@ -138,6 +138,8 @@ section! {
         pub pending: At<u32> = 1024,
         /// Requests at once.
         pub requests: At<u32> = 16_384,
+        /// Further attempts under way at once, within the share that `retry.budget` allows; without room the failure stands.
+        pub retries: At<u32> = 256,
     }
 }
 
@@ -156,6 +158,8 @@ section! {
         pub backoff: At<Duration> = Duration::from_millis(25),
         /// The longest wait.
         pub backoff_max: At<Duration> = Duration::from_millis(250),
+        /// Tell the target which attempt it is, counted from 1, in `X-Weir-Attempt-Count`.
+        pub attempt_header: At<bool> = false,
     }
 }
 

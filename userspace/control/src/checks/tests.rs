@@ -30,7 +30,7 @@ fn upstream(target: SocketAddr, probe: Probe) -> Upstream {
             passive: None,
             panic: 0.5,
         },
-        breaker: Breaker { connections_max: 1, pending_max: 1, requests_max: 1 },
+        breaker: Breaker { connections_max: 1, pending_max: 1, requests_max: 1, retries_max: 1 },
         timeouts: Timeouts { connect: second, first_byte: second, idle: second, total: None },
         retry: Retry {
             attempts_max: 0,
@@ -42,6 +42,7 @@ fn upstream(target: SocketAddr, probe: Probe) -> Upstream {
             body_bytes_max: 0,
             backoff: second,
             backoff_max: second,
+            tells_attempt: false,
         },
         keep_alive: KeepAlive { connections_max: 1, idle: second, requests_max: 1 },
         slow_start: Duration::ZERO,

@@ -66,5 +66,6 @@ pub(super) fn retry(retry: &written::Retry) -> Retry {
         body_bytes_max: usize::try_from(retry.body_max.value.0).unwrap_or(usize::MAX),
         backoff: retry.backoff.value,
         backoff_max: retry.backoff_max.value,
+        tells_attempt: retry.attempt_header.value,
     }
 }

@@ -57,6 +57,7 @@ fn one(
             connections_max: written.breaker.connections.value,
             pending_max: written.breaker.pending.value,
             requests_max: written.breaker.requests.value,
+            retries_max: written.breaker.retries.value,
         },
         timeouts: limit::timeouts(&written.timeouts),
         retry: limit::retry(&written.retry),

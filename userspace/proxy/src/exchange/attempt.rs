@@ -95,6 +95,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
             let Some(carried) = pool.carry(target) else { return Err(self.full()) };
             self.record.tally.tried(pool, target);
             let terms = Terms { again: self.may_ask_again(pool, target, &course), ..terms };
+            course.tell(&mut self.request.head);
             let kept = if course.fresh_only { None } else { pool.kept(target, self.line) };
             let reached = match kept {
                 Some(way) => Ok((way, true)),
@@ -151,7 +152,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         pool.budget.request(pool.ms());
         let tried = target::Tried::default();
         let (fresh_only, refused, last) = (false, false, Fault::NoTarget);
-        Course { draw, random, sticky, retry, tried, retries: 0, fresh_only, refused, last }
+        Course { draw, random, sticky, retry, tried, retries: 0, retrying: None, fresh_only, refused, last }
     }
 
     fn full(&self) -> Fault {
@@ -183,7 +184,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
             return false;
         }
         course.retries += 1;
-        let allowed = pool.budget.retry(pool.ms(), retry.budget);
+        let allowed = course.finds_room(&pool.retries) && pool.budget.retry(pool.ms(), retry.budget);
         if !allowed {
             self.line.desk.block.add(Count::RetryDenied, 1);
         }
@@ -198,7 +199,9 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         }
         let mut tried = course.tried;
         tried.insert(target);
-        pool.budget.allows(pool.ms(), retry.budget)
+        let has_room = course.retrying.is_some() || pool.retries.take().is_some();
+        has_room
+            && pool.budget.allows(pool.ms(), retry.budget)
             && target::pick(pool, course.draw, course.random, tried).is_some()
     }
 

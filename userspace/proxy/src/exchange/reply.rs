@@ -34,7 +34,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
                 self.send_own(Some(body)).await
             }
             None if reply.status < 400 => self.answer(reply.status, None).await,
-            _ => self.problem(reply.status, reply.detail, [None, None]).await,
+            _ => self.problem(reply.status, reply.detail, [None; 3]).await,
         }
     }
 
@@ -57,7 +57,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         }
         self.record.keep &= fault.keeps_connection() && !self.request.expects_continue;
         let told = if self.listener.proxy_status { proxy_status::of(fault) } else { None };
-        let fields = [fault.field(), told.map(|told| (proxy_status::NAME, told))];
+        let fields = [fault.field(), fault.marker(), told.map(|told| (proxy_status::NAME, told))];
         match self.problem(fault.status(), fault.detail(), fields).await {
             Ok(()) if self.record.keep && self.is_read().await => Ends::Keep,
             Ok(()) | Err(_) => Ends::Close,
@@ -69,7 +69,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         &mut self,
         status: u16,
         detail: &str,
-        fields: [Option<(&str, &str)>; 2],
+        fields: [Option<(&str, &str)>; 3],
     ) -> Result<(), Fault> {
         if grpc::is_grpc(&self.request.head) {
             grpc::write(status, detail, self.response);

@@ -23,7 +23,7 @@ pub struct Board {
 #[derive(Debug)]
 pub(crate) struct Standing {
     targets: Mutex<Targets>,
-    breaker: Mutex<Option<(Breaker, Permits3)>>,
+    breaker: Mutex<Option<(Breaker, Permits4)>>,
     /// Rises whenever an operator sets a weight.
     pub(crate) weighed: AtomicU64,
     /// One target is left out at a time, so that the largest share of them holds.
@@ -37,8 +37,8 @@ struct Targets {
     begun: bool,
 }
 
-/// The limits of a breaker: connections, pending, requests.
-pub(crate) type Permits3 = [Arc<Permits>; 3];
+/// The limits of a breaker: connections, pending, requests, retries.
+pub(crate) type Permits4 = [Arc<Permits>; 4];
 
 /// One upstream, for whoever looks at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,7 +130,7 @@ impl Board {
     /// How much of each limit of its breaker workers hold for an upstream: connections, pending, requests. What they
     /// hold they need not use at the moment.
     #[must_use]
-    pub fn held(&self, upstream: &Upstream) -> [u32; 3] {
+    pub fn held(&self, upstream: &Upstream) -> [u32; 4] {
         self.standing(&upstream.name).permits(upstream.breaker).each_ref().map(|permits| permits.out())
     }
 
@@ -216,13 +216,14 @@ impl Standing {
     }
 
     /// The limits that all workers share; new ones when the plan has others.
-    pub(crate) fn permits(&self, breaker: Breaker) -> Permits3 {
+    pub(crate) fn permits(&self, breaker: Breaker) -> Permits4 {
         let mut known = lock(&self.breaker);
         if let Some((_, permits)) = known.as_ref().filter(|(written, _)| *written == breaker) {
             return permits.clone();
         }
-        let permits = [breaker.connections_max, breaker.pending_max, breaker.requests_max]
-            .map(|max| Arc::new(Permits::new(max)));
+        let permits =
+            [breaker.connections_max, breaker.pending_max, breaker.requests_max, breaker.retries_max]
+                .map(|max| Arc::new(Permits::new(max)));
         *known = Some((breaker, permits.clone()));
         permits
     }

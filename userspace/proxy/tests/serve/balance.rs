@@ -23,6 +23,8 @@ pub const TESTS: &[Test] = &[
     ("b47_beyond_the_breaker_it_is_503_at_once", full),
     ("b47_an_idle_connection_makes_room_for_another_target", makes_room),
     ("b46_a_status_may_be_a_reason_to_ask_another", asks_another),
+    ("b46_a_target_is_told_which_attempt_it_is", attempt_told),
+    ("b47_without_room_for_retries_the_answer_counts", no_room),
     ("b46_without_another_target_the_answer_counts", nobody_else),
     ("b46_a_short_body_is_sent_again_to_another_target", body_again),
     ("b46_a_long_body_is_sent_once", body_once),
@@ -153,7 +155,7 @@ fn ejected() {
 fn full() {
     let origin = Origin::new(SILENT);
     let rig = rig(&[&origin], |upstream| {
-        upstream.breaker = Breaker { connections_max: 10, pending_max: 10, requests_max: 1 };
+        upstream.breaker = Breaker { connections_max: 10, pending_max: 10, requests_max: 1, retries_max: 1 };
     });
     let mut first = Client::new(rig.address);
     first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -163,7 +165,12 @@ fn full() {
         std::thread::yield_now();
     }
     let (begun, mut second) = (Instant::now(), Client::new(rig.address));
-    assert_eq!(get(&mut second, "").0, 503);
+    second.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let answer = second.answer();
+    assert!(
+        answer.starts_with("HTTP/1.1 503 ") && answer.contains("X-Weir-Overloaded: true\r\n"),
+        "{answer}"
+    );
     assert!(begun.elapsed() < Duration::from_millis(500), "the second does not wait for the first");
     assert_eq!(rig.count(Count::UpstreamFull), 1);
     assert!(first.answer().starts_with("HTTP/1.1 504"));
@@ -174,7 +181,7 @@ fn full() {
 fn makes_room() {
     let (a, b) = (Origin::new(A), Origin::new(B));
     let rig = rig(&[&a, &b], |upstream| {
-        upstream.breaker = Breaker { connections_max: 1, pending_max: 1, requests_max: 10 };
+        upstream.breaker = Breaker { connections_max: 1, pending_max: 1, requests_max: 10, retries_max: 1 };
     });
     let mut client = Client::new(rig.address);
     assert_eq!(count(&mut client, 6, "a"), 3);
@@ -193,6 +200,33 @@ fn asks_another() {
     };
     let answers = posted() + &posted();
     assert!(answers.contains("503 Busy"), "a POST is not sent twice: {answers}");
+}
+
+fn attempt_told() {
+    let (busy, b) = (Origin::new(BUSY), Origin::new(B));
+    let rig = rig(&[&busy, &b], |upstream| {
+        (upstream.retry.on_status, upstream.retry.tells_attempt) = (vec![(502, 504)], true);
+    });
+    let mut client = Client::new(rig.address);
+    for _ in 0..2 {
+        assert_eq!(get(&mut client, "X-Weir-Attempt-Count: 9\r\n"), (200, "b".to_owned()));
+    }
+    let told = |origin: &Origin| {
+        let seen = origin.seen().concat();
+        ["1", "2", "9"].map(|count| seen.matches(&format!("X-Weir-Attempt-Count: {count}\r\n")).count())
+    };
+    assert_eq!((told(&busy), told(&b)), ([1, 0, 0], [1, 1, 0]));
+}
+
+fn no_room() {
+    let (busy, b) = (Origin::new(BUSY), Origin::new(B));
+    let rig = rig(&[&busy, &b], |upstream| {
+        upstream.retry.on_status = vec![(502, 504)];
+        upstream.breaker.retries_max = 0;
+    });
+    let mut client = Client::new(rig.address);
+    assert_eq!(count(&mut client, 10, "b"), 5);
+    assert_eq!((busy.seen().len(), rig.count(Count::Retried)), (5, 0));
 }
 
 fn nobody_else() {

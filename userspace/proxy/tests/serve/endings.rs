@@ -223,8 +223,12 @@ fn all_at_once() {
         let mut draft = Draft::default();
         draft.replace_upstream(origin, |upstream| {
             let most = 10_000;
-            upstream.breaker =
-                weir_plan::upstream::Breaker { connections_max: most, pending_max: most, requests_max: most };
+            upstream.breaker = weir_plan::upstream::Breaker {
+                connections_max: most,
+                pending_max: most,
+                requests_max: most,
+                retries_max: most,
+            };
             upstream.timeouts.connect = Duration::from_secs(30);
             upstream.timeouts.first_byte = Duration::from_secs(30);
             upstream.timeouts.idle = Duration::from_secs(30);

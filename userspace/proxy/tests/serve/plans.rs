@@ -189,7 +189,7 @@ fn upstream(id: UpstreamId, targets: &[SocketAddr]) -> Upstream {
         protocol: UpProtocol::Http1,
         tls: None,
         health: Health { active: None, passive: None, panic: 0.5 },
-        breaker: Breaker { connections_max: 100, pending_max: 100, requests_max: 100 },
+        breaker: Breaker { connections_max: 100, pending_max: 100, requests_max: 100, retries_max: 100 },
         timeouts: Timeouts {
             connect: Duration::from_millis(500),
             first_byte: Duration::from_millis(700),
@@ -206,6 +206,7 @@ fn upstream(id: UpstreamId, targets: &[SocketAddr]) -> Upstream {
             body_bytes_max: 1000,
             backoff: Duration::from_millis(1),
             backoff_max: Duration::from_millis(1),
+            tells_attempt: false,
         },
         keep_alive: KeepAlive { connections_max: 8, idle: Duration::from_secs(10), requests_max: 1_000_000 },
         slow_start: Duration::ZERO,

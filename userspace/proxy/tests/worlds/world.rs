@@ -87,7 +87,7 @@ pub fn run(seed: u64) -> Ended {
     assert_eq!(crowd.connections(), 0, "world {seed}: clients that are still counted");
     drop(reactor);
     for upstream in &plans.load().upstreams {
-        assert_eq!(board.held(upstream), [0; 3], "world {seed}: permits of {}", upstream.name);
+        assert_eq!(board.held(upstream), [0; 4], "world {seed}: permits of {}", upstream.name);
     }
     tally.ended.take()
 }
@@ -207,7 +207,8 @@ fn change(upstream: &mut Upstream, fate: &Fate, dice: &mut Dice, http2: bool) {
     upstream.keep_alive.connections_max = dice.pick(&[1, 8]);
     upstream.keep_alive.requests_max = dice.pick(&[1, 3, 1000]);
     let max = if fate.tight { 3 } else { 1000 };
-    upstream.breaker = Breaker { connections_max: max, pending_max: max, requests_max: max };
+    upstream.breaker =
+        Breaker { connections_max: max, pending_max: max, requests_max: max, retries_max: max };
 }
 
 /// Connects, and tries again when the weather refuses; nothing if nobody listens any more.
