@@ -40,7 +40,10 @@ fn rig(idle: Duration) -> (Rig, u64, Origin) {
     let origin = Origin::fixed();
     let mut draft = Draft::to(origin.address);
     draft.listener.limits.idle_timeout = idle;
-    let rig = Rig::new(draft.finish());
+    let mut plan = draft.finish();
+    // Longer than any client waits: whoever ends does so for a reason.
+    plan.limits.drain_timeout = Duration::from_secs(60);
+    let rig = Rig::new(plan);
     let at_rest = wait_for_tasks(&rig, "the worker says how it is", |tasks| tasks > 0);
     (rig, at_rest, origin)
 }
@@ -101,8 +104,9 @@ fn over() {
 fn drained() {
     let (mut rig, at_rest, _origin) = rig(Duration::from_secs(60));
     let mut client = park(&rig, at_rest);
-    rig.drain();
+    assert!(rig.helm.drain());
     assert_eq!(client.rest(), (String::new(), true));
+    rig.drain();
 }
 
 fn banned() {
