@@ -117,6 +117,28 @@ fn a_restart_is_asked_for_where_it_is_needed_and_nowhere_else() {
     }
 }
 
+/// What is made of files, whose changes have tests of their own.
+const OF_FILES: [&str; 2] = ["tls.certificates", "admin.tls"];
+
+#[test]
+fn the_table_of_settings_has_every_setting() {
+    let table = include_str!("tests/settings.txt");
+    let has = |section: &str, name: &str| {
+        let start = format!("{section} | ");
+        let rows = table.lines().filter_map(|line| line.strip_prefix(&*start)?.split(" | ").nth(1));
+        rows.filter_map(|after| after.split_once(':')).any(|(own, _)| own == name)
+    };
+    let schema = weir_schema::json_schema();
+    let mut missing = Vec::new();
+    for section in ["limits", "shield", "tls", "telemetry", "admin"] {
+        let title = format!("{}{}", section[..1].to_uppercase(), &section[1..]);
+        let names = schema["definitions"][&title]["properties"].as_object().expect(section).keys();
+        let all = names.map(|name| (format!("{section}.{name}"), has(section, name)));
+        missing.extend(all.filter(|(path, has)| !has && !OF_FILES.contains(&&**path)).map(|(path, _)| path));
+    }
+    assert!(missing.is_empty(), "not in the table: {missing:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
