@@ -51,7 +51,11 @@ pub(crate) fn row(what: &str, timing: &Timing, beside: &str) {
 
 /// What was measured against goals, for the collected reports.
 #[derive(Default)]
-pub(crate) struct Goals(Vec<String>);
+pub(crate) struct Goals {
+    rows: Vec<String>,
+    /// What the next figure cannot be below on this machine.
+    pub(crate) floor_ns: Option<f64>,
+}
 
 impl Goals {
     /// Notes a figure, or its ratio to a peer's, that should be at most so much.
@@ -70,8 +74,9 @@ impl Goals {
         let (theirs, name) = peer
             .map_or_else(|| (null(), null()), |(peer, name)| (format!("{peer:.2}"), format!("\"{name}\"")));
         let ratio = ratio.map_or_else(null, |ratio| format!("{ratio:.4}"));
-        self.0.push(format!(
-            r#"  {{"id": "{id}", "what": "{what}", "unit": "{unit}", "ours": {ours:.2}, "peer": {theirs}, "peer_name": {name}, "ratio": {ratio}, "spread": null, "floor": null, "goal": {most}, "met": {met}, "note": "the fastest of the rounds"}}"#
+        let floor = self.floor_ns.take().map_or_else(null, |floor| format!("{floor:.2}"));
+        self.rows.push(format!(
+            r#"  {{"id": "{id}", "what": "{what}", "unit": "{unit}", "ours": {ours:.2}, "peer": {theirs}, "peer_name": {name}, "ratio": {ratio}, "spread": null, "floor": {floor}, "goal": {most}, "met": {met}, "note": "the fastest of the rounds"}}"#
         ));
     }
 
@@ -79,6 +84,6 @@ impl Goals {
     pub(crate) fn write(&self, file: &str) {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/bench");
         std::fs::create_dir_all(folder).unwrap();
-        std::fs::write(format!("{folder}/{file}"), format!("[\n{}\n]\n", self.0.join(",\n"))).unwrap();
+        std::fs::write(format!("{folder}/{file}"), format!("[\n{}\n]\n", self.rows.join(",\n"))).unwrap();
     }
 }
