@@ -94,10 +94,11 @@ fn verdicts(trial: &Trial) -> String {
             None => "void",
         };
         out += &format!(
-            "{:<4} {:<7} {}: {:.3} ± {:.3} of {} (goal {}){}\n",
+            "{:<4} {:<7} {} of {}: {:.3} ± {:.3} of {} (goal {}){}\n",
             row.id,
             met,
             row.unit,
+            row.own_name,
             row.ratio,
             row.spread,
             row.peer_name,
