@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use zerocopy::FromZeros;
 
 const WAYS: usize = 4;
-/// How often a claim is tried again when other threads take the place first.
+/// How often a place is looked for again when other threads take it first.
 const TRIES: usize = 8;
+/// What the counter of a place says while it changes its key. No counter counts as far.
+const CLAIMED: u64 = u64::MAX;
 
 #[derive(Debug, FromZeros)]
 #[repr(C, align(64))]
@@ -51,15 +53,24 @@ impl Table {
         self.evicted.load(Ordering::Relaxed)
     }
 
-    /// The counter of a key, which must not be 0. Nothing only if others claim every place at this very moment.
-    pub(crate) fn counter(&self, key: u64, counter: &impl Counter) -> Option<&AtomicU64> {
+    /// Changes the counter of a key, which must not be 0, unless `next` has nothing to put in place of what it says. What it
+    /// says then; nothing only if others claim every place at this very moment.
+    pub(crate) fn change(
+        &self,
+        key: u64,
+        counter: &impl Counter,
+        mut next: impl FnMut(u64) -> Option<u64>,
+    ) -> Option<Result<u64, u64>> {
         let homes = self.homes(key)?;
-        homes.find(key).or_else(|| homes.settle(key, counter, &self.evicted))
+        (0..TRIES).find_map(|_| {
+            let way = homes.find(key).or_else(|| homes.claim(key, counter, &self.evicted))?;
+            way.change(key, &mut next)
+        })
     }
 
     /// The counter of a key, if it has one.
     pub(crate) fn find(&self, key: u64) -> Option<&AtomicU64> {
-        self.homes(key)?.find(key)
+        Some(&self.homes(key)?.find(key)?.counter)
     }
 
     /// Where a key may stand. Its upper bits decide (Lemire, arXiv 1805.10941).
@@ -69,7 +80,62 @@ impl Table {
     }
 }
 
-/// The two buckets of a key, in the order that decides between two places of one key.
+impl Way {
+    /// Whether this is the key's place, and nobody is about to take it over.
+    fn is_of(&self, key: u64) -> bool {
+        self.key.load(Ordering::Acquire) == key && self.counter.load(Ordering::Acquire) != CLAIMED
+    }
+
+    /// Changes the counter; nothing if it is not the key's any more.
+    fn change(&self, key: u64, next: &mut impl FnMut(u64) -> Option<u64>) -> Option<Result<u64, u64>> {
+        let mut state = self.counter.load(Ordering::Acquire);
+        let changed = loop {
+            if state == CLAIMED {
+                return None;
+            }
+            let Some(changed) = next(state) else { break None };
+            match self.counter.compare_exchange_weak(state, changed, Ordering::SeqCst, Ordering::Acquire) {
+                Ok(_) => break Some(changed),
+                Err(other) => state = other,
+            }
+        };
+        if self.key.load(Ordering::SeqCst) == key {
+            return Some(changed.ok_or(state));
+        }
+        // Unless its owner has counted on.
+        let changed = changed.unwrap_or(state);
+        let _taken_back = self.counter.compare_exchange(changed, state, Ordering::SeqCst, Ordering::Relaxed);
+        None
+    }
+
+    /// Claims the place if its counter still says this and its key is still that one.
+    fn claim(&self, key: u64, value: u64) -> bool {
+        let claimed =
+            self.counter.compare_exchange(value, CLAIMED, Ordering::SeqCst, Ordering::Relaxed).is_ok();
+        let holds = claimed && self.key.load(Ordering::SeqCst) == key;
+        if claimed && !holds {
+            self.counter.store(value, Ordering::SeqCst);
+        }
+        holds
+    }
+
+    /// Gives a claimed place to a key, or to none.
+    fn give(&self, key: u64) {
+        self.key.store(key, Ordering::SeqCst);
+        self.counter.store(0, Ordering::SeqCst);
+    }
+
+    /// Lets go of a place in which the key has not been counted yet; whether that is so.
+    fn leave(&self, key: u64) -> bool {
+        let left = self.claim(key, 0);
+        if left {
+            self.give(0);
+        }
+        left
+    }
+}
+
+/// The two buckets of a key.
 #[derive(Clone, Copy)]
 struct Homes<'t> {
     first: &'t Bucket,
@@ -81,36 +147,32 @@ impl<'t> Homes<'t> {
         self.first.ways.iter().chain(&self.second.ways)
     }
 
-    fn find(self, key: u64) -> Option<&'t AtomicU64> {
-        let near = self.first.ways.iter().find(|way| way.key.load(Ordering::Acquire) == key);
-        let way = near.or_else(|| self.second.ways.iter().find(|way| way.key.load(Ordering::Acquire) == key));
-        way.map(|way| &way.counter)
+    fn find(self, key: u64) -> Option<&'t Way> {
+        let near = self.first.ways.iter().find(|way| way.is_of(key));
+        near.or_else(|| self.second.ways.iter().find(|way| way.is_of(key)))
     }
 
+    /// Takes a free or idle place, or that of the key that has counted least. Whoever counts there meanwhile keeps it.
     #[cold]
-    fn settle(self, key: u64, counter: &impl Counter, evicted: &AtomicU64) -> Option<&'t AtomicU64> {
-        (0..TRIES).find_map(|_| self.claim(key, counter, evicted).or_else(|| self.find(key)))
-    }
-
-    /// Takes a free or idle place, or that of the key that has counted least.
-    fn claim(self, key: u64, counter: &impl Counter, evicted: &AtomicU64) -> Option<&'t AtomicU64> {
+    fn claim(self, key: u64, counter: &impl Counter, evicted: &AtomicU64) -> Option<&'t Way> {
         let weigh = |way: &'t Way| {
-            let old = way.key.load(Ordering::Acquire);
-            let weight = if old == 0 { 0 } else { counter.weight(way.counter.load(Ordering::Relaxed)) };
-            (weight, old, way)
+            let (old, value) = (way.key.load(Ordering::Acquire), way.counter.load(Ordering::Acquire));
+            (if old == 0 { 0 } else { counter.weight(value) }, old, value, way)
         };
-        let (weight, old, place) = self.ways().map(weigh).min_by_key(|(weight, ..)| *weight)?;
-        place.key.compare_exchange(old, key, Ordering::SeqCst, Ordering::SeqCst).ok()?;
-        if weight > 0 {
-            place.counter.store(0, Ordering::Relaxed);
-            evicted.fetch_add(1, Ordering::Relaxed);
+        let places = self.ways().map(weigh).filter(|(_, _, value, _)| *value != CLAIMED);
+        let (weight, old, value, place) = places.min_by_key(|(weight, ..)| *weight)?;
+        if !place.claim(old, value) {
+            return None;
         }
-        // Two threads that meet a new key at once may have chosen different places: the first place stays.
-        let first = self.ways().find(|way| way.key.load(Ordering::SeqCst) == key)?;
-        if !std::ptr::eq(first, place) {
-            let _taken_by_another = place.key.compare_exchange(key, 0, Ordering::SeqCst, Ordering::SeqCst);
+        place.give(key);
+        evicted.fetch_add(u64::from(weight > 0), Ordering::Relaxed);
+        // Two threads that meet a new key at once may have chosen different places: where it has been counted it stays.
+        for other in self.ways().filter(|way| !std::ptr::eq(*way, place) && way.is_of(key)) {
+            if !other.leave(key) && place.leave(key) {
+                return Some(other);
+            }
         }
-        Some(&first.counter)
+        Some(place)
     }
 }
 
@@ -131,11 +193,53 @@ mod tests {
     fn a_full_table_keeps_nearly_all_of_its_keys() {
         let table = Table::new(100_000);
         let key = |n: u64| (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let count = |n: u64| table.counter(key(n), &Forever).unwrap().fetch_add(1, Ordering::Relaxed);
-        (0..100_000).for_each(|n| assert_eq!(count(n), 0));
+        let count = |n: u64| table.change(key(n), &Forever, |count| Some(count + 1));
+        (0..100_000).for_each(|n| assert_eq!(count(n), Some(Ok(1))));
         assert!(table.evicted() < 1_200, "{} of 100,000", table.evicted());
         let kept = (0..100_000).filter(|n| table.find(key(*n)).is_some()).count() as u64;
         assert_eq!(kept + table.evicted(), 100_000);
+    }
+
+    /// Two keys of one bucket, and how often each has been counted.
+    fn two() -> Table {
+        let table = Table::new(2);
+        for (key, count) in [(1, 1), (2, 2)] {
+            assert_eq!(table.change(key, &Forever, |_| Some(count)), Some(Ok(count)));
+        }
+        table
+    }
+
+    fn place(table: &Table, key: u64) -> &Way {
+        table.homes(key).unwrap().find(key).unwrap()
+    }
+
+    #[test]
+    fn whoever_comes_late_to_a_new_key_counts_where_it_is_counted() {
+        let table = two();
+        assert!(place(&table, 1).claim(1, 1));
+        assert!(table.find(1).is_none(), "a place that is claimed is nobody's");
+        table.homes(1).unwrap().ways().next().unwrap().give(0);
+        // This thread has looked for the key before it came, and found a place that is free since.
+        let way = table.homes(2).unwrap().claim(2, &Forever, &table.evicted).unwrap();
+        assert!(std::ptr::eq(way, place(&table, 2)) && way.counter.load(Ordering::Relaxed) == 2);
+        assert_eq!(
+            table.change(1, &Forever, |count| Some(count + 1)),
+            Some(Ok(1)),
+            "the place is free again"
+        );
+    }
+
+    #[test]
+    fn who_has_counted_meanwhile_keeps_its_place() {
+        let table = two();
+        let place = place(&table, 1);
+        assert!(!place.claim(1, 0), "it has counted more than was seen");
+        assert!(!place.claim(3, 1) && place.is_of(1), "it is another's");
+        assert!(place.claim(1, 1));
+        assert_eq!(place.change(1, &mut |count| Some(count + 1)), None, "it is about to be another's");
+        place.give(3);
+        assert_eq!(place.change(1, &mut |count| Some(count + 1)), None, "it is another's");
+        assert_eq!(place.counter.load(Ordering::Relaxed), 0, "to which nothing is counted");
     }
 
     #[test]

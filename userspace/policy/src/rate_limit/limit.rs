@@ -100,15 +100,11 @@ impl Limit {
     /// Takes one request from the key's allowance. Nothing if the key finds no place in the table.
     pub(super) fn take(&self, key: u64, now: Now) -> Option<Taken> {
         let at = Moment { rule: self.rule, now };
-        let counter = self.table.counter(key, &at)?;
-        let mut state = counter.load(Ordering::Relaxed);
-        loop {
-            let Some(next) = at.taken(state) else { return Some(Taken { passed: false, state }) };
-            match counter.compare_exchange_weak(state, next, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Some(Taken { passed: true, state: next }),
-                Err(other) => state = other,
-            }
-        }
+        let taken = self.table.change(key, &at, |state| at.taken(state))?;
+        Some(match taken {
+            Ok(state) => Taken { passed: true, state },
+            Err(state) => Taken { passed: false, state },
+        })
     }
 
     /// Gives back what was taken, because another limit refused the request.

@@ -36,18 +36,14 @@ impl Scores {
     /// A part of a point counts as a whole one: what decays while refusals follow each other must not cost one more.
     pub(super) fn add(&self, address: Ipv6Addr, points: u32, threshold: u32, mono_ns: u64) -> Option<u32> {
         let at = self.moment(mono_ns);
-        let counter = self.table.counter(self.seed.client(address), &at)?;
-        let mut state = counter.load(Ordering::Relaxed);
-        loop {
+        let mut score = 0;
+        let next = |state| {
             let milli = at.score(state) + u64::from(points) * 1_000;
-            let score = milli.div_ceil(1_000);
-            let reached = score >= u64::from(threshold);
-            let next = if reached { 0 } else { at.pack(milli) };
-            match counter.compare_exchange_weak(state, next, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return reached.then(|| u32::try_from(score).unwrap_or(u32::MAX)),
-                Err(other) => state = other,
-            }
-        }
+            score = milli.div_ceil(1_000);
+            Some(if score >= u64::from(threshold) { 0 } else { at.pack(milli) })
+        };
+        let added = self.table.change(self.seed.client(address), &at, next)?;
+        (added == Ok(0)).then(|| u32::try_from(score).unwrap_or(u32::MAX))
     }
 
     /// Takes points off a client that has any.
