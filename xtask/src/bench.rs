@@ -58,10 +58,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let root = root::folder();
     let folder = root.join("target/bench");
     fs::create_dir_all(&folder).context("cannot make target/bench")?;
+    let wanted = || room::ROOMS.iter().filter(|room| wants(arguments.part, room.part));
+    wanted().try_for_each(|room| room.build(&root))?;
+    if wants(arguments.part, Part::Proxy) {
+        proxies::build(&root)?;
+    }
     let (started, since) = (Instant::now(), SystemTime::now());
     let mut rows = Vec::new();
     let mut failures = Vec::new();
-    for room in room::ROOMS.iter().filter(|room| wants(arguments.part, room.part)) {
+    for room in wanted() {
+        let begun = Instant::now();
         match room.run(&root, arguments.quick, since) {
             // One bench may serve two parts.
             Ok(found) => {
@@ -70,6 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             }
             Err(error) => failures.push(format!("{}: {error:#}", room.bench)),
         }
+        println!("{} {} took {} s", room.package, room.bench, begun.elapsed().as_secs());
     }
     if wants(arguments.part, Part::Proxy) {
         rows.extend(proxies::run(&root, arguments.quick, &mut failures)?);
@@ -78,11 +85,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let rows = goal::complete(&rows, whole);
     write(&folder, &rows)?;
     println!("\n{}", row::table(&rows));
-    println!(
-        "measured in {} s beside compiling; {}",
-        started.elapsed().as_secs(),
-        folder.join("summary.json").display()
-    );
+    println!("measured in {} s; {}", started.elapsed().as_secs(), folder.join("summary.json").display());
     for failure in &failures {
         println!("not measured: {failure}");
     }

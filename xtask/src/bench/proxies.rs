@@ -11,12 +11,17 @@ use std::process::Command;
 /// Rounds of a quick run.
 const QUICK: &str = "3";
 
-/// Builds what is needed, runs every scenario whose name begins with `p`, and gathers the rows of their reports.
-pub(super) fn run(root: &Path, quick: bool, failures: &mut Vec<String>) -> Result<Vec<Row>> {
+/// Builds what is needed.
+pub(super) fn build(root: &Path) -> Result<()> {
     let mut build = shell::command("build");
     build.args(["--release", "--package", "weir", "--package", "weir-loadtest"]).current_dir(root);
     build.arg("--target-dir").arg(root.join("target"));
     shell::run(&mut build)?;
+    floor(root).map(drop)
+}
+
+/// Runs every scenario whose name begins with `p`, and gathers the rows of their reports.
+pub(super) fn run(root: &Path, quick: bool, failures: &mut Vec<String>) -> Result<Vec<Row>> {
     let floor = floor(root)?;
     let program = root.join("target/release/weir-loadtest");
     let mut setup = Command::new(&program);

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 /// One bench and what it leaves.
 pub(super) struct Room {
     pub(super) part: Part,
-    package: &'static str,
+    pub(super) package: &'static str,
     pub(super) bench: &'static str,
     /// Below `target/bench`.
     file: &'static str,
@@ -30,6 +30,13 @@ pub(super) const ROOMS: [Room; 8] = [
 ];
 
 impl Room {
+    /// Compiles it, so that its run takes as long as measuring does.
+    pub(super) fn build(&self, root: &Path) -> Result<()> {
+        let mut command = shell::command("bench");
+        command.args(["--package", self.package, "--bench", self.bench, "--no-run"]);
+        shell::run(command.current_dir(root))
+    }
+
     /// Runs it and reads its rows; a bench that leaves none has none to compare.
     pub(super) fn run(&self, root: &Path, quick: bool, since: SystemTime) -> Result<Vec<Row>> {
         let file = root.join("target/bench").join(self.file);
