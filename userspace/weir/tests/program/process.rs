@@ -1,7 +1,7 @@
 //! Starting weir and waiting for what it does.
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, socket};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
@@ -184,7 +184,11 @@ pub(crate) fn dial(from: &str, to: &str) -> TcpStream {
 /// The status of the answer to one request over a connection that is kept; `fields` are whole lines.
 pub(crate) fn ask_over(stream: &mut TcpStream, fields: &str) -> u16 {
     write!(stream, "GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n").unwrap();
-    let mut reader = BufReader::new(stream);
+    answer(&mut BufReader::new(stream)).split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+/// Reads an answer whose length is declared; its head.
+pub(crate) fn answer(reader: &mut impl BufRead) -> String {
     let (mut head, mut length) = (String::new(), 0);
     while !head.ends_with("\r\n\r\n") {
         let start = head.len();
@@ -193,5 +197,5 @@ pub(crate) fn ask_over(stream: &mut TcpStream, fields: &str) -> u16 {
         length = line.strip_prefix("content-length:").map_or(length, |text| text.trim().parse().unwrap());
     }
     reader.read_exact(&mut vec![0; length]).unwrap();
-    head.split(' ').nth(1).unwrap().parse().unwrap()
+    head
 }

@@ -1,12 +1,12 @@
 //! What the control thread fetches and watches: keys of issuers, health of targets.
 
-use crate::process::{Weir, ask_over, curl, free_port, until};
+use crate::process::{Weir, answer, ask_over, curl, free_port, until};
 use crate::service::Origin;
 use crate::wire::{HONEST, SERVER, Wire};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use libtest_mimic::{Failed, Trial};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -162,14 +162,7 @@ fn load(port: u16, stop: &AtomicBool) -> (usize, Vec<String>) {
     let (mut writer, mut reader) = (stream.try_clone().unwrap(), BufReader::new(stream));
     while !stop.load(Ordering::Relaxed) && bad.is_empty() {
         writer.write_all(b"GET /status/200 HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
-        let (mut head, mut length) = (String::new(), 0);
-        while !head.ends_with("\r\n\r\n") {
-            let start = head.len();
-            assert_ne!(reader.read_line(&mut head).unwrap(), 0, "closed after {head:?}");
-            let line = head[start..].to_ascii_lowercase();
-            length = line.strip_prefix("content-length:").map_or(length, |text| text.trim().parse().unwrap());
-        }
-        reader.read_exact(&mut vec![0; length]).unwrap();
+        let head = answer(&mut reader);
         if head.starts_with("HTTP/1.1 200 ") { good += 1 } else { bad.push(head) }
     }
     (good, bad)
