@@ -35,7 +35,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// A weir with these limits in front of an origin with bodies of 100 MB at `/large` and itself at `/`.
+/// A weir with these limits in front of an origin with bodies of 100 MB: at `/large` who does not read is soon cut off, at
+/// `/patient` not within this test. At `/` it answers itself.
 struct Rig {
     weir: Weir,
     port: u16,
@@ -58,6 +59,7 @@ limits: {{ {limits} }}
 listeners: [ {{ name: edge, bind: \"127.0.0.1:{port}\", protocols: [ h2, http/1.1 ], limits: {{ {listener} }} }} ]
 routes:
   - {{ match: /large, upstream: origin, timeouts: {{ idle: 2s }} }}
+  - {{ match: /patient, upstream: origin, timeouts: {{ idle: 10m }} }}
   - {{ match: /*, respond: {{ body: ok }} }}
 upstreams: {{ origin: {{ targets: [ \"127.0.0.1:{origin}\" ], breaker: {{ connections: 10000, requests: 10000 }} }} }}
 "
@@ -139,7 +141,7 @@ fn slow_readers() -> Result<(), Failed> {
     let readers: Vec<TcpStream> = (0..500)
         .map_while(|_| {
             let mut stream = TcpStream::connect(("127.0.0.1", rig.port)).ok()?;
-            stream.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").ok()?;
+            stream.write_all(b"GET /patient HTTP/1.1\r\nHost: a\r\n\r\n").ok()?;
             Some(stream)
         })
         .collect();
