@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -19,9 +20,14 @@ pub(crate) fn weir() -> Command {
     command
 }
 
-/// A port that nobody uses at this moment.
+/// A port that nobody uses at this moment, nor gets from the kernel before it is listened on: it lies below those that
+/// outgoing connections are given (`ip_local_port_range`), at another place for every process of tests.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let place = std::process::id() % 200 * 100;
+    let mut ports = std::iter::repeat_with(|| 12_000 + (place + TAKEN.fetch_add(1, Relaxed)) % 20_000)
+        .map(|port| u16::try_from(port).unwrap());
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 /// Waits until something holds.
