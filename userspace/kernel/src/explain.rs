@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use serde::Serialize;
-use weir_plan::shield::Limits;
+use weir_plan::shield::Shield;
 use weir_wire::{Config, Mark, Mode, Reason, Stage};
 
 use crate::bans::Shown;
@@ -58,7 +58,7 @@ pub(crate) struct Findings<'a> {
     pub(crate) ban: Option<Shown>,
     pub(crate) origins: Vec<Origin>,
     /// What the source, its network and the ports may send and receive.
-    pub(crate) limits: &'a Limits,
+    pub(crate) plan: &'a Shield,
 }
 
 impl Explanation {
@@ -77,7 +77,7 @@ impl Explanation {
         told.refuse(Stage::Ban, mode(Stage::Ban), Reason::Banned, found.ban.as_ref().map(banned));
         let denied = (found.mark == Mark::Deny).then(|| format!("denied{}", written(&found.origins)));
         told.refuse(Stage::Deny, mode(Stage::Deny), Reason::DenyList, denied);
-        let rates = rates::describe(found.limits, source.is_ipv6());
+        let rates = rates::describe(found.plan, source.is_ipv6());
         for stage in [Stage::Port, Stage::SynGuard, Stage::Limit] {
             let words = match stage {
                 Stage::Port => "depends on the port",
@@ -157,7 +157,7 @@ mod tests {
                 mark,
                 ban: is_banned.then(ban),
                 origins: Vec::new(),
-                limits: &Limits::default(),
+                plan: &Shield::default(),
             };
             let told = Explanation::new([192, 0, 2, 1].into(), &found);
             assert_eq!((told.outcome, told.reason, told.steps.len()), (outcome, reason, steps), "{told:?}");
@@ -180,7 +180,7 @@ mod tests {
             mark: Mark::Deny,
             ban: None,
             origins: vec![origin],
-            limits: &Limits::default(),
+            plan: &Shield::default(),
         };
         let told = Explanation::new([192, 0, 2, 1].into(), &found);
         assert_eq!(told.steps[3].finds, "denied by 192.0.2.0/24 on the list `deny` in /a/b.txt");

@@ -123,13 +123,14 @@ fn limit(rate: Option<Rate>) -> Limit {
 /// Every protected rule draws on a budget of its own; the ports of one rule share it.
 fn write_ports(shield: &Shield, rules: &mut Rules) -> Result<(), Error> {
     let none = Rates::default();
-    let total = if shield.limits.port_mode == shield::Mode::Off { &none } else { &shield.limits.port };
+    let is_off = shield.limits.port_mode == shield::Mode::Off;
     let mut budget = 0_u8;
     for rule in &shield.ports {
         let mut policy = PortPolicy { action: action(rule.action), rule: 0 };
         if rule.action == PortAction::Protect {
             budget += 1;
             policy.rule = budget;
+            let total = if is_off { &none } else { rule.total.as_ref().unwrap_or(&shield.limits.port) };
             *rules.port_rules.get_mut(usize::from(budget)).ok_or_else(too_many_rules)? = PortRule {
                 packets: limit(total.packets),
                 bytes: limit(total.bytes),
@@ -189,7 +190,7 @@ mod tests {
     }
 
     fn tcp(ports: std::ops::RangeInclusive<u16>, action: PortAction) -> Written {
-        Written { transport: Transport::Tcp, ports, action }
+        Written::new(Transport::Tcp, ports, action)
     }
 
     #[test]
@@ -223,7 +224,7 @@ mod tests {
                 tcp(443..=443, PortAction::Protect),
                 tcp(80..=81, PortAction::Protect),
                 tcp(23..=23, PortAction::Drop),
-                Written { transport: Transport::Udp, ports: 443..=443, action: PortAction::Protect },
+                Written::new(Transport::Udp, 443..=443, PortAction::Protect),
             ];
             shield.limits.port.new_connections = Some(Rate { per_second: 1000, burst: 100 });
         });
@@ -236,6 +237,26 @@ mod tests {
         assert_eq!(word(22), (PortPolicy::default(), PortPolicy::default()));
         assert!(rules.port_rules[1].connections.is_on() && !rules.port_rules[1].packets.is_on());
         assert!(!rules.port_rules[0].connections.is_on() && !rules.port_rules[4].connections.is_on());
+    }
+
+    #[test]
+    fn a_port_may_have_totals_of_its_own() {
+        let rate = |per_second| Some(Rate { per_second, burst: 1_000_000 });
+        let with = |mode| {
+            compiled(move |shield| {
+                let own = Rates { new_connections: rate(10), ..Rates::default() };
+                let smtp = Written { total: Some(own), ..tcp(25..=25, PortAction::Protect) };
+                shield.ports = vec![tcp(443..=443, PortAction::Protect), smtp];
+                shield.limits.port.new_connections = rate(1000);
+                shield.limits.port.packets = rate(1000);
+                shield.limits.port_mode = mode;
+            })
+        };
+        let rules = with(shield::Mode::Enforce);
+        let price_ns = |rule: usize| rules.port_rules[rule].connections.price_ns(1);
+        assert_eq!((price_ns(1), price_ns(2)), (1_000_000, 100_000_000));
+        assert!(rules.port_rules[1].packets.is_on() && !rules.port_rules[2].packets.is_on());
+        assert!(!with(shield::Mode::Off).port_rules[2].connections.is_on());
     }
 
     #[test]

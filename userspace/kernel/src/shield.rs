@@ -295,10 +295,7 @@ impl Shield {
         }
         let mark = self.tables.mark(source.into())?;
         let ban = self.bans.find(source)?;
-        Ok(Explanation::new(
-            source,
-            &Findings { config: &config, mark, ban, origins, limits: &self.plan.limits },
-        ))
+        Ok(Explanation::new(source, &Findings { config: &config, mark, ban, origins, plan: &self.plan }))
     }
 
     /// Runs the program once over a frame, as if it had come in, and returns the kernel's verdict.

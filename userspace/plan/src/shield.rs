@@ -172,6 +172,16 @@ pub struct PortRule {
     pub ports: RangeInclusive<u16>,
     /// The rule for them.
     pub action: PortAction,
+    /// What it takes in total, if that is not as for the others.
+    pub total: Option<Rates>,
+}
+
+impl PortRule {
+    /// A rule that is like the others.
+    #[must_use]
+    pub const fn new(transport: Transport, ports: RangeInclusive<u16>, action: PortAction) -> Self {
+        Self { transport, ports, action, total: None }
+    }
 }
 
 /// As it is written: `tcp/443`, or `tcp/8000-8010`.
@@ -226,7 +236,8 @@ pub struct Limits {
     pub source: Scope,
     /// Per network of the source.
     pub network: Scope,
-    /// Per protected rule of ports, over all sources; only packets, bytes and new connections count here.
+    /// Per protected rule of ports, over all sources, unless the rule has [`PortRule::total`]; only packets, bytes and new
+    /// connections count here.
     pub port: Rates,
     /// How earnestly the totals per port act, where the stage does.
     pub port_mode: Mode,

@@ -12,7 +12,7 @@ use crate::span::{At, Span};
 use crate::value::{Checked, Cidr, FilePath, Name, Port};
 
 pub use bans::Bans;
-pub use limits::{CookieMode, PerPort, PerPrefix, PerSource, SynGuard};
+pub use limits::{CookieMode, OnePort, PerPort, PerPrefix, PerSource, SynGuard};
 pub use lists::{AddressList, BadLine, ListFile};
 
 section! {

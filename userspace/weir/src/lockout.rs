@@ -81,11 +81,7 @@ mod tests {
         let check =
             |trusted: &[&str], allow: &[&str], deny: &[&str], closed: &[u16], expect: Option<&str>| {
                 let list = |texts: &[&str]| PrefixList { networks: networks(texts), ..PrefixList::default() };
-                let port = |port: &u16| PortRule {
-                    transport: Transport::Tcp,
-                    ports: *port..=*port,
-                    action: PortAction::Drop,
-                };
+                let port = |port: &u16| PortRule::new(Transport::Tcp, *port..=*port, PortAction::Drop);
                 let shield = Shield {
                     trusted: networks(trusted),
                     allow: list(allow),

@@ -194,7 +194,7 @@ fn host(directory: &Path) -> Host {
 }
 
 fn plan(directory: &Path) -> Plan {
-    let rule = |transport| PortRule { transport, ports: PORT..=PORT, action: PortAction::Protect };
+    let rule = |transport| PortRule::new(transport, PORT..=PORT, PortAction::Protect);
     Plan {
         interfaces: vec![INTERFACE.to_owned()],
         attach: Attach::Generic,

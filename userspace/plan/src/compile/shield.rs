@@ -19,6 +19,8 @@ pub(super) fn shield(build: &mut Build<'_>) -> (Shield, bool) {
     let on = written.mode.value != written::Mode::Off;
     let interfaces: Vec<String> = written.interfaces.iter().map(|name| name.value.0.clone()).collect();
     let by_default_route = on && interfaces.is_empty();
+    let (mut ports, limits) = (ports(build), limits(build));
+    give_totals(&mut ports, limits.port, build);
     let shield = Shield {
         interfaces: if on { interfaces } else { Vec::new() },
         attach: match written.attach.value {
@@ -47,8 +49,8 @@ pub(super) fn shield(build: &mut Build<'_>) -> (Shield, bool) {
         allow: list(written.allow.as_ref().filter(|list| mode(list.mode.as_ref(), written) != Mode::Off)),
         deny: list(written.deny.as_ref()),
         allow_wins_ties: written.allow_wins_ties.value,
-        ports: ports(build),
-        limits: limits(build),
+        ports,
+        limits,
         syn_guard: SynGuard {
             when: match written.syn_guard.mode.value {
                 written::CookieMode::Always => SynWhen::Always,
@@ -117,14 +119,7 @@ fn list(written: Option<&At<written::AddressList>>) -> PrefixList {
 /// The ports written, or else those that listeners hold.
 fn ports(build: &Build<'_>) -> Vec<PortRule> {
     let shield = &build.config.shield;
-    let rule = |port: &Port, action| PortRule {
-        transport: match port.transport {
-            weir_schema::value::Transport::Tcp => Transport::Tcp,
-            weir_schema::value::Transport::Udp => Transport::Udp,
-        },
-        ports: port.number..=port.number,
-        action,
-    };
+    let rule = |port: &Port, action| PortRule::new(transport(port), port.number..=port.number, action);
     let mut rules: Vec<PortRule> =
         shield.protect.iter().map(|port| rule(&port.value, PortAction::Protect)).collect();
     if rules.is_empty() {
@@ -132,12 +127,51 @@ fn ports(build: &Build<'_>) -> Vec<PortRule> {
             build.config.listeners.iter().flat_map(|listener| &listener.bind).filter_map(bound).collect();
         own.sort_unstable();
         own.dedup();
-        let tcp =
-            |port| PortRule { transport: Transport::Tcp, ports: port..=port, action: PortAction::Protect };
+        let tcp = |port| PortRule::new(Transport::Tcp, port..=port, PortAction::Protect);
         rules.extend(own.into_iter().map(tcp));
     }
     rules.extend(shield.closed.iter().map(|port| rule(&port.value, PortAction::Drop)));
     rules
+}
+
+const fn transport(port: &Port) -> Transport {
+    match port.transport {
+        weir_schema::value::Transport::Tcp => Transport::Tcp,
+        weir_schema::value::Transport::Udp => Transport::Udp,
+    }
+}
+
+/// Gives single ports their own totals, and says which of them are not protected.
+fn give_totals(rules: &mut [PortRule], common: Rates, build: &mut Build<'_>) {
+    let config = build.config;
+    for one in config.shield.per_port.iter().flat_map(|written| &written.ports) {
+        let port = one.port.value;
+        let is_meant = |rule: &&mut PortRule| {
+            rule.action == PortAction::Protect
+                && rule.transport == transport(&port)
+                && rule.ports.contains(&port.number)
+        };
+        let own = Rates {
+            packets: one.packets.as_ref().map(|it| rate(it, build)).or(common.packets),
+            bytes: one.bytes.as_ref().map(byte_rate).or(common.bytes),
+            new_connections: one
+                .new_connections
+                .as_ref()
+                .map(|it| rate(it, build))
+                .or(common.new_connections),
+            ..common
+        };
+        match rules.iter_mut().find(is_meant) {
+            Some(rule) => rule.total = Some(own),
+            None => {
+                let found =
+                    Diagnostic::new(Code::Tier, one.port.span, "the shield does not protect this port");
+                build.report.push(
+                    found.hint("Write it under `shield.protect`, with all others that are to be protected."),
+                );
+            }
+        }
+    }
 }
 
 fn bound(bind: &At<Bind>) -> Option<u16> {

@@ -195,6 +195,34 @@ routes: [ { match: /*, respond: {} } ]
 }
 
 #[test]
+fn a_protected_port_may_have_totals_of_its_own() {
+    let text = "version: 1
+shield:
+  per_port:
+    packets: 9/s
+    new_connections: 8/s burst 80
+    ports:
+      - { port: tcp/80, new_connections: 7/s, bytes: 1KiB/s }
+      - { port: tcp/81, packets: 1/s }
+listeners: [ { bind: [ ':80', ':443' ] } ]
+routes: [ { match: /*, respond: {} } ]
+";
+    let outcome = weir_schema::parse(&Sources::one("weir.yaml", text), &Fixed::default());
+    let config = Arc::new(outcome.into_result().unwrap().0);
+    let now = UnixTime::since_unix_epoch(Duration::from_secs(NOW));
+    let outcome = compile(&config, &Outside { files: &Given::default(), now, before: None });
+    let codes: Vec<_> = outcome.report.iter().map(|found| found.code.as_str()).collect();
+    assert_eq!(codes, ["W0605"], "nobody protects port 81");
+    let shield = outcome.plan.unwrap().shield;
+    let [web, tls] = shield.ports.as_slice() else { panic!("{:?}", shield.ports) };
+    assert_eq!(tls.total, None);
+    let own = web.total.unwrap();
+    let per_second = [own.packets, own.bytes, own.new_connections].map(|rate| rate.unwrap().per_second);
+    assert_eq!(per_second, [9, 1024, 7]);
+    assert_eq!(shield.limits.port.new_connections.unwrap().burst, 80);
+}
+
+#[test]
 fn a_policy_judges_once() {
     let text = "listeners: [ { bind: ':80', policies: fair } ]
 policies: { fair: { rate_limit: { rate: 10/s } } }

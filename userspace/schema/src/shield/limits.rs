@@ -8,7 +8,7 @@ use crate::reader::Reader;
 use crate::section::{section, words};
 use crate::shield::Mode;
 use crate::span::{At, Span};
-use crate::value::{ByteRate, Checked, Rate};
+use crate::value::{ByteRate, Checked, Port, Rate};
 
 section! {
     /// What one source may send: an IPv4 address, or an IPv6 network.
@@ -77,15 +77,46 @@ fn prefix(length: &At<u8>, min: u8, max: u8, reader: &mut Reader<'_>) {
 
 section! {
     /// What one protected port may receive from everyone together.
-    pub struct PerPort "per_port" {
+    pub struct PerPort "per_port" [checked] {
         /// Packets of any kind.
         pub packets: Option<At<Rate>>,
         /// Bytes of any kind.
         pub bytes: Option<At<ByteRate>>,
         /// Attempts to open a TCP connection.
         pub new_connections: Option<At<Rate>>,
+        /// Ports that may receive more or less than the others.
+        pub ports: Vec<At<OnePort>>,
         /// Whether it acts; left out, the mode of the shield.
         pub mode: Option<At<Mode>>,
+    }
+}
+
+section! {
+    /// What a single port may receive; what is left out is as for the others.
+    pub struct OnePort "port" {
+        /// Which port.
+        pub port: At<Port>,
+        /// Packets of any kind.
+        pub packets: Option<At<Rate>>,
+        /// Bytes of any kind.
+        pub bytes: Option<At<ByteRate>>,
+        /// Attempts to open a TCP connection.
+        pub new_connections: Option<At<Rate>>,
+    }
+}
+
+impl Checked for PerPort {
+    fn check(&self, _span: Span, reader: &mut Reader<'_>) {
+        for (at, one) in self.ports.iter().enumerate() {
+            let same = |other: &&At<OnePort>| other.port.value == one.port.value;
+            if let Some(first) = self.ports.iter().take(at).find(same) {
+                let found =
+                    Diagnostic::new(Code::Conflict, one.port.span, "this port has its totals already");
+                reader.push(
+                    found.also(first.port.span, "the first").hint("Write all totals of a port together."),
+                );
+            }
+        }
     }
 }
 
