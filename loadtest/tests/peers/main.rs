@@ -72,15 +72,22 @@ fn run(rest: &str) -> Result<Value, Failed> {
 fn clients() -> Result<(), Failed> {
     let one = "load: { closed: { connections: 4 } }\n";
     let many = "load: { closed: { connections: 2, streams: 8 } }\n";
-    let check = |load: &str, client: &str, requests: &str| -> Result<Value, Failed> {
+    let number = |subject: &Value, name: &str| subject[name].as_u64().unwrap();
+    let during = |time: &str, load: &str, client: &str, requests: &str| -> Result<Value, Failed> {
         let report = run(&format!(
-            "peers: {{ run: [ nginx ] }}\nduration: 200ms\nthresholds: {{ errors: 0 }}\n{load}client: {{ {client} }}\nrequests: [ {{ {requests} }} ]\n"
+            "peers: {{ run: [ nginx ] }}\nduration: {time}\nthresholds: {{ errors: 0 }}\n{load}client: {{ {client} }}\nrequests: [ {{ {requests} }} ]\n"
         ))?;
-        let nginx = report["subjects"][0].clone();
-        assert!(nginx["answers"].as_u64() > Some(0), "{client} {requests}: {report}");
+        Ok(report["subjects"][0].clone())
+    };
+    let check = |load: &str, client: &str, requests: &str| -> Result<Value, Failed> {
+        let mut nginx = during("200ms", load, client, requests)?;
+        // A busy machine may let nobody run for as long as that.
+        if number(&nginx, "answers") < 10 {
+            nginx = during("5s", load, client, requests)?;
+        }
+        assert!(number(&nginx, "answers") > 4, "{client} {requests}: {nginx}");
         Ok(nginx)
     };
-    let number = |subject: &Value, name: &str| subject[name].as_u64().unwrap();
     check(one, "", "path: /bytes/13")?;
     check(many, "protocol: h2", "path: /bytes/13")?;
     check(many, "protocol: h2, tls: {}", "path: /bytes/70000")?;
@@ -88,8 +95,8 @@ fn clients() -> Result<(), Failed> {
     check(one, "tls: {}", "method: POST, path: /bytes/100000, body: 256KiB")?;
     check(one, "tokens: 8, sources: 50", "path: /bytes/13")?;
     check(one, "protocol: websocket", "path: /echo")?;
-    let echoed = check(one, "protocol: websocket, tls: {}", "path: /echo")?;
-    assert!(number(&echoed, "answers") > 4, "messages follow one another: {echoed}");
+    // More answers than connections: messages follow one another.
+    check(one, "protocol: websocket, tls: {}", "path: /echo")?;
     let anew = check(one, "keep_alive: false", "path: /bytes/13")?;
     assert!(number(&anew, "opened_connections") >= number(&anew, "answers"), "{anew}");
     for handshake in ["tls: { handshake: new, key: rsa }", "tls: { handshake: resumed }"] {
