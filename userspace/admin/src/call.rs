@@ -1,14 +1,14 @@
 //! What a request asks for.
 
 use crate::order::{self, File, Order};
-use crate::{Response, Steer};
+use crate::{Page, Response, Steer};
 use serde_json::Value;
 use std::net::IpAddr;
 
 /// A request to the admin interface, as far as it matters here.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// `GET`, `POST` or `DELETE`; others are answered 405.
+    /// `GET`, `POST`, `PUT` or `DELETE`; others are answered 405.
     pub method: &'a str,
     /// Path without the query.
     pub path: &'a str,
@@ -45,19 +45,19 @@ pub enum Call {
     /// Keep what is on trial.
     Confirm,
     /// The configurations that can be taken again.
-    Generations,
+    Generations(Page),
     /// Go back to one of them; `None` is the one before.
     Rollback(Option<u64>),
     /// Every upstream with its targets.
-    Upstreams,
+    Upstreams(Page),
     /// Take a target out of use or back into it, or give it another weight.
     Steer(Steer),
     /// The certificates that listeners present.
-    Certificates,
+    Certificates(Page),
     /// Counters and attachment of the shield.
     Shield,
     /// Every ban.
-    Bans,
+    Bans(Page),
     /// Ban an address.
     Ban {
         /// Who.
@@ -71,6 +71,8 @@ pub enum Call {
     Unban(IpAddr),
     /// Which stage would decide what for this source.
     Explain(IpAddr),
+    /// Say what would become of a change, and change nothing.
+    Rehearse(Box<Call>),
 }
 
 /// The longest reason that is kept with a ban, in bytes.
@@ -83,6 +85,7 @@ const PATHS: &[(&str, &[&str], Door)] = &[
     ("/metrics", &["GET"], Door::Status),
     ("/v1/status", &["GET"], Door::Admin),
     ("/v1/reload", &["POST"], Door::Admin),
+    ("/v1/config", &["PUT"], Door::Admin),
     ("/v1/diff", &["POST"], Door::Admin),
     ("/v1/confirm", &["POST"], Door::Admin),
     ("/v1/generations", &["GET"], Door::Admin),
@@ -91,7 +94,7 @@ const PATHS: &[(&str, &[&str], Door)] = &[
     ("/v1/certificates", &["GET"], Door::Admin),
     ("/v1/shield", &["GET"], Door::Admin),
     ("/v1/shield/bans", &["GET", "POST"], Door::Admin),
-    ("/v1/shield/bans/{address}", &["DELETE"], Door::Admin),
+    ("/v1/shield/bans/{address}", &["PUT", "DELETE"], Door::Admin),
     ("/v1/shield/explain/{address}", &["GET"], Door::Admin),
 ];
 
@@ -112,8 +115,9 @@ impl Call {
     pub fn subject(&self) -> Subject {
         match self {
             Self::Status | Self::Reload(_) | Self::Diff(_) | Self::Confirm => Subject::Configuration,
-            Self::Generations | Self::Rollback(_) => Subject::Configuration,
-            Self::Upstreams | Self::Steer(_) => Subject::Upstreams,
+            Self::Generations(_) | Self::Rollback(_) => Subject::Configuration,
+            Self::Upstreams(_) | Self::Steer(_) => Subject::Upstreams,
+            Self::Rehearse(change) => change.subject(),
             _ => Subject::Other,
         }
     }
@@ -132,6 +136,7 @@ impl Call {
                 format!("{address}{time}: {reason:?}")
             }
             Self::Unban(address) => address.to_string(),
+            Self::Rehearse(change) => change.what(),
             _ => String::new(),
         }
     }
@@ -151,25 +156,66 @@ impl Call {
             return Err(Response::problem(405, "method not allowed", &detail).with("allow", &allowed));
         }
         let argument = captures(pattern, request.path).unwrap_or_default();
-        match (*pattern, request.method) {
-            ("/healthz", _) => Ok(Self::Health),
-            ("/readyz", _) => Ok(Self::Ready),
-            ("/metrics", _) => Ok(Self::Metrics),
-            ("/v1/status", _) => Ok(Self::Status),
-            ("/v1/reload", _) => Order::parse(request.body).map(Self::Reload),
-            ("/v1/diff", _) => Order::parse(request.body).map(|order| Self::Diff(order.files)),
-            ("/v1/confirm", _) => Ok(Self::Confirm),
-            ("/v1/generations", _) => Ok(Self::Generations),
-            ("/v1/rollback", _) => order::generation(request.body).map(Self::Rollback),
-            ("/v1/upstreams", "GET") => Ok(Self::Upstreams),
-            ("/v1/upstreams", _) => Steer::parse(request.body).map(Self::Steer),
-            ("/v1/certificates", _) => Ok(Self::Certificates),
-            ("/v1/shield", _) => Ok(Self::Shield),
-            ("/v1/shield/bans", "GET") => Ok(Self::Bans),
-            ("/v1/shield/bans", _) => ban(request.body),
-            ("/v1/shield/bans/{address}", _) => address(argument).map(Self::Unban),
-            _ => address(argument).map(Self::Explain),
+        let Query { page, rehearses } = match least {
+            Door::Admin => Query::parse(request)?,
+            // A scraper may send what it likes.
+            Door::Status => Query::default(),
+        };
+        let call = match (*pattern, request.method) {
+            ("/healthz", _) => Self::Health,
+            ("/readyz", _) => Self::Ready,
+            ("/metrics", _) => Self::Metrics,
+            ("/v1/status", _) => Self::Status,
+            ("/v1/reload", _) => Self::Reload(Order::parse(request.body)?),
+            ("/v1/config", _) => Self::Reload(Order::parse_whole(request.body)?),
+            ("/v1/diff", _) => Self::Diff(Order::parse(request.body)?.files),
+            ("/v1/confirm", _) => Self::Confirm,
+            ("/v1/generations", _) => Self::Generations(page),
+            ("/v1/rollback", _) => Self::Rollback(order::generation(request.body)?),
+            ("/v1/upstreams", "GET") => Self::Upstreams(page),
+            ("/v1/upstreams", _) => Self::Steer(Steer::parse(request.body)?),
+            ("/v1/certificates", _) => Self::Certificates(page),
+            ("/v1/shield", _) => Self::Shield,
+            ("/v1/shield/bans", "GET") => Self::Bans(page),
+            ("/v1/shield/bans", _) => ban(request.body, None)?,
+            ("/v1/shield/bans/{address}", "PUT") => ban(request.body, Some(argument))?,
+            ("/v1/shield/bans/{address}", _) => Self::Unban(address(argument)?),
+            _ => Self::Explain(address(argument)?),
+        };
+        Ok(if rehearses { Self::Rehearse(Box::new(call)) } else { call })
+    }
+}
+
+/// What a query says.
+#[derive(Default)]
+struct Query {
+    page: Page,
+    /// Only say what would come of it.
+    rehearses: bool,
+}
+
+impl Query {
+    fn parse(request: &Request<'_>) -> Result<Self, Response> {
+        let bad = |detail: String| Response::problem(400, "the query is not understood", &detail);
+        let (mut query, is_look) = (Self::default(), request.method == "GET");
+        for part in request.query.split('&').filter(|part| !part.is_empty()) {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            match name {
+                "dry_run" if !is_look && request.path != "/v1/diff" => {
+                    query.rehearses = match value {
+                        "" | "true" | "1" => true,
+                        "false" | "0" => false,
+                        _ => return Err(bad(String::from("`dry_run` is `true` or `false`"))),
+                    };
+                }
+                _ if is_look && query.page.take(name, value)? => {}
+                _ => {
+                    let known = if is_look { "`limit` and `after`" } else { "`dry_run`" };
+                    return Err(bad(format!("`{name}` is unknown here; there is {known}")));
+                }
+            }
         }
+        Ok(query)
     }
 }
 
@@ -193,7 +239,8 @@ fn address(text: &str) -> Result<IpAddr, Response> {
     })
 }
 
-fn ban(body: &[u8]) -> Result<Call, Response> {
+/// Who is banned stands in the body, or in the path.
+fn ban(body: &[u8], named: Option<&str>) -> Result<Call, Response> {
     let bad = |detail: &str| Response::problem(400, "not a ban", detail);
     let body: Value =
         serde_json::from_slice(body).map_err(|error| bad(&format!("the body is not JSON: {error}")))?;
@@ -204,7 +251,11 @@ fn ban(body: &[u8]) -> Result<Call, Response> {
         return Err(bad(&format!("\"{stranger}\" is unknown; there are address, seconds, reason")));
     }
     let text = |key: &str| fields.get(key).and_then(Value::as_str);
-    let who = text("address").ok_or_else(|| bad("\"address\" is missing"))?;
+    let who = match (named, text("address")) {
+        (None, None) => return Err(bad("\"address\" is missing")),
+        (Some(_), Some(_)) => return Err(bad("\"address\" stands in the path already")),
+        (who, None) | (None, who) => who.unwrap_or_default(),
+    };
     let reason = text("reason").unwrap_or("by the operator");
     if reason.len() > REASON_BYTES_MAX {
         return Err(bad(&format!("\"reason\" is longer than {REASON_BYTES_MAX} bytes")));
@@ -224,7 +275,8 @@ mod tests {
     use super::*;
 
     fn parse(method: &str, path: &str, body: &str, door: Door) -> Result<Call, Response> {
-        Call::parse(&Request { method, path, query: "", body: body.as_bytes() }, door)
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        Call::parse(&Request { method, path, query, body: body.as_bytes() }, door)
     }
 
     #[test]
@@ -240,7 +292,14 @@ mod tests {
         check("DELETE", "/v1/shield/bans/192.0.2.1", "", Call::Unban(address));
         check("GET", "/v1/shield/explain/192.0.2.1", "", Call::Explain(address));
         let ban = Call::Ban { address, seconds: Some(600), reason: String::from("noise") };
-        check("POST", "/v1/shield/bans", r#"{"address":"192.0.2.1","seconds":600,"reason":"noise"}"#, ban);
+        check("PUT", "/v1/shield/bans/192.0.2.1", r#"{"seconds":600,"reason":"noise"}"#, ban.clone());
+        let rehearsed = Call::Rehearse(Box::new(ban.clone()));
+        let body = r#"{"address":"192.0.2.1","seconds":600,"reason":"noise"}"#;
+        check("POST", "/v1/shield/bans", body, ban.clone());
+        check("POST", "/v1/shield/bans?dry_run", body, rehearsed);
+        check("POST", "/v1/shield/bans?dry_run=false", body, ban);
+        check("GET", "/v1/shield/bans", "", Call::Bans(Page::default()));
+        check("GET", "/metrics?name[]=x", "", Call::Metrics);
     }
 
     #[test]
@@ -259,6 +318,12 @@ mod tests {
         check("POST", "/v1/shield/bans", "{}", 400, "address");
         check("POST", "/v1/shield/bans", r#"{"address":"::1","for":1}"#, 400, "for");
         check("POST", "/v1/shield/bans", r#"{"address":"::1","seconds":0}"#, 400, "1 to 31536000");
+        check("PUT", "/v1/shield/bans/::1", r#"{"address":"::1"}"#, 400, "in the path");
+        check("PUT", "/v1/config", "{}", 400, "files");
+        check("GET", "/v1/status?dry_run", "", 400, "`limit` and `after`");
+        check("POST", "/v1/reload?dry_run=perhaps", "", 400, "true");
+        check("POST", "/v1/reload?dri_run", "", 400, "`dry_run`");
+        check("GET", "/v1/upstreams?limit=0", "", 400, "1 to 10000");
     }
 
     #[test]

@@ -81,6 +81,25 @@ impl Client {
         serde_json::from_slice(&body).map_err(|_| Error::Foreign(self.socket.clone()))
     }
 
+    /// Asks for a list whole, page by page. The pages are put together; what else a page says is that of the last.
+    pub fn ask_all(&self, path: &str, list: &str) -> Result<Value, Error> {
+        let (mut items, mut next) = (Vec::new(), path.to_owned());
+        loop {
+            let mut page = self.ask_json("GET", &next, None)?;
+            let Some(fields) = page.as_object_mut() else { return Ok(page) };
+            if let Some(Value::Array(part)) = fields.remove(list) {
+                items.extend(part);
+            }
+            match fields.remove("next") {
+                Some(Value::String(more)) => next = more,
+                _ => {
+                    fields.insert(list.to_owned(), items.into());
+                    return Ok(page);
+                }
+            }
+        }
+    }
+
     fn exchange(
         &self,
         mut stream: UnixStream,

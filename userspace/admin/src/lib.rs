@@ -9,6 +9,7 @@ mod call;
 mod client;
 mod condition;
 mod order;
+mod page;
 mod response;
 mod steer;
 
@@ -16,5 +17,6 @@ pub use call::{Call, Door, Request, Subject};
 pub use client::{Client, Error as ClientError};
 pub use condition::holds;
 pub use order::{File, Operator, Order};
+pub use page::{ITEMS, ITEMS_MAX, Page};
 pub use response::Response;
 pub use steer::{Steer, WEIGHT_MAX, Wish};

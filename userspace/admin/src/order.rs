@@ -15,6 +15,8 @@ pub struct Order {
     pub force: bool,
     /// Who asks, if over SSH.
     pub operator: Option<Operator>,
+    /// What is in force already is not taken again.
+    pub once: bool,
 }
 
 /// Somebody who is logged in over SSH.
@@ -50,6 +52,16 @@ impl Order {
             _ => None,
         })?;
         Ok(order)
+    }
+
+    /// Reads the body of a request that puts its files in the place of what is in force; made twice it is made once.
+    pub(crate) fn parse_whole(body: &[u8]) -> Result<Self, Response> {
+        let order = Self::parse(body)?;
+        if order.files.is_none() {
+            let detail = "\"files\" is missing: [ { \"name\": \"weir.yaml\", \"text\": \"version: 1 …\" } ]";
+            return Err(Response::problem(400, "the body is not understood", detail));
+        }
+        Ok(Self { once: true, ..order })
     }
 
     /// What is to be taken, in short: a configuration may hold secrets.
@@ -136,6 +148,7 @@ mod tests {
             confirm_s: Some(300),
             force: true,
             operator: Some(Operator { address: [198, 51, 100, 7].into(), port: 22 }),
+            once: false,
         };
         for order in [Order::default(), full] {
             assert_eq!(Order::parse(order.body().to_string().as_bytes()), Ok(order));

@@ -20,7 +20,7 @@ impl Response {
     }
 
     /// A text in a media type of its own.
-    pub fn text(media_type: &'static str, body: String) -> Self {
+    pub fn text(media_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
         Self::new(200, media_type, body)
     }
 
@@ -37,9 +37,9 @@ impl Response {
         self
     }
 
-    fn new(status: u16, media_type: &'static str, body: String) -> Self {
+    fn new(status: u16, media_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
         let fields =
             vec![("content-type", media_type.to_owned()), ("cache-control", String::from("no-store"))];
-        Self { status, fields, body: body.into_bytes() }
+        Self { status, fields, body: body.into() }
     }
 }

@@ -7,6 +7,14 @@ pub fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
+/// The program takes another configuration; [`ready`] ends that, whatever came of it (`sd_notify(3)`, `RELOADING=1`).
+pub fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(moment) => tell(&[NotifyState::Reloading, moment, NotifyState::Status("taking a configuration")]),
+        Err(error) => tracing::warn!(%error, "the service manager is not told of a reload"),
+    }
+}
+
 /// The program is alive: the service manager need not start it anew (`WatchdogSec=`).
 pub fn alive() {
     tell(&[NotifyState::Watchdog]);

@@ -1,7 +1,7 @@
 //! What a line of the access log costs, and a scrape of ten thousand series.
 //!
-//! `cargo bench -p weir-meter -- line 100000` only writes lines, for counting instructions: run it under
-//! `valgrind --tool=callgrind` with two numbers of lines and divide the difference.
+//! `cargo bench -p weir-meter -- line 100000` only writes lines and `-- scrape 100` only pages, for counting instructions: run it under
+//! `valgrind --tool=callgrind` with two numbers of them and divide the difference.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints and has no users")]
 
 use std::hint::black_box;
@@ -15,16 +15,17 @@ const SCRAPE_MS_MAX: f64 = 10.0;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    if let [word, count] = arguments.as_slice()
-        && word == "line"
-    {
-        println!("{} bytes a line", lines(count.parse().unwrap()));
-        return;
+    match arguments.as_slice() {
+        [word, count] if word == "line" => {
+            return println!("{} bytes a line", lines(count.parse().unwrap()));
+        }
+        [word, count] if word == "scrape" => return scrape(count.parse().unwrap()),
+        _ => {}
     }
     let (count, begun) = (1_000_000, Instant::now());
     let bytes = lines(count);
     println!("a line of {bytes} bytes: {:.0} ns", begun.elapsed().as_secs_f64() * 1e9 / count as f64);
-    scrape();
+    scrape(20);
 }
 
 /// Writes so many lines as a proxied request has them; returns the length of one.
@@ -69,7 +70,7 @@ fn lines(count: u64) -> usize {
 }
 
 /// A page of ten thousand series from two workers.
-fn scrape() {
+fn scrape(rounds: usize) {
     let mut directory = Directory::default();
     let workers = [Block::default(), Block::default()];
     for number in 0..160 {
@@ -81,13 +82,15 @@ fn scrape() {
         }
     }
     let mut best = f64::INFINITY;
-    let mut series = 0;
-    for _ in 0..20 {
+    let (mut series, mut bytes) = (0, 0);
+    for _ in 0..rounds {
         let begun = Instant::now();
-        let mut page = Page::new(Format::OpenMetrics);
-        blocks(&mut page, &workers.each_ref(), &directory, |_| None);
+        let mut page = Page::new(Format::OpenMetrics, bytes);
+        blocks(&mut page, &workers.each_ref(), &directory.rows(), |_| None);
         let text = black_box(page.finish());
         best = best.min(begun.elapsed().as_secs_f64() * 1000.0);
+        bytes = text.len();
+        let text = String::from_utf8(text).unwrap();
         series = text.lines().filter(|line| !line.starts_with('#')).count();
     }
     println!("a scrape of {series} series: {best:.2} ms");

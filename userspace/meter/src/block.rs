@@ -44,6 +44,7 @@ singles! {
         H2Farewells => H2_FAREWELLS,
         UpstreamStreams => UP_STREAMS,
         UpstreamRefused => UP_REFUSED,
+        Merged => MERGED,
     }
 }
 
@@ -111,21 +112,31 @@ impl Class {
 const METHODS: usize = Method::ALL.len();
 const CLASSES: usize = Class::ALL.len();
 const ROWS_PER_CHUNK: usize = 64;
+/// Cells that a worker makes at most: what a scrape may have to tell is bounded, whatever methods clients use on however
+/// many routes.
+pub(crate) const CELLS_MAX: usize = 16_384;
+
+/// What the requests of one route came to that had the same method and class of status.
+#[derive(Debug, Default)]
+pub(crate) struct Cell {
+    pub(crate) duration: Histogram,
+    pub(crate) upstream: Histogram,
+    pub(crate) own: Histogram,
+}
 
 /// What one route's requests came to.
 #[derive(Debug, Default)]
 pub(crate) struct Row {
-    requests: [[AtomicU64; CLASSES]; METHODS],
-    pub(crate) duration: Histogram,
-    pub(crate) upstream: Histogram,
-    pub(crate) own: Histogram,
+    /// A cell is made for the first request that needs it: most routes know one method and few classes.
+    cells: [[OnceLock<Box<Cell>>; CLASSES]; METHODS],
     /// Bytes of bodies from clients, and to them.
     bodies: [AtomicU64; 2],
 }
 
 impl Row {
+    /// Requests of this method that were answered in this class.
     pub(crate) fn requests(&self, method: Method, class: Class) -> u64 {
-        self.cell(method, class).map_or(0, |cell| cell.load(Relaxed))
+        self.cell(method, class).map_or(0, |cell| cell.duration.count())
     }
 
     /// Bytes of bodies from clients, and to them.
@@ -133,8 +144,13 @@ impl Row {
         self.bodies.each_ref().map(|bytes| bytes.load(Relaxed))
     }
 
-    fn cell(&self, method: Method, class: Class) -> Option<&AtomicU64> {
-        self.requests.get(method as usize)?.get(class as usize)
+    /// What is known of this method and class, if there was such a request.
+    pub(crate) fn cell(&self, method: Method, class: Class) -> Option<&Cell> {
+        self.place(method, class)?.get().map(AsRef::as_ref)
+    }
+
+    fn place(&self, method: Method, class: Class) -> Option<&OnceLock<Box<Cell>>> {
+        self.cells.get(method as usize)?.get(class as usize)
     }
 }
 
@@ -166,6 +182,8 @@ pub struct Block {
     sessions: [AtomicU64; 2 * TlsVersion::ALL.len()],
     /// Rows come in chunks so that a host with three routes does not pay for four thousand.
     chunks: [OnceLock<Box<[Row]>>; SEATS_MAX.div_ceil(ROWS_PER_CHUNK)],
+    /// How many cells there are beside those of [`Seat::OTHER`].
+    cells: AtomicU64,
 }
 
 impl Default for Block {
@@ -178,6 +196,7 @@ impl Default for Block {
             unshaken: [const { AtomicU64::new(0) }; _],
             sessions: [const { AtomicU64::new(0) }; _],
             chunks: [const { OnceLock::new() }; _],
+            cells: AtomicU64::new(0),
         }
     }
 }
@@ -212,13 +231,12 @@ impl Block {
     /// Counts one finished exchange.
     pub fn done(&self, done: &Done) {
         let Some(row) = self.row_for_writing(done.seat) else { return };
-        if let Some(cell) = row.cell(done.method, Class::of(done.status)) {
-            raise(cell, 1);
-        }
-        row.duration.record(done.total_ns);
-        if let Some(ns) = done.upstream_ns {
-            row.upstream.record(ns);
-            row.own.record(done.total_ns.saturating_sub(ns));
+        if let Some(cell) = self.cell_for_writing(row, done) {
+            cell.duration.record(done.total_ns);
+            if let Some(ns) = done.upstream_ns {
+                cell.upstream.record(ns);
+                cell.own.record(done.total_ns.saturating_sub(ns));
+            }
         }
         for (sum, bytes) in row.bodies.iter().zip(done.bodies).filter(|(_, bytes)| *bytes > 0) {
             raise(sum, bytes);
@@ -282,6 +300,27 @@ impl Block {
         self.chunks.get(seat.0 / ROWS_PER_CHUNK)?.get()?.get(seat.0 % ROWS_PER_CHUNK)
     }
 
+    #[inline]
+    fn cell_for_writing<'a>(&'a self, row: &'a Row, done: &Done) -> Option<&'a Cell> {
+        let class = Class::of(done.status);
+        row.cell(done.method, class).or_else(|| self.make_cell(row, done.method, class, done.seat))
+    }
+
+    /// Makes the cell of a row, or while there are too many that of all the rest.
+    #[cold]
+    fn make_cell<'a>(&'a self, row: &'a Row, method: Method, class: Class, seat: Seat) -> Option<&'a Cell> {
+        let (row, of_its_own) = match seat {
+            Seat::OTHER => (row, false),
+            _ if self.cells.load(Relaxed) < CELLS_MAX as u64 => (row, true),
+            _ => {
+                self.add(Count::Merged, 1);
+                (self.row_for_writing(Seat::OTHER)?, false)
+            }
+        };
+        raise(&self.cells, u64::from(of_its_own));
+        row.place(method, class).map(|place| place.get_or_init(Box::default).as_ref())
+    }
+
     fn row_for_writing(&self, seat: Seat) -> Option<&Row> {
         let chunk = self.chunks.get(seat.0 / ROWS_PER_CHUNK)?;
         let rows = chunk.get_or_init(|| (0..ROWS_PER_CHUNK).map(|_| Row::default()).collect());
@@ -320,5 +359,29 @@ mod tests {
         assert_eq!(row.requests(Method::Post, Class::Success), 0);
         assert_eq!([Class::ServerError, Class::Success].map(|class| block.exchanges(class)), [1, 0]);
         assert!(block.row(Seat(1)).is_none(), "no chunk is made for rows that nobody uses");
+    }
+
+    #[test]
+    fn cells_come_to_an_end_and_what_follows_is_counted_together() {
+        let block = Block::default();
+        let done = |seat: usize, method: Method| {
+            let (seat, status, total_ns) = (Seat(seat), 200, 7);
+            block.done(&Done { seat, method, status, total_ns, upstream_ns: None, bodies: [1, 0] });
+        };
+        let mut made = 0;
+        for (method, _) in Method::ALL {
+            for seat in 1..SEATS_MAX {
+                done(seat, *method);
+                made += 1;
+            }
+        }
+        let merged = made - CELLS_MAX as u64;
+        assert_eq!((block.count(Count::Merged), block.exchanges(Class::Success)), (merged, made));
+        let other = block.row(Seat::OTHER).unwrap();
+        let together: u64 =
+            Method::ALL.iter().map(|(method, _)| other.requests(*method, Class::Success)).sum();
+        assert_eq!(together, merged);
+        done(1, Method::Get);
+        assert_eq!(block.count(Count::Merged), merged, "a cell that is there goes on");
     }
 }

@@ -1,6 +1,8 @@
 //! Which row of a worker's block belongs to which listener and route, kept across reloads.
 
+use crate::exposition::write_labels;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The row of a block in which a route's requests are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,15 +22,15 @@ const NAMES_MAX: usize = 1 << 18;
 /// Gives every listener and route its row, and the same row again after a reload.
 #[derive(Debug)]
 pub struct Directory {
-    rows: Vec<(String, String)>,
+    /// The labels of each row, as they stand between braces.
+    rows: Vec<Arc<str>>,
     by_name: HashMap<(String, String), Seat>,
     lost: usize,
 }
 
 impl Default for Directory {
     fn default() -> Self {
-        let other = (String::from("other"), String::from("other"));
-        Self { rows: vec![other], by_name: HashMap::new(), lost: 0 }
+        Self { rows: vec![labels("other", "other")], by_name: HashMap::new(), lost: 0 }
     }
 }
 
@@ -40,7 +42,7 @@ impl Directory {
             return *seat;
         }
         let seat = if self.rows.len() < SEATS_MAX {
-            self.rows.push(key.clone());
+            self.rows.push(labels(listener, route));
             Seat(self.rows.len() - 1)
         } else {
             self.lost += 1;
@@ -52,18 +54,35 @@ impl Directory {
         seat
     }
 
+    /// The rows as they are now, for a scrape that takes its time: whoever gives out rows does not wait for it.
+    pub fn rows(&self) -> Rows {
+        Rows { labels: self.rows.clone(), lost: self.lost }
+    }
+}
+
+/// The rows of a directory.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    labels: Vec<Arc<str>>,
+    lost: usize,
+}
+
+impl Rows {
     /// Listeners' routes that found no row of their own.
     pub(crate) fn lost(&self) -> usize {
         self.lost
     }
 
-    /// Every row with the names of its listener and route.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = (Seat, &str, &str)> {
-        self.rows
-            .iter()
-            .enumerate()
-            .map(|(at, (listener, route))| (Seat(at), listener.as_str(), route.as_str()))
+    /// Every row with its labels, as they stand between braces.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Seat, &str)> {
+        self.labels.iter().enumerate().map(|(at, labels)| (Seat(at), &**labels))
     }
+}
+
+fn labels(listener: &str, route: &str) -> Arc<str> {
+    let mut text = Vec::new();
+    write_labels(&[("listener", listener), ("route", route)], &mut text);
+    String::from_utf8_lossy(&text).into()
 }
 
 #[cfg(test)]
@@ -81,9 +100,9 @@ mod tests {
             directory.seat("edge", &format!("r{n}"));
         }
         assert_eq!(directory.seat("edge", "one too many"), Seat::OTHER);
-        assert_eq!(directory.rows().count(), SEATS_MAX);
-        let lost = directory.lost();
+        assert_eq!(directory.rows().iter().count(), SEATS_MAX);
+        let lost = directory.rows().lost();
         directory.seat("edge", "one too many");
-        assert_eq!(directory.lost(), lost, "asked again, it is the same one");
+        assert_eq!(directory.rows().lost(), lost, "asked again, it is the same one");
     }
 }

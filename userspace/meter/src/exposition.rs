@@ -1,10 +1,13 @@
 //! The text a scraper reads: Prometheus 0.0.4 and OpenMetrics 1.0.
 
-use crate::block::{Block, Class, Count, Flood, Level, Method, Row, TlsVersion, Unshaken};
-use crate::directory::Directory;
-use crate::histogram::{BOUNDS, Histogram, Total};
-use crate::names::{self, Kind, Name};
-use std::fmt::Write;
+mod families;
+
+pub use families::blocks;
+
+use crate::histogram::{BOUNDS, Total};
+use crate::log::digits;
+use crate::names::{Kind, Name};
+use std::io::Write;
 
 /// Which dialect the scraper asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,20 +37,18 @@ impl Format {
 #[derive(Debug)]
 pub struct Page {
     format: Format,
-    text: String,
-    /// The labels of a histogram, which stand in each of its lines.
-    shared: String,
+    text: Vec<u8>,
+    /// What all lines of a histogram begin with.
+    shared: Vec<u8>,
 }
 
-/// One of a row's histograms.
-type Pick = fn(&Row) -> &Histogram;
 /// A label and its value.
 type Label<'a> = (&'a str, &'a str);
 
 impl Page {
-    /// An empty page.
-    pub fn new(format: Format) -> Self {
-        Self { format, text: String::with_capacity(16 * 1024), shared: String::new() }
+    /// An empty page with room for so many bytes: what the page before had is a good guess.
+    pub fn new(format: Format, bytes: usize) -> Self {
+        Self { format, text: Vec::with_capacity(bytes), shared: Vec::new() }
     }
 
     /// Opens a family: its help and type lines.
@@ -65,11 +66,11 @@ impl Page {
     /// One sample of the family opened last.
     pub fn sample(&mut self, name: &Name, labels: &[Label<'_>], value: impl std::fmt::Display) {
         debug_assert!(labels.iter().map(|label| label.0).eq(name.labels.iter().copied()), "{}", name.name);
-        self.text.push_str(name.name);
+        self.push(&[name.name]);
         if !labels.is_empty() {
-            self.text.push('{');
+            self.text.push(b'{');
             write_labels(labels, &mut self.text);
-            self.text.push('}');
+            self.text.push(b'}');
         }
         self.line(format_args!(" {value}"));
     }
@@ -81,9 +82,9 @@ impl Page {
     }
 
     /// The finished page.
-    pub fn finish(mut self) -> String {
+    pub fn finish(mut self) -> Vec<u8> {
         if self.format == Format::OpenMetrics {
-            self.text.push_str("# EOF\n");
+            self.push(&["# EOF\n"]);
         }
         self.text
     }
@@ -101,171 +102,95 @@ impl Page {
         }
     }
 
-    /// Nothing is allocated for a series: a page has tens of thousands of these lines.
-    fn histogram(&mut self, name: &Name, labels: &[Label<'_>], total: &Total) {
+    /// One sample whose labels are written already, of which a page has thousands.
+    fn counted(&mut self, name: &Name, labels: &[&str], value: u64) {
+        self.push(&[name.name, "{"]);
+        self.push(labels);
+        self.push(&["} "]);
+        digits(value, 1, &mut self.text);
+        self.text.push(b'\n');
+    }
+
+    /// A page has tens of thousands of these lines. What they share is put together once, a count is put into digits when it
+    /// differs from the one before, and nothing is allocated.
+    fn histogram(&mut self, name: &Name, labels: &[&str], total: &Total) {
         let Self { text, shared, .. } = self;
         shared.clear();
-        write_labels(labels, shared);
-        let mut seen = 0;
-        for (count, bound) in total.buckets.iter().zip(BOUNDS.iter().chain(&["+Inf"])) {
-            seen += count;
-            for part in [name.name, "_bucket{", shared, ",le=\"", bound, "\"} "] {
-                text.push_str(part);
+        for part in [name.name, "_bucket{"].iter().chain(labels).chain(&[",le=\""]) {
+            shared.extend_from_slice(part.as_bytes());
+        }
+        let (mut seen, mut number) = (0, 0..0);
+        for (count, bound) in total.buckets.iter().zip(BOUNDS) {
+            text.extend_from_slice(shared);
+            text.extend_from_slice(bound.as_bytes());
+            let start = text.len();
+            if *count > 0 || number.is_empty() {
+                seen += count;
+                digits(seen, 1, text);
+                number = start..text.len();
+            } else {
+                text.extend_from_within(number.clone());
             }
-            write(text, format_args!("{seen}\n"));
+            text.push(b'\n');
         }
-        for part in [name.name, "_sum{", shared, "} "] {
-            text.push_str(part);
+        self.push(&[name.name, "_sum{"]);
+        self.push(labels);
+        self.push(&["} "]);
+        write_seconds(total.sum_ns, &mut self.text);
+        self.push(&["\n", name.name, "_count{"]);
+        self.push(labels);
+        self.push(&["} "]);
+        self.text.extend_from_within(number);
+        self.text.push(b'\n');
+    }
+
+    fn push(&mut self, parts: &[&str]) {
+        for part in parts {
+            self.text.extend_from_slice(part.as_bytes());
         }
-        write(text, format_args!("{}\n", seconds(total.sum_ns)));
-        for part in [name.name, "_count{", shared, "} "] {
-            text.push_str(part);
-        }
-        write(text, format_args!("{seen}\n"));
     }
 
     fn line(&mut self, text: std::fmt::Arguments<'_>) {
-        write(&mut self.text, text);
-        self.text.push('\n');
+        let written = writeln!(self.text, "{text}");
+        debug_assert!(written.is_ok(), "memory takes all that is written");
     }
 }
 
-fn write(out: &mut String, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).ok(); // a String cannot refuse
+/// Nanoseconds as seconds, to the last digit that says something.
+fn write_seconds(ns: u64, out: &mut Vec<u8>) {
+    const BILLION: u64 = 1_000_000_000;
+    digits(ns / BILLION, 1, out);
+    if !ns.is_multiple_of(BILLION) {
+        out.push(b'.');
+        digits(ns % BILLION, 9, out);
+        let zeros = out.iter().rev().take_while(|digit| **digit == b'0').count();
+        out.truncate(out.len() - zeros);
+    }
 }
 
 /// Labels as they stand between the braces.
-fn write_labels(labels: &[Label<'_>], out: &mut String) {
+pub(crate) fn write_labels(labels: &[Label<'_>], out: &mut Vec<u8>) {
     for (at, (name, value)) in labels.iter().enumerate() {
         for part in [if at == 0 { "" } else { "," }, name, "=\""] {
-            out.push_str(part);
+            out.extend_from_slice(part.as_bytes());
         }
-        for piece in value.split_inclusive(['\\', '"', '\n']) {
-            let (plain, special) = match piece.char_indices().next_back() {
-                Some((end, special @ ('\\' | '"' | '\n'))) => {
-                    (piece.get(..end).unwrap_or_default(), Some(special))
-                }
-                _ => (piece, None),
-            };
-            out.push_str(plain);
-            out.push_str(match special {
-                Some('\\') => "\\\\",
-                Some('"') => "\\\"",
-                Some(_) => "\\n",
-                None => "",
-            });
-        }
-        out.push('"');
-    }
-}
-
-/// Writes everything that the workers counted. `reason` names a refusal by its number.
-pub fn blocks(
-    page: &mut Page,
-    blocks: &[&Block],
-    directory: &Directory,
-    reason: fn(u8) -> Option<&'static str>,
-) {
-    for (count, name) in Count::ALL {
-        page.single(name, blocks.iter().map(|block| block.count(*count)).sum::<u64>());
-    }
-    for (level, name) in Level::ALL {
-        page.single(name, blocks.iter().map(|block| block.level(*level)).sum::<u64>());
-    }
-    page.single(&names::SERIES_LOST, directory.lost());
-    page.family(&names::REFUSED);
-    for number in 0..=u8::MAX {
-        let total: u64 = blocks.iter().map(|block| block.refusals(number)).sum();
-        if let (1.., Some(reason)) = (total, reason(number)) {
-            page.sample(&names::REFUSED, &[("reason", reason)], total);
-        }
-    }
-    page.family(&names::H2_FLOODS);
-    for (flood, kind) in Flood::ALL {
-        let total: u64 = blocks.iter().map(|block| block.floods(*flood)).sum();
-        page.sample(&names::H2_FLOODS, &[("kind", kind)], total);
-    }
-    page.family(&names::TLS_FAILED);
-    for (why, label) in Unshaken::ALL {
-        let total: u64 = blocks.iter().map(|block| block.failures(*why)).sum();
-        page.sample(&names::TLS_FAILED, &[("why", label)], total);
-    }
-    requests(page, blocks, directory);
-    sessions(page, blocks);
-    bodies(page, blocks, directory);
-    let histograms: [(&Name, Pick); 3] = [
-        (&names::DURATION, |row| &row.duration),
-        (&names::UPSTREAM_DURATION, |row| &row.upstream),
-        (&names::OWN_DURATION, |row| &row.own),
-    ];
-    for (name, histogram) in histograms {
-        page.family(name);
-        for (seat, listener, route) in directory.rows() {
-            let mut total = Total::default();
-            for row in blocks.iter().filter_map(|block| block.row(seat)) {
-                histogram(row).add_to(&mut total);
-            }
-            if total.buckets.iter().any(|count| *count > 0) {
-                page.histogram(name, &[("listener", listener), ("route", route)], &total);
+        for byte in value.bytes() {
+            match byte {
+                b'\\' => out.extend_from_slice(b"\\\\"),
+                b'"' => out.extend_from_slice(b"\\\""),
+                b'\n' => out.extend_from_slice(b"\\n"),
+                other => out.push(other),
             }
         }
+        out.push(b'"');
     }
-}
-
-fn requests(page: &mut Page, blocks: &[&Block], directory: &Directory) {
-    page.family(&names::REQUESTS);
-    for (seat, listener, route) in directory.rows() {
-        for (method, method_text) in Method::ALL {
-            for (class, class_text) in Class::ALL {
-                let rows = blocks.iter().filter_map(|block| block.row(seat));
-                let total: u64 = rows.map(|row| row.requests(*method, *class)).sum();
-                if total > 0 {
-                    let labels = [
-                        ("listener", listener),
-                        ("route", route),
-                        ("method", method_text),
-                        ("class", class_text),
-                    ];
-                    page.sample(&names::REQUESTS, &labels, total);
-                }
-            }
-        }
-    }
-}
-
-fn sessions(page: &mut Page, blocks: &[&Block]) {
-    page.family(&names::TLS_SESSIONS);
-    for (version, text) in TlsVersion::ALL {
-        for (resumed, word) in [(false, "no"), (true, "yes")] {
-            let total: u64 = blocks.iter().map(|block| block.sessions(*version, resumed)).sum();
-            if total > 0 {
-                page.sample(&names::TLS_SESSIONS, &[("version", text), ("resumed", word)], total);
-            }
-        }
-    }
-}
-
-fn bodies(page: &mut Page, blocks: &[&Block], directory: &Directory) {
-    for (name, at) in [(&names::REQUEST_BYTES, 0), (&names::RESPONSE_BYTES, 1)] {
-        page.family(name);
-        for (seat, listener, route) in directory.rows() {
-            let rows = blocks.iter().filter_map(|block| block.row(seat));
-            let total: u64 = rows.filter_map(|row| row.bodies().get(at).copied()).sum();
-            if total > 0 {
-                page.sample(name, &[("listener", listener), ("route", route)], total);
-            }
-        }
-    }
-}
-
-fn seconds(ns: u64) -> f64 {
-    std::time::Duration::from_nanos(ns).as_secs_f64()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block::Done;
+    use crate::block::{Block, Done, Method, TlsVersion, Unshaken};
+    use crate::directory::Directory;
 
     fn page(format: Format) -> String {
         let mut directory = Directory::default();
@@ -284,9 +209,23 @@ mod tests {
         two.refuse(7);
         two.secured(TlsVersion::Tls13, true);
         two.unshaken(Unshaken::Name);
-        let mut page = Page::new(format);
-        blocks(&mut page, &[&one, &two], &directory, |number| (number == 7).then_some("bad_framing"));
-        page.finish()
+        let mut page = Page::new(format, 0);
+        blocks(&mut page, &[&one, &two], &directory.rows(), |number| (number == 7).then_some("bad_framing"));
+        String::from_utf8(page.finish()).unwrap()
+    }
+
+    #[test]
+    fn seconds_are_exact() {
+        let check = |ns: u64, expect: &str| {
+            let mut out = b"0".to_vec();
+            write_seconds(ns, &mut out);
+            assert_eq!(std::str::from_utf8(&out[1..]), Ok(expect));
+        };
+        check(0, "0");
+        check(1, "0.000000001");
+        check(40_000, "0.00004");
+        check(10_000_000_000, "10");
+        check(u64::MAX, "18446744073.709551615");
     }
 
     #[test]
@@ -299,10 +238,10 @@ mod tests {
             r#"weir_tls_failures_total{why="slow"} 0"#,
             r#"weir_tls_sessions_total{version="1.3",resumed="yes"} 1"#,
             r#"weir_response_body_bytes_total{listener="edge",route="a \"quoted\"\nroute"} 8"#,
-            r#"weir_own_duration_seconds_sum{listener="edge",route="a \"quoted\"\nroute"} 0.00004"#,
-            r#"weir_request_duration_seconds_bucket{listener="edge",route="a \"quoted\"\nroute",le="0.00005"} 0"#,
-            r#"weir_request_duration_seconds_bucket{listener="edge",route="a \"quoted\"\nroute",le="+Inf"} 2"#,
-            r#"weir_request_duration_seconds_sum{listener="edge",route="a \"quoted\"\nroute"} 0.00012"#,
+            r#"weir_own_duration_seconds_sum{listener="edge",route="a \"quoted\"\nroute",method="GET",class="2xx"} 0.00004"#,
+            r#"weir_request_duration_seconds_bucket{listener="edge",route="a \"quoted\"\nroute",method="GET",class="2xx",le="0.00005"} 0"#,
+            r#"weir_request_duration_seconds_bucket{listener="edge",route="a \"quoted\"\nroute",method="GET",class="2xx",le="+Inf"} 2"#,
+            r#"weir_request_duration_seconds_sum{listener="edge",route="a \"quoted\"\nroute",method="GET",class="2xx"} 0.00012"#,
             "# TYPE weir_requests_total counter",
         ] {
             assert!(text.lines().any(|have| have == line), "{line}\nnot in\n{text}");

@@ -22,10 +22,26 @@ pub(crate) const BOUNDS_NS: [u64; 17] = [
     5_000_000_000,
     10_000_000_000,
 ];
-/// The same in seconds, as a scraper reads them.
-pub(crate) const BOUNDS: [&str; BOUNDS_NS.len()] = [
-    "0.00005", "0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1",
-    "0.25", "0.5", "1", "2.5", "5", "10",
+/// The same in seconds and the last one, as they end the labels of a line.
+pub(crate) const BOUNDS: [&str; BUCKETS] = [
+    "0.00005\"} ",
+    "0.0001\"} ",
+    "0.00025\"} ",
+    "0.0005\"} ",
+    "0.001\"} ",
+    "0.0025\"} ",
+    "0.005\"} ",
+    "0.01\"} ",
+    "0.025\"} ",
+    "0.05\"} ",
+    "0.1\"} ",
+    "0.25\"} ",
+    "0.5\"} ",
+    "1\"} ",
+    "2.5\"} ",
+    "5\"} ",
+    "10\"} ",
+    "+Inf\"} ",
 ];
 const BUCKETS: usize = BOUNDS_NS.len() + 1;
 
@@ -44,6 +60,11 @@ impl Histogram {
             raise(bucket, 1);
         }
         raise(&self.sum_ns, ns);
+    }
+
+    /// How many durations were counted.
+    pub(crate) fn count(&self) -> u64 {
+        self.buckets.iter().map(|bucket| bucket.load(Relaxed)).sum()
     }
 
     /// Adds this histogram to a running total.
@@ -74,7 +95,8 @@ mod tests {
     #[test]
     fn bounds_are_told_as_they_are() {
         for (ns, told) in BOUNDS_NS.iter().zip(BOUNDS) {
-            assert_eq!(std::time::Duration::from_nanos(*ns).as_secs_f64().to_string(), told);
+            let seconds = std::time::Duration::from_nanos(*ns).as_secs_f64();
+            assert_eq!(format!("{seconds}\"}} "), told);
         }
     }
 

@@ -13,6 +13,6 @@ pub mod log;
 pub mod names;
 
 pub use block::{Block, Class, Count, Done, Flood, Level, Method, TlsVersion, Unshaken};
-pub use directory::{Directory, Seat};
+pub use directory::{Directory, Rows, Seat};
 pub use exposition::{Format, Page, blocks};
 pub use histogram::Histogram;

@@ -7,6 +7,7 @@ mod redact;
 mod stamp;
 
 pub use journal::{Hose, Journal, SHEET_BYTES, Sheet, hoses};
+pub(crate) use line::digits;
 pub use line::{Key, Line, TEXT_BYTES_MAX};
 pub use redact::{COVERED, is_secret_field, path, without_query};
 pub use stamp::Stamp;

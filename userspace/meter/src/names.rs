@@ -77,9 +77,9 @@ names! {
     H2_RESETS: Counter "weir_h2_client_resets_total" [] "Streams of HTTP/2 that clients gave up before their answer was complete.";
     H2_FAREWELLS: Counter "weir_h2_goaways_sent_total" [] "Connections of HTTP/2 that were told to go: idle, full, draining or flooding.";
     H2_FLOODS: Counter "weir_h2_floods_total" ["kind"] "Connections of HTTP/2 ended because they sent too much of something.";
-    DURATION: Histogram "weir_request_duration_seconds" ["listener", "route"] "From the first byte of a request to the last byte of its answer.";
-    UPSTREAM_DURATION: Histogram "weir_upstream_duration_seconds" ["listener", "route"] "The part of a request's time spent waiting for the upstream.";
-    OWN_DURATION: Histogram "weir_own_duration_seconds" ["listener", "route"] "The rest of the time of a request that was sent to an upstream: weir's own share, and what waited for the client.";
+    DURATION: Histogram "weir_request_duration_seconds" ["listener", "route", "method", "class"] "From the first byte of a request to the last byte of its answer.";
+    UPSTREAM_DURATION: Histogram "weir_upstream_duration_seconds" ["listener", "route", "method", "class"] "The part of a request's time spent waiting for the upstream.";
+    OWN_DURATION: Histogram "weir_own_duration_seconds" ["listener", "route", "method", "class"] "The rest of the time of a request that was sent to an upstream: weir's own share, and what waited for the client.";
     REQUEST_BYTES: Counter "weir_request_body_bytes_total" ["listener", "route"] "Bytes of request bodies received from clients.";
     RESPONSE_BYTES: Counter "weir_response_body_bytes_total" ["listener", "route"] "Bytes of response bodies sent to clients.";
     UP_OPENED: Counter "weir_upstream_connections_opened_total" [] "Connections opened to upstreams.";
@@ -104,6 +104,7 @@ names! {
     KEYS_FORGOTTEN: Counter "weir_rate_limit_keys_forgotten_total" ["rule"] "Keys of a limit forgotten while they still counted, because more than `keys_max` do.";
     UNCOUNTED: Counter "weir_rate_limit_uncounted_total" ["rule"] "Requests that a limit could not count, and treated as `on_store_error` says.";
     CLIENTS_FORGOTTEN: Counter "weir_verdicts_clients_forgotten_total" ["rule"] "Clients whose score was forgotten before it was nothing, because more have one than there is room for.";
+    MERGED: Counter "weir_requests_without_series_total" [] "Requests counted under listener and route \"other\" because the limit of series was reached.";
     SERIES_LOST: Gauge "weir_series_without_row" [] "Routes of listeners that are counted under \"other\" because the limit of series was reached.";
 
     XDP_MODE: Gauge "weir_xdp_attached" ["interface", "mode"] "1 for the mode in which the shield is attached to an interface.";

@@ -8,7 +8,7 @@ use crate::reader::Reader;
 use crate::section::{section, words};
 use crate::shape::Shape;
 use crate::span::At;
-use crate::value::{Bind, Fault, FilePath, HeaderName, Leaf, Map, Share, Short, Size, Template, Value};
+use crate::value::{Bind, Fault, FilePath, HeaderName, Leaf, Map, Name, Share, Short, Size, Template, Value};
 
 section! {
     /// What is reported, and where to.
@@ -29,13 +29,15 @@ section! {
         pub bind: At<Bind>,
         /// The path.
         pub path: At<String> = "/metrics".to_owned(),
+        /// Upstreams without which this host is not ready: each needs a target in use, or `/readyz` answers 503.
+        pub needs: Vec<At<Name>>,
     }
 }
 
 impl Short for Metrics {
     fn short(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         let bind = At::new(Bind::read(node, reader)?, node.span);
-        Some(Self { bind, path: At::implied("/metrics".to_owned()) })
+        Some(Self { bind, path: At::implied("/metrics".to_owned()), needs: Vec::new() })
     }
 
     fn short_shape() -> Shape {

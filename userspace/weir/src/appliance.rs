@@ -1,7 +1,10 @@
 //! The running appliance as the control thread holds it: it answers the admin interface and takes new plans.
 
 mod look;
+mod ready;
+mod rehearse;
 mod renew;
+mod scrape;
 mod take;
 mod terms;
 mod turn;
@@ -11,7 +14,6 @@ pub(crate) use take::{Trial, expire, renew_shield};
 pub(crate) use terms::Terms;
 pub(crate) use turn::reload_by_signal;
 
-use crate::census;
 use crate::crew::{Crew, Shared};
 use crate::doors::Doors;
 use crate::generations::Generations;
@@ -24,15 +26,14 @@ use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use terms::Unmet;
 use weir_admin::{Call, Response};
 use weir_control::Turns;
-use weir_meter::{Block, Format, Page, names};
+use weir_meter::Format;
 use weir_plan::Plan;
 use weir_proxy::Mishap;
-use weir_wire::Reason;
 
 /// Everything that runs.
 pub(crate) struct Appliance {
@@ -60,6 +61,8 @@ pub(crate) struct Appliance {
     /// Certificates that were replaced meanwhile.
     pub(crate) renewals: Renewals,
     pub(crate) draining: bool,
+    /// How long the last page for a scraper was.
+    pub(crate) page_bytes: usize,
     pub(crate) started: SystemTime,
 }
 
@@ -91,10 +94,12 @@ pub(crate) async fn answer(appliance: &RefCell<Appliance>, terms: &Terms<'_>, ca
         Call::Rollback(number) => {
             said(turn::rollback(appliance, number, terms.if_match).await, "the running configuration is kept")
         }
+        Call::Rehearse(change) => rehearse::rehearse(appliance, *change).await,
+        Call::Metrics => scrape::page(appliance, Format::of(terms.accept)).await,
         quick => {
             let mut appliance = appliance.borrow_mut();
             match appliance.meets(terms.if_match, subject) {
-                Ok(()) => appliance.answer(&quick, terms.accept),
+                Ok(()) => appliance.answer(&quick),
                 Err(unmet) => unmet.told(),
             }
         }
@@ -107,24 +112,30 @@ pub(crate) async fn answer(appliance: &RefCell<Appliance>, terms: &Terms<'_>, ca
 
 impl Appliance {
     /// Does what is done at once.
-    fn answer(&mut self, call: &Call, accept: &str) -> Response {
+    fn answer(&mut self, call: &Call) -> Response {
         match call {
             Call::Health => Response::text("text/plain; charset=utf-8", String::from("ok\n")),
             Call::Ready => self.ready(),
-            Call::Metrics => self.metrics(Format::of(accept)),
             Call::Status => Response::json(&self.status()),
             Call::Confirm => said(self.confirm(), "nothing has changed"),
-            Call::Generations => Response::json(&self.generations()),
-            Call::Upstreams => Response::json(&self.upstreams()),
+            Call::Generations(page) => Response::json(&self.generations(page)),
+            Call::Upstreams(page) => Response::json(&self.upstreams(page)),
             Call::Steer(steer) => said(self.steer(steer), "nothing has changed"),
-            Call::Certificates => Response::json(&self.certificates()),
+            Call::Certificates(page) => Response::json(&self.certificates(page)),
             of_shield => self.answer_about_shield(of_shield),
         }
     }
 
     fn answer_about_shield(&mut self, call: &Call) -> Response {
         let outcome = match call {
-            Call::Bans => self.guard.bans(),
+            Call::Bans(page) => self.guard.bans().map(|bans| {
+                let youngest_first = |ban: &Value| {
+                    let since_s = ban.get("since_s").and_then(Value::as_u64).unwrap_or(0);
+                    format!("{:020} {}", u64::MAX - since_s, ban.get("source").unwrap_or(&Value::Null))
+                };
+                let (items, next) = page.cut("/v1/shield/bans", bans, youngest_first);
+                json!({ "items": items, "next": next })
+            }),
             Call::Ban { address, seconds, reason } => self.guard.ban(*address, *seconds, reason),
             Call::Unban(address) => self.guard.unban(*address),
             Call::Explain(address) => self.guard.explain(*address),
@@ -166,13 +177,6 @@ impl Appliance {
         }
     }
 
-    fn ready(&self) -> Response {
-        if self.draining {
-            return Response::problem(503, "draining", "this process is about to end");
-        }
-        Response::text("text/plain; charset=utf-8", String::from("ready\n"))
-    }
-
     fn status(&self) -> Value {
         let plan = self.shared.plans.load();
         let listeners = plan
@@ -197,34 +201,6 @@ impl Appliance {
             "issuers": self.lookout.issuers(),
             "shield": self.guard.summary(),
         })
-    }
-
-    fn metrics(&mut self, format: Format) -> Response {
-        let mut page = Page::new(format);
-        page.family(&names::BUILD);
-        page.sample(&names::BUILD, &[("version", env!("CARGO_PKG_VERSION"))], 1);
-        page.single(&names::STARTED, seconds(self.started));
-        page.single(&names::WORKERS, self.crew.len());
-        page.single(&names::STUCK, self.crew.stuck());
-        page.single(&names::GENERATION, self.generation);
-        page.family(&names::RELOADS);
-        page.sample(&names::RELOADS, &[("result", "ok")], self.reloads.taken);
-        page.sample(&names::RELOADS, &[("result", "refused")], self.reloads.refused);
-        page.single(&names::LAST_RELOAD, u8::from(self.reloads.last_taken));
-        census::process(&mut page);
-        census::reactors(&mut page, self.crew.counters());
-        let plan = self.shared.plans.load();
-        census::certificates(&mut page, &plan);
-        self.renewals.metrics(&mut page);
-        let blocks: Vec<&Block> = self.crew.blocks();
-        let directory = self.shared.directory.lock().unwrap_or_else(PoisonError::into_inner);
-        weir_meter::blocks(&mut page, &blocks, &directory, |number| Reason::find(number).map(Reason::as_str));
-        drop(directory);
-        self.logbook.metrics(&mut page);
-        self.lookout.metrics(&plan, &mut page);
-        census::policies(&mut page, &plan);
-        self.guard.metrics(&mut page);
-        Response::text(format.media_type(), page.finish())
     }
 }
 

@@ -76,6 +76,7 @@ pub(crate) fn run(file: &Path, state: &Path, serving: impl FnOnce()) -> Result<E
         reloads: Reloads::default(),
         renewals: Renewals::default(),
         draining: false,
+        page_bytes: 0,
         started: SystemTime::now(),
     };
     appliance.remember();

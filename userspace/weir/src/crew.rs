@@ -163,10 +163,10 @@ impl Crew {
     }
 
     /// The numbers of every worker that there was.
-    pub(crate) fn blocks(&self) -> Vec<&Block> {
+    pub(crate) fn blocks(&self) -> Vec<Arc<Block>> {
         let hands = self.hands.iter().map(|hand| &hand.block);
         let leaving = self.leaving.iter().map(|leaver| &leaver.block);
-        hands.chain(leaving).chain(&self.spare).map(Arc::as_ref).collect()
+        hands.chain(leaving).chain(&self.spare).cloned().collect()
     }
 
     /// Has every worker cut the connections of clients that are banned.

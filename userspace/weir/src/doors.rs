@@ -144,6 +144,7 @@ fn tcp(address: SocketAddr) -> io::Result<Door> {
 async fn one(appliance: &Rc<RefCell<Appliance>>, asked: &Asked, kind: weir_admin::Door) -> Response {
     let (method, uri) = (asked.head.method.as_str(), &asked.head.uri);
     let config = Arc::clone(&appliance.borrow().current.config);
+    let before = appliance.borrow().config_hash();
     let who = match admitted(&config.admin, asked, kind) {
         Ok(who) => who,
         Err(refusal) => {
@@ -158,13 +159,18 @@ async fn one(appliance: &Rc<RefCell<Appliance>>, asked: &Asked, kind: weir_admin
         body: &asked.body,
     };
     let terms = Terms { accept: field(asked, "accept"), if_match: field(asked, "if-match") };
-    let (what, answer) = match Call::parse(&request, kind) {
-        Ok(call) => (call.what(), answer_to(appliance, &terms, call).await),
-        Err(refusal) => (String::new(), refusal),
+    let (what, rehearsed, answer) = match Call::parse(&request, kind) {
+        Ok(call) => {
+            let rehearsed = matches!(call, Call::Rehearse(_));
+            (call.what(), rehearsed, answer_to(appliance, &terms, call).await)
+        }
+        Err(refusal) => (String::new(), false, refusal),
     };
     if method != "GET" {
-        let (generation, status) = (appliance.borrow().generation, answer.status);
-        tracing::info!(%who, method, path = uri.path(), what, generation, status, "admin: change");
+        let (generation, after, status) =
+            (appliance.borrow().generation, appliance.borrow().config_hash(), answer.status);
+        let said = if rehearsed { "admin: dry run, nothing is changed" } else { "admin: change" };
+        tracing::info!(%who, method, path = uri.path(), what, generation, before, after, status, "{said}");
     }
     answer
 }

@@ -12,6 +12,7 @@ use weir_kernel::counters::total;
 use weir_kernel::{Bans, Cause, Claim, Complaint, Error, Host, Shield};
 use weir_meter::{Page, names};
 use weir_plan::Plan;
+use weir_plan::shield::OnAttachFailure;
 use weir_plan::upstream::Address;
 use weir_proxy::{Barred, Sentence};
 
@@ -195,8 +196,32 @@ impl Guard {
     }
 
     /// Every ban.
-    pub(crate) fn bans(&mut self) -> Result<Value, Error> {
-        self.held().map_or(Ok(json!([])), |bans| Ok(json!(bans.list()?)))
+    pub(crate) fn bans(&mut self) -> Result<Vec<Value>, Error> {
+        let all = self.held().map_or(Ok(Vec::new()), |bans| bans.list())?;
+        Ok(all.iter().map(|ban| json!(ban)).collect())
+    }
+
+    /// Who is never banned, and why.
+    pub(crate) fn protects(&mut self, address: IpAddr) -> Option<&'static str> {
+        self.held().and_then(|bans| bans.protected().find(address))
+    }
+
+    /// Whether somebody is banned.
+    pub(crate) fn has_banned(&mut self, address: IpAddr) -> Result<bool, Error> {
+        self.held().map_or(Ok(false), |bans| Ok(bans.find(address)?.is_some()))
+    }
+
+    /// What keeps this machine from being ready: a shield that the plan demands, and that is not there.
+    pub(crate) fn lacks(&mut self, plan: &Plan) -> Option<String> {
+        let is_demanded = plan.shield.on_attach_failure == OnAttachFailure::Refuse;
+        let is_meant = plan.shield_by_default_route || !plan.shield.interfaces.is_empty();
+        match &mut self.shield {
+            _ if !is_demanded || !is_meant => None,
+            None => Some(format!("the shield is off: {}", self.why_not)),
+            Some(shield) => shield
+                .is_detached()
+                .then(|| String::from("the shield was taken off; `weir reload` puts it back")),
+        }
     }
 
     /// Bans an address.

@@ -218,7 +218,7 @@ fn all_plain(text: &[u8]) -> bool {
 }
 
 /// The digits of a number, at least so many.
-pub(super) fn digits(mut number: u64, least: usize, out: &mut Vec<u8>) {
+pub(crate) fn digits(mut number: u64, least: usize, out: &mut Vec<u8>) {
     let mut text = [b'0'; 20];
     let mut start = text.len();
     for (at, place) in text.iter_mut().enumerate().rev() {

@@ -159,6 +159,39 @@ impl Board {
         target: &str,
         weight: Option<u32>,
     ) -> Result<(), Unheeded> {
+        let (upstream, at) = self.find_weighed(plan, (upstream, target), weight)?;
+        let standing = self.standing(&upstream.name);
+        let now = self.ms(Instant::now());
+        if let Some(target) = upstream.targets.get(at) {
+            standing.pulse(&target.name, now).set_weight(weight);
+            standing.weighed.fetch_add(1, Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Whether a target could be taken out of use, or given a weight: what [`Board::drain`] and [`Board::weigh`] would say.
+    ///
+    /// # Errors
+    /// Those of the two.
+    pub fn may_steer(
+        &self,
+        plan: &Plan,
+        (upstream, target): (&str, &str),
+        weight: Option<Option<u32>>,
+    ) -> Result<(), Unheeded> {
+        match weight {
+            Some(weight) => self.find_weighed(plan, (upstream, target), weight).map(drop),
+            None => find(plan, upstream, target).map(drop),
+        }
+    }
+
+    /// A target that may have this weight.
+    fn find_weighed<'p>(
+        &self,
+        plan: &'p Plan,
+        (upstream, target): (&str, &str),
+        weight: Option<u32>,
+    ) -> Result<(&'p Arc<Upstream>, usize), Unheeded> {
         let (upstream, at) = find(plan, upstream, target)?;
         let standing = self.standing(&upstream.name);
         let now = self.ms(Instant::now());
@@ -170,11 +203,7 @@ impl Board {
         if upstream.targets.iter().enumerate().all(|(index, target)| weight_of(index, target) == 0) {
             return Err(Unheeded::NoWeight(upstream.name.to_string()));
         }
-        if let Some(target) = upstream.targets.get(at) {
-            standing.pulse(&target.name, now).set_weight(weight);
-            standing.weighed.fetch_add(1, Relaxed);
-        }
-        Ok(())
+        Ok((upstream, at))
     }
 
     /// Takes in what a check has found about a target: it is well, or why it is not.

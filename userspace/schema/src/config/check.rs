@@ -57,7 +57,8 @@ fn resolve_bare_words(config: &mut Config) {
 }
 
 fn upstreams(config: &Config, broken: &HashSet<&str>, report: &mut Report) {
-    for name in config.upstreams_used() {
+    let needed = config.telemetry.metrics.iter().flat_map(|metrics| &metrics.value.needs);
+    for name in config.upstreams_used().chain(needed) {
         missing(name, Code::NoUpstream, &config.upstreams, broken, report);
     }
 }

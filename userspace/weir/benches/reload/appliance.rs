@@ -48,6 +48,10 @@ impl Appliance {
         self.port
     }
 
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Takes a configuration that differs from the one before.
     pub(crate) fn reload(&mut self) {
         self.reloads += 1;
@@ -57,8 +61,7 @@ impl Appliance {
 
     /// How much memory it holds.
     pub(crate) fn memory_kib(&self) -> u64 {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its status");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process())).expect("its status");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }

@@ -4,12 +4,12 @@ use super::{Appliance, seconds};
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::time::SystemTime;
-use weir_admin::{Steer, Wish};
+use weir_admin::{Page, Steer, Wish};
 use weir_plan::tls::CertificateRecord;
 
 impl Appliance {
     /// Every upstream with its targets.
-    pub(super) fn upstreams(&self) -> Value {
+    pub(super) fn upstreams(&self, page: &Page) -> Value {
         let views = self.shared.board.view(&self.shared.plans.load());
         let upstreams = views.iter().map(|upstream| {
             let targets = upstream.targets.iter().map(|target| {
@@ -23,7 +23,9 @@ impl Appliance {
             });
             json!({ "upstream": &*upstream.name, "targets": targets.collect::<Vec<_>>() })
         });
-        json!({ "upstreams": upstreams.collect::<Vec<_>>() })
+        let name = |upstream: &Value| upstream.get("upstream").map(Value::to_string).unwrap_or_default();
+        let (upstreams, next) = page.cut("/v1/upstreams", upstreams.collect(), name);
+        json!({ "upstreams": upstreams, "next": next })
     }
 
     /// Steers a target; it stays so until the program ends or is told otherwise.
@@ -33,15 +35,14 @@ impl Appliance {
             Wish::Drained(drained) => board.drain(&plan, &steer.upstream, &steer.target, drained)?,
             Wish::Weight(weight) => board.weigh(&plan, &steer.upstream, &steer.target, weight)?,
         }
-        Ok(self.upstreams())
+        Ok(self.upstreams(&Page::default()))
     }
 
     /// The certificates that listeners present, the one that expires first in front.
-    pub(super) fn certificates(&self) -> Value {
+    pub(super) fn certificates(&self, page: &Page) -> Value {
         let now = seconds(SystemTime::now());
         let plan = self.shared.plans.load();
-        let mut records = plan.records();
-        records.sort_by_key(|record| record.not_after.as_secs());
+        let records = plan.records();
         let certificate = |record: &CertificateRecord| {
             let until = record.not_after.as_secs();
             json!({
@@ -57,8 +58,16 @@ impl Appliance {
         };
         let refused = self.renewals.refused.iter();
         let refused = refused.map(|refusal| json!({ "source": refusal.source, "why": refusal.why }));
+        let first_to_end = |certificate: &Value| {
+            let until = certificate.get("not_after_unix_s").and_then(Value::as_u64).unwrap_or(0);
+            let [source, names] = ["source", "names"].map(|key| certificate.get(key).unwrap_or(&Value::Null));
+            format!("{until:020} {source} {names}")
+        };
+        let certificates = records.iter().map(certificate).collect();
+        let (certificates, next) = page.cut("/v1/certificates", certificates, first_to_end);
         json!({
-            "certificates": records.iter().map(certificate).collect::<Vec<_>>(),
+            "certificates": certificates,
+            "next": next,
             "refused": refused.collect::<Vec<_>>(),
         })
     }

@@ -12,7 +12,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use weir_control::{aside, spawn};
+use weir_admin::Page;
+use weir_control::{aside, notify, spawn};
 use weir_plan::Plan;
 use weir_plan::listener::Bind;
 use weir_proxy::Socket;
@@ -158,7 +159,7 @@ impl Appliance {
     }
 
     /// What is kept, the newest first.
-    pub(super) fn generations(&self) -> Value {
+    pub(super) fn generations(&self, page: &Page) -> Value {
         let told = |entry: &Entry| {
             json!({
                 "generation": entry.number,
@@ -167,8 +168,12 @@ impl Appliance {
                 "is_running": entry.number == self.generation,
             })
         };
-        let kept: Vec<Value> = self.store.entries().iter().rev().map(told).collect();
-        json!({ "kept": kept, "trial": self.trial_told(), "trouble": self.store.trouble })
+        let kept: Vec<Value> = self.store.entries().iter().map(told).collect();
+        let newest_first = |entry: &Value| {
+            format!("{:020}", u64::MAX - entry.get("generation").and_then(Value::as_u64).unwrap_or(0))
+        };
+        let (kept, next) = page.cut("/v1/generations", kept, newest_first);
+        json!({ "kept": kept, "next": next, "trial": self.trial_told(), "trouble": self.store.trouble })
     }
 
     pub(super) fn trial_told(&self) -> Value {
@@ -198,13 +203,18 @@ pub(super) async fn obey(
         appliance.trial =
             Some(Trial { deadline: Instant::now() + Duration::from_secs(seconds), back, number });
     }
-    Ok(json!({
+    Ok(taken(&appliance, &warnings))
+}
+
+/// What is in force now.
+pub(super) fn taken(appliance: &Appliance, warnings: &str) -> Value {
+    json!({
         "generation": appliance.generation,
         "config": appliance.file,
         "socket": appliance.current.config.admin.socket.value.0,
         "trial": appliance.trial_told(),
         "warnings": warnings,
-    }))
+    })
 }
 
 /// Opens, then swaps, then closes: a step that fails leaves everything as it was. What is written into the kernel or onto the
@@ -245,10 +255,14 @@ pub(crate) fn expire(appliance: &Rc<RefCell<Appliance>>) {
         let Some(trial) = appliance.borrow_mut().trial.take_if(|trial| is_over(trial)) else { return };
         let (refused, number) = (appliance.borrow().generation, trial.number);
         match go_back(&appliance, trial.back.clone()).await {
-            Ok(()) => tracing::error!(
-                generation = appliance.borrow().generation,
-                "generation {refused} was not confirmed in time: generation {number} is in force again"
-            ),
+            Ok(()) => {
+                let generation = appliance.borrow().generation;
+                notify::ready(&format!("serving by generation {generation}; {refused} was not confirmed"));
+                tracing::error!(
+                    generation,
+                    "generation {refused} was not confirmed in time: generation {number} is in force again"
+                );
+            }
             Err(error) => {
                 tracing::error!("generation {refused} was not confirmed, and going back failed: {error:#}");
                 appliance.borrow_mut().trial = Some(Trial { deadline: Instant::now() + AGAIN, ..trial });

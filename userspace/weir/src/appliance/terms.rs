@@ -39,12 +39,17 @@ impl Appliance {
         is_met.then_some(()).ok_or(Unmet)
     }
 
+    /// What tells the configuration in force from others, in short.
+    pub(crate) fn config_hash(&self) -> String {
+        self.current.hash.get(..16).unwrap_or_default().to_owned()
+    }
+
     /// The entity tag of what a call is about (RFC 9110, section 8.8.3). It changes with each change that an operator can make.
     pub(super) fn tag(&self, subject: Subject) -> Option<String> {
         match subject {
             Subject::Configuration => {
                 let trial = if self.trial.is_some() { "-trial" } else { "" };
-                let hash = self.current.hash.get(..16).unwrap_or_default();
+                let hash = self.config_hash();
                 Some(format!("\"{}-{hash}{trial}\"", self.generation))
             }
             Subject::Upstreams => {

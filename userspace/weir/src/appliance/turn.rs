@@ -3,7 +3,7 @@
 
 use super::Appliance;
 use super::take::{self, Earlier};
-use crate::load::load;
+use crate::load::{hash, load};
 use crate::{change, files, lockout};
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 use weir_admin::{File, Order, Subject};
-use weir_control::{aside, spawn};
+use weir_control::{aside, notify, spawn};
 use weir_plan::Plan;
 use weir_reactor::give_way;
 use weir_schema::{Source, Sources};
@@ -23,13 +23,32 @@ pub(super) async fn reload(appliance: &RefCell<Appliance>, order: Order, if_matc
     let _turn = turns.take().await;
     appliance.borrow().meets(if_match, Subject::Configuration)?;
     appliance.borrow_mut().reloads.signalled = false;
+    notify::reloading();
     let outcome = obey(appliance, order).await;
-    appliance.borrow_mut().note(outcome)
+    noted(appliance, outcome)
+}
+
+/// Counts how it went, and tells the service manager that whatever holds now is served.
+fn noted(appliance: &RefCell<Appliance>, outcome: Result<Value>) -> Result<Value> {
+    let outcome = appliance.borrow_mut().note(outcome);
+    let appliance = appliance.borrow();
+    if !appliance.draining {
+        let refused = if outcome.is_err() { "; the last wish for another was refused" } else { "" };
+        notify::ready(&format!("serving by generation {}{refused}", appliance.generation));
+    }
+    outcome
 }
 
 async fn obey(appliance: &RefCell<Appliance>, order: Order) -> Result<Value> {
     appliance.borrow().may_take()?;
-    let Order { files, confirm_s, force, operator } = order;
+    let Order { files, confirm_s, force, operator, once } = order;
+    if once && appliance.borrow().trial.is_none() {
+        let file = appliance.borrow().file.clone();
+        let asked = hash(&sources(&file, files.clone())?);
+        if asked == appliance.borrow().current.hash {
+            return Ok(take::taken(&appliance.borrow(), ""));
+        }
+    }
     let directory = Arc::clone(&appliance.borrow().shared.directory);
     let loaded = compiled(appliance, move |file, before| {
         let loaded = load(sources(file, files)?, Some(before))?;
@@ -56,8 +75,27 @@ pub(crate) fn reload_by_signal(appliance: &Rc<RefCell<Appliance>>) {
 pub(super) async fn diff(appliance: &RefCell<Appliance>, files: Option<Vec<File>>) -> Result<Value> {
     let turns = Rc::clone(&appliance.borrow().turns);
     let _turn = turns.take().await;
+    differs(appliance, move |file| sources(file, files)).await
+}
+
+/// Says what going back would change.
+pub(super) async fn diff_back(appliance: &RefCell<Appliance>, number: Option<u64>) -> Result<Value> {
+    let turns = Rc::clone(&appliance.borrow().turns);
+    let _turn = turns.take().await;
+    let (_, earlier) = appliance.borrow().find_earlier(number)?;
+    let texts = match earlier {
+        Earlier::Loaded(loaded) => Sources::clone(&loaded.sources),
+        Earlier::Kept(sources) => sources,
+    };
+    differs(appliance, move |_| Ok(texts)).await
+}
+
+async fn differs(
+    appliance: &RefCell<Appliance>,
+    texts: impl FnOnce(&Path) -> Result<Sources> + Send + 'static,
+) -> Result<Value> {
     let told = compiled(appliance, move |file, before| {
-        let next = load(sources(file, files)?, Some(before))?;
+        let next = load(texts(file)?, Some(before))?;
         Ok((change::told(&weir_plan::diff::diff(before, &next.plan)), next.warnings))
     });
     let (mut told, warnings) = told.await?;
@@ -77,6 +115,7 @@ pub(super) async fn rollback(
     let turns = Rc::clone(&appliance.borrow().turns);
     let _turn = turns.take().await;
     appliance.borrow().meets(if_match, Subject::Configuration)?;
+    notify::reloading();
     let outcome = async {
         let (number, earlier) = appliance.borrow().find_earlier(number)?;
         let earlier = match earlier {
@@ -88,7 +127,7 @@ pub(super) async fn rollback(
         take::roll_back(appliance, number, earlier).await
     };
     let outcome: Result<Value> = outcome.await;
-    appliance.borrow_mut().note(outcome)
+    noted(appliance, outcome)
 }
 
 /// What comes of work that knows the file and the plan in force, done aside.

@@ -19,7 +19,7 @@ pub(crate) enum Certs {
 impl Certs {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let Self::List { asking } = self;
-        let answer = asking.ask("GET", "/v1/certificates", None)?;
+        let answer = asking.ask_all("/v1/certificates", "certificates")?;
         let list = answer.get("certificates").and_then(Value::as_array).cloned().unwrap_or_default();
         let refused = answer.get("refused").and_then(Value::as_array).cloned().unwrap_or_default();
         match asking.output {

@@ -39,6 +39,7 @@ impl Apply {
             confirm_s: self.confirm.map(|time| time.as_secs()),
             force: self.force,
             operator: operator(),
+            once: false,
         };
         let outcome = self.asking.ask("POST", "/v1/reload", Some(&order.body()))?;
         self.asking.wait(&outcome)?;
@@ -107,7 +108,7 @@ pub(crate) struct List {
 
 impl List {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        let told = self.asking.ask("GET", "/v1/generations", None)?;
+        let told = self.asking.ask_all("/v1/generations", "kept")?;
         if self.asking.output == Output::Json {
             self.asking.print(&told);
             return Ok(ExitCode::SUCCESS);

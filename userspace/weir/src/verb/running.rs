@@ -74,6 +74,11 @@ impl Asking {
         ask_at(&self.socket, method, path, body)
     }
 
+    /// Asks for a list, all of it.
+    pub(crate) fn ask_all(&self, path: &str, list: &str) -> Result<Value> {
+        Client::new(&self.socket, ANSWER_MAX).ask_all(path, list).map_err(told)
+    }
+
     /// Waits until every worker serves by the generation that an answer names, or by a later one.
     pub(super) fn wait(&self, outcome: &Value) -> Result<()> {
         let number = |value: &Value, key: &str| value.get(key).and_then(Value::as_u64).unwrap_or_default();
@@ -107,11 +112,16 @@ const ANSWER_MAX: Duration = Duration::from_secs(60);
 
 fn ask_at(socket: &Path, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
     let patience = if method == "POST" { CHANGE_MAX } else { ANSWER_MAX };
-    Client::new(socket, patience).ask_json(method, path, body).map_err(|error| match error {
+    Client::new(socket, patience).ask_json(method, path, body).map_err(told)
+}
+
+/// A refusal in the program's words, with the exit code of its cause.
+fn told(error: ClientError) -> anyhow::Error {
+    match error {
         ClientError::Refused { status: 422, .. } => failure(CONFIG, error.to_string()),
         ClientError::Unreachable { .. } => failure(UNAVAILABLE, error.to_string()),
         other => other.into(),
-    })
+    }
 }
 
 /// The version of the shapes that `-o json` prints. It rises when a field goes away or changes its meaning.

@@ -94,7 +94,11 @@ impl Shield {
                 asking.print(&json!(Status::read(&pins).map_err(|error| coded(&error))?));
                 Ok(ExitCode::SUCCESS)
             }
-            Self::Bans { asking } => print(&asking, "GET", "/v1/shield/bans"),
+            Self::Bans { asking } => {
+                let bans = asking.ask_all("/v1/shield/bans", "items")?;
+                asking.print(bans.get("items").unwrap_or(&bans));
+                Ok(ExitCode::SUCCESS)
+            }
             Self::Unban { address, asking } => {
                 print(&asking, "DELETE", &format!("/v1/shield/bans/{address}"))
             }

@@ -42,7 +42,7 @@ pub(crate) struct Place {
 impl Upstream {
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self {
-            Self::List { asking } => print(&asking, &asking.ask("GET", "/v1/upstreams", None)?),
+            Self::List { asking } => print(&asking, &asking.ask_all("/v1/upstreams", "upstreams")?),
             Self::Drain(place) => place.steer(Wish::Drained(true))?,
             Self::Undrain(place) => place.steer(Wish::Drained(false))?,
             Self::Weight { place, weight } => place.steer(Wish::Weight(weight))?,
@@ -54,8 +54,8 @@ impl Upstream {
 impl Place {
     fn steer(self, wish: Wish) -> Result<()> {
         let steer = Steer { upstream: self.upstream, target: self.target, wish };
-        let answer = self.asking.ask("POST", "/v1/upstreams", Some(&steer.body()))?;
-        print(&self.asking, &answer);
+        self.asking.ask("POST", "/v1/upstreams", Some(&steer.body()))?;
+        print(&self.asking, &self.asking.ask_all("/v1/upstreams", "upstreams")?);
         Ok(())
     }
 }
