@@ -23,6 +23,10 @@ macro_rules! counters {
 counters! {
     /// Loop turns: each is one pass over ready tasks and one wait.
     turns,
+    /// Turns in which tasks were polled for longer than a millisecond, while everybody else waited.
+    turns_long,
+    /// The longest that tasks were polled in one turn, in microseconds.
+    turn_us_max,
     /// `io_uring_enter` calls.
     enters,
     /// Operations handed to the kernel.

@@ -89,7 +89,8 @@ impl Hub {
     pub(crate) fn poll(&self, key: Key, cx: &Context<'_>) -> Poll<i32> {
         let mut slots = self.slots.borrow_mut();
         let Some(slot) = slots.find(key) else { return Poll::Ready(-libc::ECANCELED) };
-        if let Phase::Done(result) = slot.phase {
+        if slot.phase == Phase::Done {
+            let result = slot.result;
             if slot.kind == Kind::ZeroCopy {
                 slot.phase = Phase::Lingering;
             } else {
@@ -110,7 +111,7 @@ impl Hub {
     pub(crate) fn orphan(&self, key: Key, keep: Option<Box<dyn Any>>) {
         let mut slots = self.slots.borrow_mut();
         let Some(slot) = slots.find(key) else { return };
-        if matches!(slot.phase, Phase::Done(_)) {
+        if slot.phase == Phase::Done {
             if slot.kind == Kind::ZeroCopy {
                 slot.phase = Phase::Lingering;
                 return;
@@ -122,8 +123,8 @@ impl Hub {
         }
         slot.phase = Phase::Orphan;
         slot.waker = None;
-        if keep.is_some() {
-            slot.keep = keep;
+        if let Some(buffer) = keep {
+            slot.keep(buffer);
         }
         drop(slots);
         self.cancel(key);
@@ -205,7 +206,7 @@ impl Hub {
             drop(slots);
             drop(slot);
         } else {
-            slot.phase = Phase::Done(result);
+            slot.finish(result);
             let waker = slot.waker.take();
             drop(slots);
             if let Some(waker) = waker {
@@ -224,9 +225,9 @@ impl Hub {
         let Some(slot) = slots.find(key) else { return };
         if notification || !io_uring::cqueue::more(done.flags) {
             // The buffer is free. A result that nobody has taken yet waits in the slot without it.
-            let keep = slot.keep.take();
+            let kept = slot.take_kept();
             match (notification, slot.phase) {
-                (true, Phase::Done(_)) => slot.kind = Kind::Once,
+                (true, Phase::Done) => slot.kind = Kind::Once,
                 (true, _) => {
                     let slot = slots.remove(key);
                     drop(slots);
@@ -234,9 +235,9 @@ impl Hub {
                 }
                 (false, _) => self.settle(slots, key, done.result),
             }
-            drop(keep);
+            drop(kept);
         } else if slot.phase == Phase::Waiting {
-            slot.phase = Phase::Done(done.result);
+            slot.finish(done.result);
             let waker = slot.waker.take();
             drop(slots);
             if let Some(waker) = waker {

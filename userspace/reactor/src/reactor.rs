@@ -34,6 +34,8 @@ pub struct Reactor {
     fired: RefCell<Vec<Waker>>,
 }
 
+/// Whoever waits for longer than this behind the tasks of one turn notices.
+const LONG_TURN: Duration = Duration::from_millis(1);
 /// Timers that may fire in one turn before their list grows.
 const FIRED: usize = 64;
 /// How long the end of a reactor waits for the kernel to let go of buffers, and how long in one turn.
@@ -103,8 +105,9 @@ impl Reactor {
             if let Some(output) = self.poll_ready(main.as_mut()) {
                 return output;
             }
+            let now = self.note_turn();
             let idle = self.hub.tasks.borrow().ready() == 0;
-            let timeout = if idle { self.until_next_timer() } else { None };
+            let timeout = if idle { self.until_next_timer(now) } else { None };
             self.turn(u32::from(idle), timeout);
         }
     }
@@ -151,10 +154,22 @@ impl Reactor {
         None
     }
 
-    fn until_next_timer(&self) -> Option<Duration> {
+    /// Notes how long everybody has waited for the tasks of this turn, and says what time it is.
+    fn note_turn(&self) -> Instant {
+        let hub = &*self.hub;
+        let now = hub.driver.borrow().now(hub.epoch);
+        let polled = now.saturating_duration_since(hub.now.get());
+        if polled >= LONG_TURN {
+            add(&hub.tally.turns_long, 1);
+        }
+        let us = u64::try_from(polled.as_micros()).unwrap_or(u64::MAX);
+        hub.tally.turn_us_max.set(us.max(hub.tally.turn_us_max.get()));
+        now
+    }
+
+    fn until_next_timer(&self, now: Instant) -> Option<Duration> {
         let tick = self.hub.wheel.borrow().next()?;
-        let at = self.hub.epoch + Duration::from_millis(tick);
-        Some(at.saturating_duration_since(self.hub.driver.borrow().now(self.hub.epoch)))
+        Some((self.hub.epoch + Duration::from_millis(tick)).saturating_duration_since(now))
     }
 
     /// Submits, waits, and deals with everything that has happened meanwhile.
@@ -247,6 +262,8 @@ pub fn trim() {
         hub.pool.trim();
         hub.sheets.0.trim();
         hub.outboxes.0.trim();
+        hub.tasks.borrow_mut().trim();
+        hub.wheel.borrow_mut().trim();
     });
 }
 

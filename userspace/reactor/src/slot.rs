@@ -54,8 +54,8 @@ pub(crate) enum Kind {
 pub(crate) enum Phase {
     /// In flight, its future waits.
     Waiting,
-    /// Complete; the future has not looked yet.
-    Done(i32),
+    /// Complete with the slot's result; the future has not looked yet.
+    Done,
     /// The result was taken, the kernel still holds the buffer.
     Lingering,
     /// The future is gone.
@@ -71,19 +71,39 @@ pub(crate) enum Hold {
     File(#[expect(dead_code, reason = "held, never looked at")] Rc<OwnedFd>),
 }
 
-/// One operation in flight.
+/// One operation in flight. Every idle connection has one, so it is small.
 pub(crate) struct Slot {
     pub(crate) kind: Kind,
     pub(crate) phase: Phase,
+    pub(crate) result: i32,
     pub(crate) waker: Option<Waker>,
     pub(crate) hold: Hold,
-    /// The buffer of an operation whose future is gone, or of a zero-copy send.
-    pub(crate) keep: Option<Box<dyn Any>>,
+    keep: Option<Kept>,
 }
+
+/// A buffer of any kind, by one word.
+type Kept = Box<Box<dyn Any>>;
+
+const _: () = assert!(size_of::<Entry>() <= 56, "what an idle connection has in the table");
 
 impl Slot {
     pub(crate) fn new(kind: Kind, hold: Hold) -> Slot {
-        Slot { kind, phase: Phase::Waiting, waker: None, hold, keep: None }
+        Slot { kind, phase: Phase::Waiting, result: 0, waker: None, hold, keep: None }
+    }
+
+    /// Holds the buffer of an operation whose future is gone, or of a zero-copy send.
+    pub(crate) fn keep(&mut self, buffer: Box<dyn Any>) {
+        self.keep = Some(Box::new(buffer));
+    }
+
+    /// Lets go of what it has kept.
+    pub(crate) fn take_kept(&mut self) -> Option<Kept> {
+        self.keep.take()
+    }
+
+    /// It is complete.
+    pub(crate) fn finish(&mut self, result: i32) {
+        (self.phase, self.result) = (Phase::Done, result);
     }
 }
 

@@ -9,6 +9,9 @@ use std::task::Waker;
 /// A future that the reactor owns.
 pub(crate) type Boxed = Pin<Box<dyn Future<Output = ()>>>;
 
+/// Places that are kept whether taken or not.
+const SPARE_MIN: usize = 128;
+
 /// The index of the future given to `Reactor::run`, which lives on the stack and not here.
 pub(crate) const MAIN: TaskKey = TaskKey { index: 0, generation: 0 };
 
@@ -114,6 +117,22 @@ impl Tasks {
         }
     }
 
+    /// Gives back the places that a burst took, as far as none behind them is taken. From then on the first free one is
+    /// taken first, so that the rest becomes free in time.
+    pub(crate) fn trim(&mut self) {
+        if self.entries.len() < SPARE_MIN + 2 * self.live as usize {
+            return;
+        }
+        let taken = self.entries.iter().rposition(|entry| entry.taken || entry.queued);
+        let left = taken.map_or(0, |last| last + 1);
+        self.entries.truncate(left);
+        self.free.retain(|index| (*index as usize) < left);
+        self.free.sort_unstable_by(|one, other| other.cmp(one));
+        self.entries.shrink_to_fit();
+        self.free.shrink_to_fit();
+        self.ready.shrink_to_fit();
+    }
+
     /// Takes all futures out, for the end of the reactor.
     pub(crate) fn clear(&mut self) -> Vec<Boxed> {
         let futures = self.entries.iter_mut().filter_map(|e| e.future.take()).collect();
@@ -156,6 +175,29 @@ mod tests {
         tasks.schedule(old);
         assert_eq!(tasks.ready(), 0);
         assert_eq!(tasks.live(), 1);
+    }
+
+    #[test]
+    fn what_a_burst_took_is_given_back_and_what_lives_stays() {
+        let mut tasks = Tasks::default();
+        let keys: Vec<_> = (0..1000).map(|_| tasks.insert(idle()).unwrap()).collect();
+        while let Some((key, future)) = tasks.next() {
+            if let (false, Some(future)) = (keys[30..].contains(&key), future) {
+                tasks.put(key, future);
+            }
+        }
+        tasks.trim();
+        assert_eq!(tasks.entries.len(), 1001, "nothing is free yet");
+        keys[30..].iter().for_each(|key| tasks.finish(*key));
+        tasks.trim();
+        assert_eq!((tasks.entries.len(), tasks.live()), (31, 30));
+        tasks.finish(keys[3]);
+        tasks.finish(keys[7]);
+        assert_eq!(tasks.insert(idle()).unwrap().index, keys[7].index);
+        assert!(tasks.insert(idle()).is_some() && tasks.insert(idle()).is_some());
+        assert_eq!((tasks.entries.len(), tasks.live()), (32, 31));
+        tasks.schedule(keys[999]);
+        assert_eq!(tasks.ready(), 3, "a key of a place that is gone wakes nobody");
     }
 
     #[test]

@@ -9,6 +9,9 @@ const NONE: u32 = u32::MAX;
 /// The last tick, 139 years after the start; whatever is later fires then.
 const SPAN: u64 = (1 << (6 * LEVELS)) - 1;
 
+/// Places that are kept whether set or not.
+const SPARE_MIN: usize = 128;
+
 /// A timer's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TimerKey {
@@ -39,12 +42,14 @@ pub(crate) struct Wheel {
     entries: Vec<Entry>,
     free: u32,
     live: u32,
+    /// The generation of a place that is made: beyond that of any key to a place that is gone.
+    youngest: u32,
 }
 
 impl Default for Wheel {
     fn default() -> Wheel {
         let levels = (0..LEVELS).map(|_| Level { occupied: 0, heads: [NONE; SLOTS] }).collect();
-        Wheel { now: 0, levels, entries: Vec::new(), free: NONE, live: 0 }
+        Wheel { now: 0, levels, entries: Vec::new(), free: NONE, live: 0, youngest: 0 }
     }
 }
 
@@ -112,6 +117,24 @@ impl Wheel {
         self.now = self.now.max(to);
     }
 
+    /// Gives back the places that a burst of timers took, as far as none behind them is set.
+    pub(crate) fn trim(&mut self) {
+        if self.entries.len() < SPARE_MIN + 2 * self.live as usize {
+            return;
+        }
+        let set = self.entries.iter().rposition(|entry| entry.waker.is_some());
+        let gone = self.entries.split_off(set.map_or(0, |last| last + 1));
+        let oldest = gone.iter().map(|entry| entry.generation).max();
+        self.youngest = self.youngest.max(oldest.map_or(0, |oldest| oldest.wrapping_add(1)));
+        self.free = NONE;
+        for index in (0..u32::try_from(self.entries.len()).unwrap_or(NONE)).rev() {
+            if let Some(entry) = self.entries.get_mut(index as usize).filter(|entry| entry.waker.is_none()) {
+                entry.next = std::mem::replace(&mut self.free, index);
+            }
+        }
+        self.entries.shrink_to_fit();
+    }
+
     /// The first occupied slot of the lowest occupied level, and the tick at which it begins.
     fn soonest(&self) -> Option<(usize, usize, u64)> {
         let (at, level) = self.levels.iter().enumerate().find(|(_, level)| level.occupied != 0)?;
@@ -130,7 +153,7 @@ impl Wheel {
         self.entries.push(Entry {
             next: NONE,
             previous: NONE,
-            generation: 0,
+            generation: self.youngest,
             level,
             slot,
             tick: 0,
@@ -275,6 +298,24 @@ mod tests {
         assert_eq!(fires.len(), 150);
         assert!(fires.iter().all(|(tick, n)| tick % 2 == 0 && *n == 1));
         assert!(keys.iter().all(|key| !wheel.cancel(*key) && !wheel.rewake(*key, Waker::noop())));
+    }
+
+    #[test]
+    fn what_a_burst_took_is_given_back_and_old_keys_stay_dead() {
+        let mut wheel = Wheel::default();
+        let set = |wheel: &mut Wheel, tick| wheel.insert(tick, Waker::noop().clone()).unwrap();
+        let keys: Vec<_> = (1..=1000).map(|tick| set(&mut wheel, tick)).collect();
+        wheel.trim();
+        assert_eq!(wheel.entries.len(), 1000, "all are set");
+        keys[10..].iter().chain(&keys[..5]).for_each(|key| assert!(wheel.cancel(*key)));
+        wheel.trim();
+        assert_eq!((wheel.entries.len(), wheel.live()), (10, 5));
+        let again: Vec<_> = (1..=995).map(|tick| set(&mut wheel, tick)).collect();
+        assert_eq!(wheel.entries.len(), 1000, "what was free is taken first");
+        assert!(keys[10..].iter().chain(&keys[..5]).all(|key| !wheel.cancel(*key)));
+        let fires = run(&mut wheel, 2000);
+        assert_eq!(fires.iter().map(|(_, count)| count).sum::<usize>(), 1000);
+        assert!(again.iter().all(|key| !wheel.cancel(*key)));
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl<'a, B: Owned> SendingZeroCopy<'a, B> {
         let request = Request::SendZero { fd: self.socket.fd, data: rest.as_ptr(), bytes };
         let mut slot = Slot::new(Kind::ZeroCopy, Hold::Socket(Rc::clone(self.socket)));
         slot.waker = Some(cx.waker().clone());
-        slot.keep = Some(Box::new(Rc::clone(data)));
+        slot.keep(Box::new(Rc::clone(data)));
         add(&self.socket.hub.tally.zero_copies, 1);
         self.key = Some(self.socket.hub.start(request, slot)?);
         Ok(true)
