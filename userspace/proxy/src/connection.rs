@@ -14,7 +14,7 @@ use crate::{
     tunnel,
     watch::Watch,
 };
-use std::cell::{Cell, OnceCell};
+use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::task::Poll;
@@ -60,7 +60,7 @@ async fn open(desk: Rc<Desk>, gate: Rc<Gate>, stream: weir_reactor::Stream) -> O
     let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     let (local, socket) = stream.ends().unwrap_or((nowhere, nowhere));
     let snapshot = gate.snapshot(&desk);
-    let open = Rc::new(Open { desk: Rc::clone(&desk), guest: OnceCell::new() });
+    let open = Rc::new(Open::new(&desk));
     let mut line = Line {
         desk,
         gate,
@@ -112,8 +112,11 @@ fn admit(line: &Line, snapshot: &Snapshot, listener: &Listener) -> bool {
     if is_trusted(client.to_canonical(), &listener.trusted_proxies) {
         return true;
     }
-    let guest = line.desk.crowd.enter(client, snapshot.plan.limits.connections_per_ip_max);
-    guest.is_some_and(|guest| line.open.guest.set(guest).is_ok())
+    let has_entered = line.desk.crowd.enter(client, snapshot.plan.limits.connections_per_ip_max);
+    if has_entered {
+        line.open.entered(client);
+    }
+    has_entered
 }
 
 /// Why a connection may not be served. There is nobody to reply to yet, so a reply is a refusal as well.

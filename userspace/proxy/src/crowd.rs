@@ -83,16 +83,15 @@ impl Crowd {
         self.barred.load().has(address)
     }
 
-    /// Counts a connection of this client until what is returned is dropped; nothing if it has `max` already.
-    pub(crate) fn enter(self: &Arc<Crowd>, address: IpAddr, max: u32) -> Option<Guest> {
+    /// Counts a connection of this client until it leaves; false if it has `max` already.
+    pub(crate) fn enter(&self, address: IpAddr, max: u32) -> bool {
         let client = client(address);
-        let counted = self.with(client, |counts| {
+        self.with(client, |counts| {
             let count = counts.entry(client).or_default();
             let fits = *count < max;
             *count += u32::from(fits);
             fits
-        });
-        counted.then(|| Guest { crowd: Arc::clone(self), client })
+        })
     }
 
     /// How many connections are counted now.
@@ -103,7 +102,9 @@ impl Crowd {
         self.parts.iter().map(of_part).sum()
     }
 
-    fn leave(&self, client: Ipv6Addr) {
+    /// A connection that was counted is over.
+    pub(crate) fn leave(&self, address: IpAddr) {
+        let client = client(address);
         self.with(client, |counts| {
             if let Some(count) = counts.get_mut(&client) {
                 *count -= 1;
@@ -130,19 +131,6 @@ fn client(address: IpAddr) -> Ipv6Addr {
     }
 }
 
-/// One counted connection.
-#[derive(Debug)]
-pub(crate) struct Guest {
-    crowd: Arc<Crowd>,
-    client: Ipv6Addr,
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        self.crowd.leave(self.client);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,19 +153,19 @@ mod tests {
 
     #[test]
     fn a_client_enters_as_often_as_allowed_and_again_once_it_has_left() {
-        let crowd = Arc::new(Crowd::default());
+        let crowd = Crowd::default();
         let enter = |address: &str| crowd.enter(address.parse().unwrap(), 2);
-        let first = enter("192.0.2.1").unwrap();
-        let second = enter("::ffff:192.0.2.1").unwrap();
-        assert!(enter("192.0.2.1").is_none(), "mapped or not, it is one client");
-        assert!(enter("192.0.2.2").is_some(), "another one is not concerned");
-        drop(first);
-        assert!(enter("192.0.2.1").is_some());
-        drop(second);
+        let leave = |address: &str| crowd.leave(address.parse().unwrap());
+        assert!(enter("192.0.2.1") && enter("::ffff:192.0.2.1"));
+        assert!(!enter("192.0.2.1"), "mapped or not, it is one client");
+        assert!(enter("192.0.2.2"), "another one is not concerned");
+        leave("::ffff:192.0.2.1");
+        assert!(enter("192.0.2.1") && !enter("192.0.2.1"));
+        ["192.0.2.1", "192.0.2.1", "192.0.2.2"].into_iter().for_each(leave);
         let six = [enter("2001:db8::1"), enter("2001:db8::2"), enter("2001:db8::3")];
-        assert!(six[1].is_some() && six[2].is_none(), "a /64 is one client");
-        assert!(enter("2001:db8:0:1::1").is_some());
-        drop(six);
+        assert_eq!(six, [true, true, false], "a /64 is one client");
+        assert!(enter("2001:db8:0:1::1"));
+        ["2001:db8::9", "2001:db8::8", "2001:db8:0:1::"].into_iter().for_each(leave);
         assert!(crowd.parts.iter().all(|part| part.lock().unwrap().is_empty()), "nothing is left behind");
     }
 }

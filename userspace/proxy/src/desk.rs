@@ -1,8 +1,17 @@
 //! What one worker holds and shares with nobody: the plan it works by, its pools, its numbers, its spare memory.
 use crate::upstream::Board;
 use crate::{
-    crowd::Crowd, gate::Gate, handshake::Handshakes, log::Pen, lot::Lot, names::Names, outlet::Waiting,
-    request_id::Ids, snapshot::Snapshot, team::Place, worker::Helm,
+    crowd::Crowd,
+    gate::Gate,
+    handshake::Handshakes,
+    log::Pen,
+    lot::{Lot, Places},
+    names::Names,
+    outlet::Waiting,
+    request_id::Ids,
+    snapshot::Snapshot,
+    team::Place,
+    worker::Helm,
 };
 use arc_swap::ArcSwap;
 use std::cell::{Cell, RefCell};
@@ -62,13 +71,11 @@ pub(crate) struct Desk {
     expulsions: Cell<u32>,
 }
 
-/// Tasks by number, and the numbers that are free.
-#[derive(Default)]
+/// Tasks by number.
 struct Roll {
     /// How often it was called.
     calls: u32,
-    wakers: Vec<Option<Waker>>,
-    free: Vec<usize>,
+    wakers: Places<Waker>,
 }
 
 /// The memory of one exchange. Nothing in it is freed between requests.
@@ -125,7 +132,7 @@ impl Desk {
             place,
             open: Cell::new(0),
             gates: RefCell::default(),
-            roll: RefCell::default(),
+            roll: RefCell::new(Roll { calls: 0, wakers: Places::new(u32::MAX) }),
             ending: RefCell::default(),
             expulsions: Cell::new(0),
         }
@@ -165,6 +172,8 @@ impl Desk {
     /// Lets memory go that a burst has taken and nobody has needed since the last time.
     pub(crate) fn trim(&self) {
         self.spare.trim();
+        self.roll.borrow_mut().wakers.trim();
+        self.lot.trim();
         weir_reactor::trim();
     }
 
@@ -195,7 +204,7 @@ impl Desk {
     fn call_roll(&self) {
         let mut roll = self.roll.borrow_mut();
         roll.calls = roll.calls.wrapping_add(1);
-        roll.wakers.iter().flatten().for_each(Waker::wake_by_ref);
+        roll.wakers.iter().for_each(Waker::wake_by_ref);
     }
 
     /// A socket at which this worker accepts from now on.
@@ -260,12 +269,8 @@ impl Desk {
 
     /// Enters a task that draining must wake, until what is returned is dropped.
     pub(crate) fn enlist(self: &Rc<Desk>, waker: &Waker) -> Enlisted {
-        let mut roll = self.roll.borrow_mut();
-        let number = roll.free.pop().unwrap_or(roll.wakers.len());
-        match roll.wakers.get_mut(number) {
-            Some(place) => *place = Some(waker.clone()),
-            None => roll.wakers.push(Some(waker.clone())),
-        }
+        // There is a number for as many tasks as there can be.
+        let number = self.roll.borrow_mut().wakers.put(waker.clone()).ok();
         Enlisted { desk: Rc::clone(self), number }
     }
 
@@ -289,15 +294,13 @@ impl Desk {
 /// The entry of a task in the roll.
 pub(crate) struct Enlisted {
     desk: Rc<Desk>,
-    number: usize,
+    number: Option<u32>,
 }
 
 impl Drop for Enlisted {
     fn drop(&mut self) {
-        let mut roll = self.desk.roll.borrow_mut();
-        if let Some(place) = roll.wakers.get_mut(self.number) {
-            *place = None;
-            roll.free.push(self.number);
+        if let Some(number) = self.number {
+            self.desk.roll.borrow_mut().wakers.take(number);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One client connection, as everything above its bytes sees it.
-use crate::{crowd::Guest, desk::Desk, gate::Gate, snapshot::Snapshot, watch::Watch};
-use std::cell::{Cell, OnceCell};
-use std::net::SocketAddr;
+use crate::{desk::Desk, gate::Gate, snapshot::Snapshot, watch::Watch};
+use std::cell::Cell;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
 use weir_message::Scheme;
@@ -82,13 +82,39 @@ impl Line {
 
 /// Counts a connection as open until the last of its parts is gone.
 pub(crate) struct Open {
-    pub(crate) desk: Rc<Desk>,
-    /// Its place among those of its client.
-    pub(crate) guest: OnceCell<Guest>,
+    desk: Rc<Desk>,
+    /// It is counted among those of this client.
+    guest: Cell<Option<IpAddr>>,
+    /// It goes on, and something else counts it.
+    is_parked: Cell<bool>,
+}
+
+impl Open {
+    /// A connection that counts itself among those of nobody yet.
+    pub(crate) fn new(desk: &Rc<Desk>) -> Open {
+        Open { desk: Rc::clone(desk), guest: Cell::new(None), is_parked: Cell::new(false) }
+    }
+
+    /// It was counted among those of this client.
+    pub(crate) fn entered(&self, client: IpAddr) {
+        self.guest.set(Some(client));
+    }
+
+    /// Leaves the counting to the caller, and says whether it is counted among those of its client.
+    pub(crate) fn park(&self) -> bool {
+        self.is_parked.set(true);
+        self.guest.get().is_some()
+    }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
+        if self.is_parked.get() {
+            return;
+        }
+        if let Some(client) = self.guest.get() {
+            self.desk.crowd.leave(client);
+        }
         self.desk.closed();
     }
 }

@@ -2,16 +2,18 @@
 //! one is little more than its descriptor. The attendant gives each a task again when something comes, and ends those
 //! whose time is over.
 mod places;
+mod remote;
 
 use crate::{
     connection::{self, Opened},
     desk::Desk,
     gate::Gate,
-    line::{Line, Open, Secured},
+    line::{Line, Open},
     stream::Stream,
     watch::Watch,
 };
-use places::Places;
+pub(crate) use places::Places;
+use remote::Remote;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -33,25 +35,26 @@ const PARKED_MAX: u32 = 1 << 18;
 const ROUND: Duration = Duration::from_millis(100);
 const PARTS: usize = 10;
 
-/// One connection that waits.
+/// One connection that waits: what nothing else knows of it.
 struct Parked {
     stream: Stream,
     gate: Rc<Gate>,
-    open: Rc<Open>,
-    socket: SocketAddr,
+    socket: Remote,
+    /// It is counted among those of its client.
+    is_guest: bool,
     requests: u32,
-    /// When it has waited for too long, in milliseconds of the lot's clock.
-    until_ms: u64,
-    /// What only some have.
+    /// The round of the lot in which it has waited for too long.
+    until: u32,
+    /// What only few have.
     more: Option<Box<More>>,
 }
 
-/// What a PROXY header and a handshake have told.
+const _: () = assert!(size_of::<Option<Parked>>() <= 64, "what an idle connection has in the lot");
+
+/// What a PROXY header has told, and a certificate of the client.
 struct More {
-    peer: SocketAddr,
-    local: SocketAddr,
-    secured: Option<Secured>,
-    server_name: Option<Box<str>>,
+    /// The client, and where it connected to.
+    ends: Option<(SocketAddr, SocketAddr)>,
     bearer: Option<Rc<Bearer>>,
 }
 
@@ -61,6 +64,7 @@ pub(crate) struct Lot {
     /// Where the next round begins, and when.
     round: Cell<usize>,
     next_round: Cell<Instant>,
+    /// When the rounds began to be counted.
     epoch: Instant,
 }
 
@@ -72,19 +76,22 @@ impl Default for Lot {
 }
 
 impl Lot {
-    fn ms(&self, at: Instant) -> u64 {
-        u64::try_from(at.saturating_duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX)
+    /// The rounds before a moment.
+    fn rounds(&self, at: Instant) -> u32 {
+        let rounds = at.saturating_duration_since(self.epoch).as_millis() / ROUND.as_millis();
+        u32::try_from(rounds).unwrap_or(u32::MAX)
     }
 
     /// Takes a connection in that has nothing to say and nothing on its way, until that moment. If something has come
     /// meanwhile, it is called at once. Where too many wait already, it ends, as an idle connection may at any time.
     pub(crate) fn park(&self, line: &Line, stream: Stream, until: Instant) {
-        let (parked, was_empty) = (Parked::new(line, stream, self.ms(until)), self.is_empty());
+        let (until, was_empty) = (self.rounds(until).saturating_add(1), self.is_empty());
         let mut places = self.places.borrow_mut();
-        let Ok(number) = places.put(parked) else {
+        if places.is_full() {
             line.desk.block.add(Count::LotFull, 1);
             return;
-        };
+        }
+        let Ok(number) = places.put(Parked::new(line, stream, until)) else { return };
         let waker = ticket(number);
         let called = places.find(number).is_some_and(|parked| parked.is_called(&waker));
         line.desk.block.set(Level::Parked, places.taken() as u64);
@@ -106,20 +113,29 @@ impl Lot {
         places.take(number)
     }
 
+    /// Gives back what a crowd took that is gone.
+    pub(crate) fn trim(&self) {
+        self.places.borrow_mut().trim();
+    }
+
     /// Ends those of the next part whose time is over.
-    fn look_through(&self) {
+    fn look_through(&self, desk: &Rc<Desk>) {
         let (all, begin) = (self.places.borrow().reach(), self.round.get());
         let end = begin + all.div_ceil(PARTS).max(1);
         self.round.set(if end >= all { 0 } else { end });
         self.next_round.set(now() + ROUND);
-        let now_ms = self.ms(now());
-        drop(self.take_where(begin..end.min(all), |parked| parked.until_ms <= now_ms));
+        let rounds = self.rounds(now());
+        for parked in self.take_where(begin..end.min(all), |parked| parked.until <= rounds) {
+            parked.end(desk);
+        }
     }
 
     /// Ends those whose client is banned, and wakes those of which no further request is wanted.
     fn answer_roll_call(&self, desk: &Rc<Desk>) {
-        for _ended in self.take_where(0..usize::MAX, |parked| desk.crowd.is_barred(parked.socket.ip())) {
+        let is_barred = |parked: &Parked| desk.crowd.is_barred(parked.socket.address().ip());
+        for parked in self.take_where(0..usize::MAX, is_barred) {
             desk.block.refuse(Reason::Banned as u8);
+            parked.end(desk);
         }
         let all = desk.is_draining();
         for parked in self.take_where(0..usize::MAX, |parked| all || parked.gate.is_shut()) {
@@ -132,8 +148,10 @@ impl Lot {
     }
 
     /// Ends all of them, with the worker.
-    pub(crate) fn clear(&self, desk: &Desk) {
-        drop(self.take_where(0..usize::MAX, |_| true));
+    pub(crate) fn clear(&self, desk: &Rc<Desk>) {
+        for parked in self.take_where(0..usize::MAX, |_| true) {
+            parked.end(desk);
+        }
         self.tell(desk);
     }
 
@@ -144,24 +162,18 @@ impl Lot {
 }
 
 impl Parked {
-    fn new(line: &Line, stream: Stream, until_ms: u64) -> Parked {
-        let is_plain = line.peer == line.socket && line.scheme == Scheme::Http;
-        let more = (!is_plain).then(|| {
-            Box::new(More {
-                peer: line.peer,
-                local: line.local,
-                secured: line.secured,
-                server_name: line.server_name.clone(),
-                bearer: line.bearer.clone(),
-            })
-        });
+    fn new(line: &Line, stream: Stream, until: u32) -> Parked {
+        let is_told = line.peer != line.socket || stream.local().is_some_and(|local| local != line.local);
+        let ends = is_told.then_some((line.peer, line.local));
+        let has_more = ends.is_some() || line.bearer.is_some();
+        let more = has_more.then(|| Box::new(More { ends, bearer: line.bearer.clone() }));
         Parked {
             stream,
             gate: Rc::clone(&line.gate),
-            open: Rc::clone(&line.open),
-            socket: line.socket,
+            socket: Remote::of(line.socket),
+            is_guest: line.open.park(),
             requests: line.requests.get(),
-            until_ms,
+            until,
             more,
         }
     }
@@ -173,35 +185,52 @@ impl Parked {
 
     /// Gives the connection a task again.
     fn go_on(self, desk: &Rc<Desk>) {
-        let Parked { stream, gate, open, socket, requests, more, .. } = self;
-        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        let more = more.map_or_else(
-            || More {
-                peer: socket,
-                local: stream.local().unwrap_or(nowhere),
-                secured: None,
-                server_name: None,
-                bearer: None,
-            },
-            |more| *more,
-        );
+        let (socket, (peer, local), open) = (self.socket.address(), self.ends(), self.open(desk));
+        let Parked { stream, gate, requests, more, .. } = self;
+        let tls = match &stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(tls) => Some(tls),
+        };
         let line = Rc::new(Line {
             desk: Rc::clone(desk),
             gate: Rc::clone(&gate),
             socket,
-            peer: more.peer,
-            local: more.local,
-            scheme: if matches!(stream, Stream::Tls(_)) { Scheme::Https } else { Scheme::Http },
-            secured: more.secured,
-            server_name: more.server_name,
-            bearer: more.bearer,
+            peer,
+            local,
+            scheme: if tls.is_some() { Scheme::Https } else { Scheme::Http },
+            secured: tls.and_then(|tls| tls.secured()),
+            server_name: tls.and_then(|tls| tls.server_name()),
+            bearer: more.and_then(|more| more.bearer),
             watch: Watch::new(),
             requests: Cell::new(requests),
-            open,
+            open: Rc::new(open),
         });
         let snapshot = line.snapshot();
         let opened = Opened { line, snapshot, stream, early: None };
         spawn(gate.hold(Rc::clone(desk), socket.ip(), move || connection::again(opened)));
+    }
+
+    /// It is over.
+    fn end(self, desk: &Rc<Desk>) {
+        drop(self.open(desk));
+    }
+
+    /// The client, and where it connected to.
+    fn ends(&self) -> (SocketAddr, SocketAddr) {
+        let told = self.more.as_ref().and_then(|more| more.ends);
+        told.unwrap_or_else(|| {
+            let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+            (self.socket.address(), self.stream.local().unwrap_or(nowhere))
+        })
+    }
+
+    /// What counts it from now on.
+    fn open(&self, desk: &Rc<Desk>) -> Open {
+        let open = Open::new(desk);
+        if self.is_guest {
+            open.entered(self.ends().0.ip());
+        }
+        open
     }
 }
 
@@ -226,7 +255,7 @@ pub(crate) async fn attend(desk: Rc<Desk>) {
             }
         }
         if !desk.lot.is_empty() && now() >= desk.lot.next_round.get() {
-            desk.lot.look_through();
+            desk.lot.look_through(&desk);
             round.reset(desk.lot.next_round.get());
         }
         if roll_calls != desk.roll_calls() {

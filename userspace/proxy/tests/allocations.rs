@@ -15,6 +15,8 @@
     reason = "a test may fail by panicking, and its crate has no users"
 )]
 
+#[path = "allocations/idle.rs"]
+mod idle;
 #[path = "serve/plans.rs"]
 mod plans;
 #[path = "serve/rig.rs"]
@@ -51,7 +53,7 @@ const REQUEST2: &[u8] =
     b"\0\0\x21\x01\x05\0\0\0\0\x82\x86\x84\x01\x0fapi.example.com\x0f\x2b\x04test\x0f\x04\x03*/*";
 const FRAME_HEAD: usize = 9;
 /// What a request costs that comes as a stream. It may only fall.
-const STREAM_MAX: usize = 11;
+const STREAM_MAX: usize = 10;
 const WARM: usize = 300;
 const COUNTED: usize = 3000;
 
@@ -78,12 +80,22 @@ fn main() {
         streams_allocate_little();
         Ok(())
     };
+    let idle = || -> Result<(), libtest_mimic::Failed> {
+        idle::plain();
+        Ok(())
+    };
+    let idle_tls = || -> Result<(), libtest_mimic::Failed> {
+        idle::tls();
+        Ok(())
+    };
     let trials = vec![
         Trial::test("keep_alive_requests_allocate_nothing", proxied).with_ignored_flag(missing),
         Trial::test("forwarding_fields_allocate_nothing", forwarded).with_ignored_flag(missing),
         Trial::test("the_access_log_allocates_nothing", logged).with_ignored_flag(missing),
         Trial::test("h2_upstreams_allocate_nothing", shared).with_ignored_flag(missing),
         Trial::test("h2_streams_allocate_a_number_that_may_only_fall", streams).with_ignored_flag(missing),
+        Trial::test("p9_an_idle_connection_is_small", idle).with_ignored_flag(missing),
+        Trial::test("p9_an_idle_session_is_small", idle_tls).with_ignored_flag(missing),
     ];
     // One after the other: the count is the whole process's.
     libtest_mimic::run(&Arguments { test_threads: Some(1), ..arguments }, trials).exit();
@@ -277,7 +289,7 @@ fn write_nowhere(rig: &rig::Rig) -> JoinHandle<usize> {
 }
 
 /// Answers of different requests have the same length, so that no buffer needs to grow.
-fn exchange(client: &mut TcpStream, count: usize) {
+fn exchange(client: &mut (impl Read + Write), count: usize) {
     let mut buffer = [0; 4096];
     for _ in 0..count {
         client.write_all(REQUEST).unwrap();

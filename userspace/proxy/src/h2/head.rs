@@ -1,8 +1,9 @@
 //! Heads between HTTP/2 and the one form that exchanges know.
+use bytes::BytesMut;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use weir_message::h1::{Rules, Underscores};
-use weir_message::{Error, Framing, Head, Name, Request, Response, Scheme, Upgrade, hop, trailer};
+use weir_message::{Error, Field, Framing, Head, Name, Request, Response, Scheme, Upgrade, hop, trailer};
 
 /// Reads the head of a request. `ended` says that no body follows.
 pub(super) fn read(parts: &Parts, ended: bool, rules: &Rules, request: &mut Request) -> Result<(), Error> {
@@ -74,12 +75,15 @@ pub(super) fn write(response: &Response) -> Option<http::Response<()>> {
     Some(answer)
 }
 
-/// Fields in the form of the library, which writes names in lower case.
+/// Fields in the form of the library, which writes names in lower case. All values lie in one piece of memory.
 pub(super) fn fields(head: &Head) -> Option<HeaderMap> {
-    let mut map = HeaderMap::with_capacity(head.len());
-    for field in head.iter().filter(|field| field.id != Name::Host && !hop::stays_in_h1(field.id)) {
+    let crosses = |field: &Field<'_>| field.id != Name::Host && !hop::stays_in_h1(field.id);
+    let bytes = head.iter().filter(crosses).map(|field| field.value.len()).sum();
+    let (mut map, mut text) = (HeaderMap::with_capacity(head.len()), BytesMut::with_capacity(bytes));
+    for field in head.iter().filter(crosses) {
         let name = known(field.id).map_or_else(|| HeaderName::from_bytes(field.name).ok(), Some)?;
-        map.try_append(name, HeaderValue::from_bytes(field.value).ok()?).ok()?;
+        text.extend_from_slice(field.value);
+        map.try_append(name, HeaderValue::from_maybe_shared(text.split().freeze()).ok()?).ok()?;
     }
     Some(map)
 }

@@ -1,6 +1,9 @@
 //! Numbered places, of which so many can be taken at once.
 use std::ops::Range;
 
+/// Places that are kept whether taken or not.
+const SPARE_MIN: usize = 64;
+
 /// Whatever is put into them is known by its number until it is taken out.
 pub(crate) struct Places<T> {
     all: Vec<Option<T>>,
@@ -12,6 +15,11 @@ impl<T> Places<T> {
     /// No place is taken, and no more than `max` ever are.
     pub(crate) const fn new(max: u32) -> Places<T> {
         Places { all: Vec::new(), free: Vec::new(), max }
+    }
+
+    /// Whatever lies in them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.all.iter().flatten()
     }
 
     /// How many are taken.
@@ -55,6 +63,20 @@ impl<T> Places<T> {
         Some(one)
     }
 
+    /// Gives back the places that a crowd took, as far as none behind them is taken. From then on the first free one is
+    /// taken first, so that the rest becomes free in time.
+    pub(crate) fn trim(&mut self) {
+        if self.all.len() < SPARE_MIN + 2 * self.taken() {
+            return;
+        }
+        let left = self.all.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        self.all.truncate(left);
+        self.free.retain(|number| (*number as usize) < left);
+        self.free.sort_unstable_by(|one, other| other.cmp(one));
+        self.all.shrink_to_fit();
+        self.free.shrink_to_fit();
+    }
+
     /// Takes out what `wanted` is true of, among the numbers of the range.
     pub(crate) fn take_where(&mut self, range: Range<usize>, wanted: impl Fn(&T) -> bool) -> Vec<T> {
         let mut taken = Vec::new();
@@ -83,5 +105,20 @@ mod tests {
         assert_eq!(places.take_where(0..1, |_| true), ['d']);
         assert_eq!(places.take_where(0..9, |one| *one == 'x'), []);
         assert_eq!((places.taken(), places.reach()), (1, 2));
+    }
+
+    #[test]
+    fn what_a_crowd_took_is_given_back() {
+        let mut places = Places::new(1000);
+        let numbers: Vec<u32> = (0..1000).map(|at| places.put(at).unwrap()).collect();
+        places.trim();
+        assert_eq!(places.reach(), 1000, "nothing is free yet");
+        for number in numbers.iter().filter(|number| **number != 9) {
+            assert!(places.take(*number).is_some());
+        }
+        places.trim();
+        assert_eq!((places.taken(), places.reach(), places.find(9)), (1, 10, Some(&9)));
+        assert_eq!((places.put(1), places.put(2)), (Ok(0), Ok(1)));
+        assert!(places.find(500).is_none() && places.iter().eq([&1, &2, &9]));
     }
 }

@@ -16,6 +16,7 @@ pub const TESTS: &[Test] = &[
     ("a_parked_connection_ends_when_its_time_is_over", over),
     ("a_worker_that_drains_ends_parked_connections", drained),
     ("a_ban_ends_parked_connections", banned),
+    ("a_parked_connection_is_one_of_its_clients", counted),
 ];
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -69,7 +70,8 @@ fn parked() {
     }
     wait_for_tasks(&rig, "it is parked again", |tasks| tasks == at_rest);
     client.send(format!("{REQUEST}{REQUEST}"));
-    let twice = client.bytes(2 * "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nVia: 1.1 weir\r\n\r\nhello".len());
+    let twice = client
+        .bytes(2 * "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 5\r\nVia: 1.1 weir\r\n\r\nhello".len());
     assert!(twice.ends_with(b"hello"));
     assert_eq!(rig.count(Count::Accepted), 1);
     client.finish_sending();
@@ -107,6 +109,19 @@ fn drained() {
     assert!(rig.helm.drain());
     assert_eq!(client.rest(), (String::new(), true));
     rig.drain();
+}
+
+fn counted() {
+    let (rig, at_rest, _origin) = rig(Duration::from_secs(60));
+    let mut client = park(&rig, at_rest);
+    assert_eq!(rig.crowd.connections(), 1, "it still counts for its client");
+    client.send(REQUEST);
+    assert!(client.answer().starts_with("HTTP/1.1 200"));
+    assert_eq!(rig.crowd.connections(), 1, "once, and not twice");
+    wait_for_tasks(&rig, "it is parked again", |tasks| tasks == at_rest);
+    drop(client);
+    wait_for_tasks(&rig, "it has left", |_| rig.crowd.connections() == 0);
+    assert_eq!((rig.count(Count::Accepted), rig.count(Count::Closed)), (1, 1));
 }
 
 fn banned() {
