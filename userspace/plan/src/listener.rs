@@ -91,7 +91,7 @@ pub struct Protocols {
 /// Which headers tell the upstream about the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forwarded {
-    /// `X-Forwarded-For`, `-Proto`, `-Host`, `-Port`.
+    /// `X-Forwarded-For`, `-Proto`, `-Host`, `-Port`, `X-Real-IP`, and `-Prefix` where a route strips one.
     pub x_forwarded: bool,
     /// `Forwarded` of RFC 7239.
     pub rfc7239: bool,

@@ -3,7 +3,7 @@ use crate::client::{canonical, is_trusted};
 use crate::digits::write_number;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
-use weir_message::{Head, Name, NameSet, Request};
+use weir_message::{Error, Head, Name, NameSet, Request};
 use weir_plan::listener::Listener;
 use weir_plan::tls::Bearer;
 
@@ -26,8 +26,14 @@ const CLAIMS: NameSet = NameSet::of(&[
 /// How this proxy names itself (RFC 9110, section 7.6.3).
 pub(crate) const VIA: &[u8] = b"1.1 weir";
 
-/// Rewrites the forwarding fields of a request: whatever an untrusted peer claims goes, the truth is added.
-pub(crate) fn rewrite(request: &mut Request, listener: &Listener, peer: SocketAddr, local: SocketAddr) {
+/// Rewrites the forwarding fields of a request: whatever an untrusted peer claims goes, the truth is added. `client` is who
+/// asks, as far as trusted proxies have told.
+pub(crate) fn rewrite(
+    request: &mut Request,
+    listener: &Listener,
+    (peer, local): (SocketAddr, SocketAddr),
+    client: IpAddr,
+) {
     let (peer, scheme, head) = (canonical(peer.ip()), request.scheme.as_str(), &mut request.head);
     if !is_trusted(peer, &listener.trusted_proxies) {
         head.remove_set(CLAIMS);
@@ -48,11 +54,26 @@ pub(crate) fn rewrite(request: &mut Request, listener: &Listener, peer: SocketAd
         if head.known(Name::XForwardedHost).is_none() {
             head.append_copy(Name::XForwardedHost, "X-Forwarded-Host", Name::Host);
         }
+        if head.known(Name::XRealIp).is_none() {
+            head.append_known(Name::XRealIp, "X-Real-IP", |out| write_address(canonical(client), out));
+        }
     }
     if listener.forwarded.rfc7239 {
         head.append_known(Name::Forwarded, "Forwarded", |out| write_element(peer, scheme, out));
     }
     via(head);
+}
+
+/// Tells the upstream which part of the path it does not see. A second line continues what proxies before have taken off.
+pub(crate) fn tell_prefix(head: &mut Head, prefix: &str) -> Result<(), Error> {
+    head.append("X-Forwarded-Prefix", prefix.as_bytes())
+}
+
+/// RFC 9110, section 6.6.1: an answer without a date gets that of its arrival.
+pub(crate) fn date(head: &mut Head, now: impl FnOnce() -> [u8; 29]) {
+    if head.known(Name::Date).is_none() {
+        head.append_known(Name::Date, "Date", |out| out.extend_from_slice(&now()));
+    }
 }
 
 /// Tells the upstream which certificate the client has shown (RFC 9440), in place of whatever was said about it before.
@@ -139,7 +160,9 @@ mod tests {
         for (name, value) in lines {
             request.head.append(name, value.as_bytes()).unwrap();
         }
-        rewrite(&mut request, listener, peer.parse().unwrap(), "127.0.0.1:8080".parse().unwrap());
+        let peer: SocketAddr = peer.parse().unwrap();
+        let client = crate::client::resolve(peer.ip(), &request.head, &listener.trusted_proxies);
+        rewrite(&mut request, listener, (peer, "127.0.0.1:8080".parse().unwrap()), client);
         let mut out = Vec::new();
         request.head.write(&mut out);
         assert_eq!(String::from_utf8(out).unwrap(), expect.replace('\n', "\r\n"));
@@ -148,14 +171,19 @@ mod tests {
     #[test]
     fn b8_b22_untrusted_claims_go_and_the_truth_is_added() {
         let both = Forwarded { x_forwarded: true, rfc7239: true };
-        let claims =
-            [("X-Forwarded-For", "10.0.0.1"), ("Forwarded", "for=10.0.0.1"), ("True-Client-IP", "1.1.1.1")];
+        let claims = [
+            ("X-Forwarded-For", "10.0.0.1"),
+            ("Forwarded", "for=10.0.0.1"),
+            ("True-Client-IP", "1.1.1.1"),
+            ("X-Real-IP", "1.1.1.1"),
+            ("X-Forwarded-Prefix", "/evil"),
+        ];
         check(
             &listener(&[], both),
             "192.0.2.7:1000",
             &claims,
             "Host: a.example\nX-Forwarded-For: 192.0.2.7\nX-Forwarded-Proto: http\nX-Forwarded-Port: 8080\n\
-             X-Forwarded-Host: a.example\nForwarded: for=192.0.2.7;proto=http\nVia: 1.1 weir\n",
+             X-Forwarded-Host: a.example\nX-Real-IP: 192.0.2.7\nForwarded: for=192.0.2.7;proto=http\nVia: 1.1 weir\n",
         );
     }
 
@@ -167,7 +195,15 @@ mod tests {
             "[::ffff:192.0.2.7]:1000",
             &[("X-Forwarded-For", "203.0.113.9"), ("X-Forwarded-Proto", "https"), ("Via", "1.1 cdn")],
             "Host: a.example\nX-Forwarded-For: 203.0.113.9\nX-Forwarded-Proto: https\nVia: 1.1 cdn\n\
-             X-Forwarded-For: 192.0.2.7\nX-Forwarded-Port: 8080\nX-Forwarded-Host: a.example\nVia: 1.1 weir\n",
+             X-Forwarded-For: 192.0.2.7\nX-Forwarded-Port: 8080\nX-Forwarded-Host: a.example\n\
+             X-Real-IP: 203.0.113.9\nVia: 1.1 weir\n",
+        );
+        check(
+            &listener(&["192.0.2.0/24"], x),
+            "192.0.2.7:1000",
+            &[("X-Real-IP", "203.0.113.8"), ("X-Forwarded-Host", "b"), ("X-Forwarded-Port", "1")],
+            "Host: a.example\nX-Real-IP: 203.0.113.8\nX-Forwarded-Host: b\nX-Forwarded-Port: 1\n\
+             X-Forwarded-For: 192.0.2.7\nX-Forwarded-Proto: http\nVia: 1.1 weir\n",
         );
     }
 

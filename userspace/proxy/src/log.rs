@@ -205,8 +205,9 @@ impl Entry<'_> {
         if !self.pass.request_id().is_empty() {
             json.text(key!("request_id"), self.pass.request_id());
         }
-        if let Some(trace) = self.request.head.value("traceparent").and_then(trace_id) {
+        if let Some((trace, span)) = self.request.head.value("traceparent").and_then(trace_ids) {
             json.text(key!("trace_id"), trace);
+            json.text(key!("span_id"), span);
         }
         if let Some(agent) = self.request.head.known(Name::UserAgent) {
             json.text(key!("user_agent"), agent);
@@ -309,9 +310,11 @@ fn protocol(version: Version) -> &'static str {
     }
 }
 
-/// The id of the trace that the client takes part in (W3C Trace Context, section 3.2.2).
-fn trace_id(traceparent: &[u8]) -> Option<&[u8]> {
-    let id = traceparent.get(3..35)?;
-    let fits = traceparent.get(2) == Some(&b'-') && traceparent.get(35) == Some(&b'-');
-    (fits && id.iter().all(u8::is_ascii_hexdigit)).then_some(id)
+/// The ids of the trace that the client takes part in, and of the span that the upstream sees as its parent (W3C Trace
+/// Context, section 3.2.2).
+fn trace_ids(traceparent: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (trace, span) = (traceparent.get(3..35)?, traceparent.get(36..52)?);
+    let fits = [2, 35, 52].iter().all(|at| traceparent.get(*at) == Some(&b'-'));
+    let is_id = |id: &[u8]| id.iter().all(u8::is_ascii_hexdigit);
+    (fits && is_id(trace) && is_id(span)).then_some((trace, span))
 }

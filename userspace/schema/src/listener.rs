@@ -94,7 +94,7 @@ words! {
 words! {
     /// Which headers tell the upstream about the client.
     pub enum Forwarded "a way to say where a request came from" {
-        /// `X-Forwarded-For`, `-Proto`, `-Host`, `-Port`.
+        /// `X-Forwarded-For`, `-Proto`, `-Host`, `-Port`, `X-Real-IP`, and `-Prefix` where a route strips one.
         XForwarded = "x-forwarded",
         /// `Forwarded` of RFC 7239.
         Rfc7239 = "rfc7239",

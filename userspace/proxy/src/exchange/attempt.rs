@@ -46,7 +46,8 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
     pub(super) async fn ask(&mut self, route: &Route, upstream: &Upstream) -> Result<(), Fault> {
         let snapshot = self.snapshot;
         let pool = snapshot.pool(upstream.id).ok_or(Fault::Internal("an upstream without a pool"))?;
-        forward::rewrite(self.request, self.listener, self.line.peer, self.line.local);
+        let ends = (self.line.peer, self.line.local);
+        forward::rewrite(self.request, self.listener, ends, self.client.address.into());
         if let Some(bearer) = &self.line.bearer {
             forward::present(&mut self.request.head, bearer);
         }

@@ -1,7 +1,10 @@
 //! Which route answers, and what it changes about the request.
 use super::{Exchange, reply::unwritable};
-use crate::fault::Fault;
-use crate::half::{Sink, Source};
+use crate::{
+    fault::Fault,
+    forward,
+    half::{Sink, Source},
+};
 use weir_message::Framing;
 use weir_plan::{
     route::{Redirect, Respond, Route},
@@ -36,10 +39,13 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
     pub(super) fn rewrite(&mut self, route: &Route) -> Result<(), Fault> {
         let rewrite = &route.rewrite;
         if let Some(prefix) = &rewrite.strip_prefix {
-            let rest = self.request.path().strip_prefix(prefix.trim_end_matches('/'));
+            let prefix = prefix.trim_end_matches('/');
+            let rest = self.request.path().strip_prefix(prefix);
             if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-                let bytes = prefix.trim_end_matches('/').len();
-                self.request.strip_path_prefix(bytes);
+                self.request.strip_path_prefix(prefix.len());
+                if self.listener.forwarded.x_forwarded && !prefix.is_empty() {
+                    forward::tell_prefix(&mut self.request.head, prefix).map_err(unwritable)?;
+                }
             }
         }
         if let Some(prefix) = &rewrite.add_prefix {

@@ -97,6 +97,7 @@ impl<K: Sink> Onward<'_, K> {
         hop::strip(&mut self.response.head);
         self.stick()?;
         forward::via(&mut self.response.head);
+        forward::date(&mut self.response.head, || self.line.desk.date());
         self.leave();
         let delivery = Delivery::of(self.response, self.request, *self.keep && !self.line.is_draining());
         *self.keep = delivery.persistent;

@@ -9,12 +9,14 @@ use weir_meter::Count;
 pub const TESTS: &[Test] = &[
     ("a3_a5_what_is_legal_but_odd_is_forwarded_in_its_one_form", canonical),
     ("a16_an_upgrade_that_is_answered_with_200_opens_no_tunnel", not_upgraded),
+    ("a17_a_body_behind_an_upgrade_is_a_body", upgrade_with_body),
     ("a19_no_early_answer_turns_a_body_into_a_request", early_answers),
     ("a20_who_expects_and_does_not_send_is_not_waited_for_long", expects),
     ("a21_a_pause_in_a_body_costs_the_connection_to_the_target", pause),
     ("a22_trailers_of_answers_are_filtered", trailers_down),
     ("a23_pipelined_requests_are_each_judged", judged_one_by_one),
     ("b7_fields_that_look_like_others_are_dropped", look_alikes),
+    ("b9_what_is_added_here_cannot_be_taken_away", added),
     ("b11_large_heads_are_refused_in_bounded_memory", oversize),
     ("e1_a_refused_handshake_opens_no_tunnel", refused_handshake),
     ("e4_a_handshake_has_the_limits_of_any_head", long_handshake),
@@ -62,10 +64,26 @@ fn not_upgraded() {
     let rig = Rig::new(draft.finish());
     let mut client = Client::new(rig.address);
     client.send(format!("{UPGRADE}\r\n{SMUGGLED}"));
-    let want = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nVia: 1.1 weir\r\n\r\nhello";
+    let want = "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 5\r\nVia: 1.1 weir\r\n\r\nhello";
     assert_eq!(client.bytes(want.len()), want.as_bytes());
     assert!(client.answer().starts_with("HTTP/1.1 403 "), "what follows is a request of its own");
     assert_eq!(origin.seen().len(), 1);
+}
+
+fn upgrade_with_body() {
+    let origin = Origin::fixed();
+    let rig = rig(&origin);
+    let mut client = Client::new(rig.address);
+    let length = SMUGGLED.len();
+    client.send(format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: foo\r\nContent-Length: {length}\r\n\r\n{SMUGGLED}"
+    ));
+    assert!(client.answer().starts_with("HTTP/1.1 200 "));
+    client.send("GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(client.answer().starts_with("HTTP/1.1 200 "));
+    let post =
+        format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\nVia: 1.1 weir\r\n\r\n{SMUGGLED}");
+    assert_eq!(origin.seen(), [post.as_str(), "GET /next HTTP/1.1\r\nHost: a\r\nVia: 1.1 weir\r\n\r\n"]);
 }
 
 fn early_answers() {
@@ -161,6 +179,23 @@ fn look_alikes() {
     client.send("GET / HTTP/1.1\r\nHost: a\r\nX_Forwarded_For: 1\r\nContent_Length: 9\r\nTransfer_Encoding: chunked\r\n\r\n");
     client.answer();
     assert_eq!(origin.seen(), ["GET / HTTP/1.1\r\nHost: a\r\nVia: 1.1 weir\r\n\r\n"]);
+}
+
+fn added() {
+    let origin = Origin::fixed();
+    let mut draft = Draft::to(origin.address);
+    draft.listener.forwarded.x_forwarded = true;
+    let rig = Rig::new(draft.finish());
+    let names = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Via", "Cookie"];
+    let mut client = Client::new(rig.address);
+    client.send(format!(
+        "GET / HTTP/1.1\r\nHost: a\r\nCookie: a=b\r\nConnection: keep-alive, {}\r\n\r\n",
+        names.join(", ")
+    ));
+    client.answer();
+    let seen = origin.seen().remove(0);
+    assert!(names.iter().all(|name| seen.contains(&format!("\r\n{name}: "))), "{seen}");
+    assert!(!seen.contains("Connection"), "{seen}");
 }
 
 fn oversize() {

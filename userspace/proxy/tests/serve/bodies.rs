@@ -19,6 +19,7 @@ pub const TESTS: &[Test] = &[
     ("b35_silence_is_504", silence),
     ("b33_websocket_after_101", websocket),
     ("http_1_0_clients", old_clients),
+    ("b34_interim_answers_are_passed_on_but_to_http_1_0", hints),
     ("body_max_is_413", too_large),
 ];
 
@@ -38,12 +39,12 @@ fn with_length() {
 
 fn chunked() {
     let origin = Origin::new(|_, _| {
-        Act::Send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nGrpc-Status: 0\r\nX: y\r\n\r\n".to_vec())
+        Act::Send(b"HTTP/1.1 200 OK\r\nDate: then\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nGrpc-Status: 0\r\nX: y\r\n\r\n".to_vec())
     });
     let rig = rig(&origin);
     let mut client = Client::new(rig.address);
     client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;ext=1\r\nhello\r\n0\r\nA: b\r\n\r\n");
-    let want = "HTTP/1.1 200 OK\r\nVia: 1.1 weir\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nGrpc-Status: 0\r\n\r\n";
+    let want = "HTTP/1.1 200 OK\r\nDate: then\r\nVia: 1.1 weir\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nGrpc-Status: 0\r\n\r\n";
     assert_eq!(client.bytes(want.len()), want.as_bytes());
     assert!(
         origin.seen()[0].ends_with("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
@@ -56,7 +57,8 @@ fn large() {
     let origin = Origin::new(|_, message| {
         let body = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
         let mut answer =
-            format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", message.len() - body).into_bytes();
+            format!("HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: {}\r\n\r\n", message.len() - body)
+                .into_bytes();
         answer.extend_from_slice(&message[body..]);
         Act::Send(answer)
     });
@@ -66,7 +68,10 @@ fn large() {
     for _ in 0..2 {
         client.send(format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len()));
         client.send(&body);
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nVia: 1.1 weir\r\n\r\n", body.len());
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: {}\r\nVia: 1.1 weir\r\n\r\n",
+            body.len()
+        );
         assert_eq!(client.bytes(head.len()), head.as_bytes());
         assert!(client.bytes(body.len()) == body, "the body changed on its way");
     }
@@ -83,7 +88,7 @@ fn long_and_more() {
     let mut client = Client::new(rig.address);
     for connections in 1..=2 {
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-        let head = "HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\nVia: 1.1 weir\r\n\r\n";
+        let head = "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 2000000\r\nVia: 1.1 weir\r\n\r\n";
         assert_eq!(String::from_utf8(client.bytes(head.len())).unwrap(), head);
         assert!(client.bytes(2_000_000).iter().all(|byte| *byte == b'y'));
         assert_eq!(origin.connections(), connections);
@@ -91,30 +96,29 @@ fn long_and_more() {
 }
 
 fn until_close() {
-    let origin = Origin::new(|_, _| Act::Last(b"HTTP/1.0 200 OK\r\n\r\nall of it".to_vec()));
+    let origin = Origin::new(|_, _| Act::Last(b"HTTP/1.0 200 OK\r\nDate: then\r\n\r\nall of it".to_vec()));
     let rig = rig(&origin);
     let mut client = Client::new(rig.address);
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    let want =
-        "HTTP/1.1 200 OK\r\nVia: 1.1 weir\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nall of it\r\n0\r\n\r\n";
+    let want = "HTTP/1.1 200 OK\r\nDate: then\r\nVia: 1.1 weir\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nall of it\r\n0\r\n\r\n";
     assert_eq!(String::from_utf8(client.bytes(want.len())).unwrap(), want);
 }
 
 fn without_body() {
     let origin = Origin::new(|number, _| {
         Act::Send(match number {
-            0 => b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n".to_vec(),
-            1 => b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
-            2 => b"HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n".to_vec(),
+            0 => b"HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 500\r\n\r\n".to_vec(),
+            1 => b"HTTP/1.1 204 No Content\r\nDate: then\r\n\r\n".to_vec(),
+            2 => b"HTTP/1.1 304 Not Modified\r\nDate: then\r\nContent-Length: 500\r\n\r\n".to_vec(),
             _ => ok("last"),
         })
     });
     let rig = rig(&origin);
     let mut client = Client::new(rig.address);
     for (method, want) in [
-        ("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 500\r\nVia: 1.1 weir\r\n\r\n"),
-        ("GET", "HTTP/1.1 204 No Content\r\nVia: 1.1 weir\r\n\r\n"),
-        ("GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\nVia: 1.1 weir\r\n\r\n"),
+        ("HEAD", "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 500\r\nVia: 1.1 weir\r\n\r\n"),
+        ("GET", "HTTP/1.1 204 No Content\r\nDate: then\r\nVia: 1.1 weir\r\n\r\n"),
+        ("GET", "HTTP/1.1 304 Not Modified\r\nDate: then\r\nContent-Length: 500\r\nVia: 1.1 weir\r\n\r\n"),
     ] {
         client.send(format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert_eq!(String::from_utf8(client.bytes(want.len())).unwrap(), want);
@@ -260,13 +264,32 @@ fn websocket() {
     assert!(origin.seen()[0].contains("Connection: Upgrade\r\nUpgrade: websocket\r\n"));
 }
 
+fn hints() {
+    let origin = Origin::new(|_, _| {
+        Act::Send([&b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n"[..], &ok("done")].concat())
+    });
+    let rig = rig(&origin);
+    let ask = |version: &str| {
+        send(rig.address, format!("GET / HTTP/{version}\r\nHost: a\r\nConnection: close\r\n\r\n"))
+    };
+    let (new, old) = (ask("1.1"), ask("1.0"));
+    assert!(
+        new.starts_with("HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\nHTTP/1.1 200 "),
+        "{new}"
+    );
+    assert!(old.starts_with("HTTP/1.1 200 ") && old.ends_with("done"), "{old}");
+}
+
 fn old_clients() {
     let origin = Origin::new(|_, _| {
-        Act::Send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".to_vec())
+        Act::Send(
+            b"HTTP/1.1 200 OK\r\nDate: then\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+                .to_vec(),
+        )
     });
     let rig = rig(&origin);
     let answer = send(rig.address, "GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n");
-    assert_eq!(answer, "HTTP/1.1 200 OK\r\nVia: 1.1 weir\r\nConnection: close\r\n\r\nabc");
+    assert_eq!(answer, "HTTP/1.1 200 OK\r\nDate: then\r\nVia: 1.1 weir\r\nConnection: close\r\n\r\nabc");
 }
 
 fn too_large() {

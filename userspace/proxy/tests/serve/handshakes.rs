@@ -27,6 +27,7 @@ pub const TESTS: &[Test] = &[
     ("d2_whoever_goes_early_leaves_nothing_behind", early),
     ("d8_plaintext_of_an_upstream_is_not_passed_on", plaintext),
     ("b75_an_unknown_name_is_told_so", unknown_name),
+    ("b74_who_speaks_nothing_that_is_spoken_here_is_told_so", no_overlap),
     ("d5_so_many_handshakes_are_on_their_way_and_no_more", crowded),
     ("a_failed_handshake_is_told_of_with_name_and_reason", told),
     ("of_many_failures_a_few_are_told_of_each_second", told_at_times),
@@ -53,6 +54,23 @@ fn hello(roots: &RootCertStore) -> Vec<u8> {
     let mut wire = Vec::new();
     ClientConnection::new(config(roots), name).unwrap().write_tls(&mut wire).unwrap();
     wire
+}
+
+fn no_overlap() {
+    let (shared, roots) = certificate("a.example");
+    let mut own = (*shared).clone();
+    own.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let mut draft = Draft::to(Origin::fixed().address);
+    draft.tls(Arc::new(own));
+    let rig = Rig::new(draft.finish());
+    for (offers, alert) in [("http/1.1", None), ("spdy/3", Some(AlertDescription::NoApplicationProtocol))] {
+        let mut client = (*config(&roots)).clone();
+        client.alpn_protocols = vec![offers.as_bytes().to_vec()];
+        let mut session = crate::tls::connect(rig.address, "a.example", client);
+        let done = session.conn.complete_io(&mut session.sock);
+        let told = done.err().and_then(|error| error.downcast::<rustls::Error>().ok());
+        assert_eq!(told, alert.map(rustls::Error::AlertReceived), "{offers}");
+    }
 }
 
 fn connected(address: SocketAddr) -> TcpStream {

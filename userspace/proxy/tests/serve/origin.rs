@@ -67,9 +67,9 @@ impl Origin {
     }
 }
 
-/// A plain answer.
+/// A plain answer, dated: what came without a date would leave with that of the second.
 pub fn ok(body: &str) -> Vec<u8> {
-    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    format!("HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
 fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Vec<u8>>>, script: Script) {

@@ -24,7 +24,8 @@ pub const TESTS: &[Test] = &[
     ("f4_a_post_is_never_sent_twice", no_double_post),
     ("targets_may_be_named", named),
     ("b22_forwarding_fields_reach_the_origin", forwarded),
-    ("rewrites_reach_the_origin", rewritten),
+    ("b22_rewrites_reach_the_origin_and_say_what_was_taken_off", rewritten),
+    ("b26_an_answer_without_a_date_gets_one", dated),
     ("b55_draining_ends_connections_after_their_exchange", draining),
     ("b27_a_trace_goes_on_at_the_origin", trace),
 ];
@@ -38,7 +39,10 @@ fn to_the_origin() {
     let rig = Rig::new(Draft::to(origin.address).finish());
     let mut client = Client::new(rig.address);
     client.send("GET /x?y HTTP/1.1\r\nHost: a.example\r\nX-A: 1\r\nConnection: keep-alive\r\n\r\n");
-    assert_eq!(client.answer(), "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nVia: 1.1 weir\r\n\r\nhello");
+    assert_eq!(
+        client.answer(),
+        "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 5\r\nVia: 1.1 weir\r\n\r\nhello"
+    );
     assert_eq!(origin.seen(), ["GET /x?y HTTP/1.1\r\nHost: a.example\r\nX-A: 1\r\nVia: 1.1 weir\r\n\r\n"]);
 }
 
@@ -243,7 +247,25 @@ fn forwarded() {
     client.answer();
     let seen = origin.seen().remove(0);
     assert!(seen.contains("X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n"), "{seen}");
-    assert!(!seen.contains("10.0.0.1"), "{seen}");
+    assert!(seen.contains("X-Real-IP: 127.0.0.1\r\n") && !seen.contains("10.0.0.1"), "{seen}");
+}
+
+fn dated() {
+    let origin = Origin::new(|number, _| {
+        let date = if number == 0 { "" } else { "Date: then\r\n" };
+        Act::Send(format!("HTTP/1.1 200 OK\r\n{date}Content-Length: 0\r\n\r\n").into_bytes())
+    });
+    let rig = Rig::new(Draft::to(origin.address).finish());
+    let mut client = Client::new(rig.address);
+    let mut asked = || {
+        client.send(get("/"));
+        let answer = client.answer();
+        let mut dates = answer.lines().filter_map(|line| line.strip_prefix("Date: ").map(str::to_owned));
+        (dates.next().unwrap(), dates.next())
+    };
+    let (date, second) = asked();
+    assert!(date.ends_with(" GMT") && date.len() == 29 && second.is_none(), "{date}");
+    assert_eq!(asked(), ("then".to_owned(), None), "what the origin says stays");
 }
 
 fn rewritten() {
@@ -252,6 +274,7 @@ fn rewritten() {
     let route = draft.route("/v1/*", |draft| Action::Upstream(draft.upstream(&[origin.address])));
     route.rewrite.strip_prefix = Some("/v1".to_owned());
     route.rewrite.add_prefix = Some("/app".to_owned());
+    draft.listener.forwarded.x_forwarded = true;
     let rig = Rig::new(draft.finish());
     let mut client = Client::new(rig.address);
     for path in ["/v1/orders?x=1", "/v1", "/x/../v1/%2e/a"] {
@@ -261,6 +284,7 @@ fn rewritten() {
     let lines: Vec<String> =
         origin.seen().iter().map(|seen| seen.lines().next().unwrap().to_owned()).collect();
     assert_eq!(lines, ["GET /app/orders?x=1 HTTP/1.1", "GET /app/ HTTP/1.1", "GET /app/a HTTP/1.1"]);
+    assert!(origin.seen().iter().all(|seen| seen.matches("X-Forwarded-Prefix: /v1\r\n").count() == 1));
 }
 
 fn draining() {

@@ -59,7 +59,7 @@ pub fn connect(address: SocketAddr, name: &str, config: ClientConfig) -> Session
 /// Asks once, and expects the answer of the origin that knows one.
 pub fn ask(session: &mut Session) {
     session.write_all(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n").unwrap();
-    expect(session, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nVia: 1.1 weir\r\n\r\nhello");
+    expect(session, "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 5\r\nVia: 1.1 weir\r\n\r\nhello");
 }
 
 fn expect(session: &mut Session, want: &str) {
@@ -122,7 +122,7 @@ fn misdirected() {
         session.read_exact(&mut got).unwrap();
         assert_eq!(String::from_utf8(got).unwrap(), format!("HTTP/1.1 {status}"), "{host}");
         if status == 200 {
-            expect(&mut session, " OK\r\nContent-Length: 5\r\nVia: 1.1 weir\r\n\r\nhello");
+            expect(&mut session, " OK\r\nDate: then\r\nContent-Length: 5\r\nVia: 1.1 weir\r\n\r\nhello");
         }
     }
     assert_eq!(origin.seen().len(), 2);
@@ -131,7 +131,8 @@ fn misdirected() {
 fn large() {
     let origin = Origin::new(|_, message| {
         let body = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", message.len() - body);
+        let head =
+            format!("HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: {}\r\n\r\n", message.len() - body);
         Act::Send([head.as_bytes(), &message[body..]].concat())
     });
     let (config, roots) = certificate("a.example");
@@ -145,7 +146,7 @@ fn large() {
     session.write_all(&body).unwrap();
     expect(
         &mut session,
-        &format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nVia: 1.1 weir\r\n\r\n", body.len()),
+        &format!("HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: {}\r\nVia: 1.1 weir\r\n\r\n", body.len()),
     );
     let mut got = vec![0; body.len()];
     session.read_exact(&mut got).unwrap();
@@ -279,7 +280,7 @@ fn by_name() {
     let client = || ClientConfig::builder().with_root_certificates(roots.clone()).with_no_client_auth();
     let mut session = connect(rig.address, "b.example", client());
     session.write_all(b"GET / HTTP/1.1\r\nHost: b.example\r\n\r\n").unwrap();
-    expect(&mut session, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nVia: 1.1 weir\r\n\r\nhello");
+    expect(&mut session, "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 5\r\nVia: 1.1 weir\r\n\r\nhello");
     let mut stranger = connect(rig.address, "c.example", client());
     assert!(stranger.write_all(b"GET").and_then(|()| stranger.flush()).is_err(), "no upstream for this name");
 }

@@ -66,7 +66,9 @@ fn lines() -> Result<(), Failed> {
         "referer: http://a/b?hidden",
     ];
     curl(&[&secrets[..], &[&format!("{url}/hello?token=hidden")]].concat());
-    curl(&[&format!("{url}/reset/eyJhbGciOiJub25lIn0.hidden.hidden")]);
+    let (trace, span) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+    let traced = format!("traceparent: 00-{trace}-{span}-01");
+    curl(&["-H", &traced, &format!("{url}/reset/eyJhbGciOiJub25lIn0.hidden.hidden")]);
     until("both are logged", || read(&path).len() == 2);
 
     let logged = read(&path);
@@ -99,8 +101,11 @@ fn lines() -> Result<(), Failed> {
         ("/upstream", "nobody".into()),
         ("/target", "127.0.0.1:1".into()),
         ("/error", "connect_failed".into()),
+        ("/trace_id", trace.into()),
     ];
     check(&logged[1], &failed);
+    let told = logged[1]["span_id"].as_str().unwrap();
+    assert!(told.len() == span.len() && told != span, "weir is the parent of what the target does: {told}");
     assert!(!std::fs::read_to_string(&path)?.contains("hidden"));
 
     // Rotation: the file is renamed, then the program is told.
