@@ -48,6 +48,7 @@ names! {
     MEMORY: Gauge "weir_process_resident_memory_bytes" [] "Memory of this process that is in use.";
     FILES: Gauge "weir_process_open_fds" [] "Open file descriptors of this process.";
     CERTIFICATE_END: Gauge "weir_certificate_not_after_seconds" ["source"] "When a certificate that a listener presents expires, in seconds since 1970.";
+    STAPLE_END: Gauge "weir_ocsp_answer_not_after_seconds" ["source"] "Until when the answer of OCSP counts that clients are shown with a certificate, in seconds since 1970; absent where none is shown, or one without an end.";
     RENEWALS: Counter "weir_certificate_renewals_total" ["result"] "Certificates, keys, authorities and revocations replaced while running, by result: ok, or refused and what was in use kept.";
     RENEWALS_REFUSED: Gauge "weir_certificate_files_refused" [] "Sources of certificates that are not used now, because what they hold will not do.";
     BUFFERS: Gauge "weir_buffers_in_use" [] "Buffers in the hands of connections.";
@@ -55,6 +56,8 @@ names! {
     RING_LIVE: Gauge "weir_ring_operations_in_flight" [] "Operations that the kernel works on for the workers.";
     RING_REFUSED: Counter "weir_ring_operations_refused_total" [] "Operations refused because too many were in flight.";
     RING_OVERFLOWS: Counter "weir_ring_overflows_total" [] "Times that the kernel had more completions than the ring had room for; none is lost.";
+    TURNS_LONG: Counter "weir_worker_long_turns_total" [] "Turns of a worker in which one connection's work kept all others waiting for more than a millisecond.";
+    TURN_MAX: Gauge "weir_worker_turn_max_seconds" [] "The longest turn of any worker since it began.";
     ACCEPT_PAUSES: Counter "weir_accept_pauses_total" [] "Times that accepting paused for want of descriptors or memory.";
     RECEIVED: Counter "weir_network_received_bytes_total" [] "Bytes received from clients and upstreams, as they are on the wire.";
     SENT: Counter "weir_network_sent_bytes_total" [] "Bytes sent to clients and upstreams, as they are on the wire.";

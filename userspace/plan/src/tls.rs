@@ -89,9 +89,17 @@ pub struct CertificateRecord {
     pub not_after: UnixTime,
     /// The hash of its bytes, to tell it from another of the same name.
     pub digest: u64,
+    /// Until when the answer of OCSP counts that clients are shown with it; none without an answer, or without an end.
+    pub stapled_until: Option<UnixTime>,
 }
 
 impl CertificateRecord {
+    /// Clients are shown an answer of OCSP that does not count any more.
+    #[must_use]
+    pub fn staple_is_over(&self, moment: UnixTime) -> bool {
+        self.stapled_until.is_some_and(|until| until.as_secs() <= moment.as_secs())
+    }
+
     /// Whether it counts at this moment.
     #[must_use]
     pub fn counts_at(&self, moment: UnixTime) -> bool {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{read_dir, read_to_string};
+use std::time::Duration;
 use weir_meter::Page;
 use weir_meter::names::{self, Name};
 use weir_plan::Plan;
@@ -49,6 +50,8 @@ pub(crate) fn reactors(page: &mut Page, counters: impl Iterator<Item = Counters>
         all.operations_live += one.operations_live;
         all.operations_refused += one.operations_refused;
         all.overflows += one.overflows;
+        all.turns_long += one.turns_long;
+        all.turn_us_max = all.turn_us_max.max(one.turn_us_max);
         all.accept_pauses += one.accept_pauses;
         all.recv_bytes += one.recv_bytes;
         all.send_bytes += one.send_bytes;
@@ -60,6 +63,8 @@ pub(crate) fn reactors(page: &mut Page, counters: impl Iterator<Item = Counters>
     page.single(&names::RING_LIVE, all.operations_live);
     page.single(&names::RING_REFUSED, all.operations_refused);
     page.single(&names::RING_OVERFLOWS, all.overflows);
+    page.single(&names::TURNS_LONG, all.turns_long);
+    page.single(&names::TURN_MAX, Duration::from_micros(all.turn_us_max).as_secs_f64());
     page.single(&names::ACCEPT_PAUSES, all.accept_pauses);
     // What moves from socket to socket inside the kernel is received and sent as well.
     page.single(&names::RECEIVED, all.recv_bytes + all.splice_bytes);
@@ -78,6 +83,14 @@ pub(crate) fn certificates(page: &mut Page, plan: &Plan) {
     page.family(&names::CERTIFICATE_END);
     for (source, end) in ends {
         page.sample(&names::CERTIFICATE_END, &[("source", source)], end);
+    }
+    page.family(&names::STAPLE_END);
+    let answers: BTreeMap<&str, u64> = records
+        .iter()
+        .filter_map(|record| Some((&*record.source, record.stapled_until?.as_secs())))
+        .collect();
+    for (source, end) in answers {
+        page.sample(&names::STAPLE_END, &[("source", source)], end);
     }
 }
 

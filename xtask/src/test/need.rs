@@ -23,7 +23,7 @@ const TOOLS: [Tool; 12] = [
     Tool { program: "h2load", package: "nghttp2-client", tests: "real clients of HTTP/2" },
     Tool { program: "nginx", package: "nginx-light", tests: "a real server behind the proxy" },
     Tool { program: "logrotate", package: "logrotate", tests: "rotation of the access log" },
-    Tool { program: "faketime", package: "faketime", tests: "clocks that jump" },
+    Tool { program: "faketime", package: "faketime", tests: "clocks that jump, answers that expire" },
     Tool { program: "python3", package: "python3-venv", tests: "the scan by sslyze" },
     Tool { program: "ethtool", package: "ethtool", tests: "the bench of the shield" },
     Tool { program: "slowhttptest", package: "slowhttptest", tests: "slow clients" },

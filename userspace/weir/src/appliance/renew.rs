@@ -34,10 +34,16 @@ impl Appliance {
     /// Reads the files anew if they have changed.
     pub(crate) fn renew(&mut self) {
         let again = !self.renewals.refused.is_empty() && self.renewals.read.elapsed() >= AGAIN;
-        if self.renewals.watch.look() || again {
+        if self.renewals.watch.look() || again || self.shows_a_stale_answer() {
             let renewal = self.read_anew();
             self.renewals.note(renewal);
         }
+    }
+
+    /// Clients are shown an answer of OCSP whose time is over.
+    fn shows_a_stale_answer(&self) -> bool {
+        let now = UnixTime::now();
+        self.current.plan.certificates.load().iter().any(|held| held.record.staple_is_over(now))
     }
 
     fn read_anew(&self) -> Renewal {
@@ -68,7 +74,7 @@ impl Renewals {
         let fresh = |refusal: &&Refusal| !self.refused.contains(refusal);
         for Refusal { source, why } in renewal.refused.iter().filter(fresh) {
             tracing::error!(
-                "{source} has changed and is not used: {why}; what was in use before stays in use"
+                "{source} is not used: {why}; what was in use before stays in use for as long as it counts"
             );
         }
         let [taken, refused] = [renewal.taken.len(), renewal.refused.iter().filter(fresh).count()];

@@ -9,6 +9,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         Trial::test("documents::every_command_exists", commands),
         Trial::test("documents::every_configuration_is_valid", configurations),
+        Trial::test("documents::every_attack_has_the_test_that_is_named", attacks),
     ]
 }
 
@@ -19,6 +20,45 @@ fn documents() -> Vec<(PathBuf, String)> {
     let beside = ["README.md", "systemd/README.md", "CHANGELOG.md"].map(|name| root.join(name));
     let paths = folder.chain(beside).filter(|path| path.extension().is_some_and(|kind| kind == "md"));
     paths.map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
+}
+
+/// Every source of the programs, in one piece.
+fn sources(folder: &Path, all: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() && !entry.ends_with("target") {
+            sources(&entry, all);
+        } else if entry.extension().is_some_and(|kind| kind == "rs") {
+            all.push_str(&std::fs::read_to_string(&entry).unwrap());
+        }
+    }
+}
+
+/// A name that ends in `…` stands for all that begin like it.
+fn attacks() -> Result<(), Failed> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let text = std::fs::read_to_string(root.join("docs/attacks.md"))?;
+    let mut all = String::new();
+    sources(&root.join("userspace"), &mut all);
+    let rows = text.lines().filter(|line| line.starts_with("| ")).filter_map(|line| line.rsplit('|').nth(1));
+    let quoted = rows.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let names: BTreeSet<&str> =
+        quoted.flat_map(|span| span.split(' ').skip(1)).filter(|name| *name != "to").collect();
+    let is_there = |name: &str| {
+        let own = name.rsplit("::").next().unwrap_or(name);
+        match own.strip_suffix('…') {
+            Some(begin) => ["\"", "fn ", "::"].iter().any(|before| all.contains(&format!("{before}{begin}"))),
+            None => [format!("\"{own}\""), format!("::{own}\""), format!("fn {own}(")]
+                .iter()
+                .any(|text| all.contains(text)),
+        }
+    };
+    let missing: Vec<&str> = names.iter().copied().filter(|name| !is_there(name)).collect();
+    assert!(
+        missing.is_empty() && names.len() > 60,
+        "{} tests are named, not among them: {missing:?}",
+        names.len()
+    );
+    Ok(())
 }
 
 /// What stands between fences of this kind.

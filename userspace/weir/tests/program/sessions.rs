@@ -9,11 +9,13 @@ use rcgen::{
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use tempfile::TempDir;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         Trial::test("sessions::d3_a_session_counts_only_where_it_began", taken_along),
         Trial::test("sessions::b77_an_answer_of_ocsp_is_stapled_and_renewed", stapled),
+        Trial::test("sessions::b77_an_answer_of_ocsp_is_not_shown_beyond_its_time", stale),
     ]
 }
 
@@ -117,11 +119,16 @@ routes: [ {{ match: /*, respond: {{ body: welcome }} }} ]
 
 /// Has the authority say that the certificate with this serial number is good.
 fn answer(room: &Path, serial: u64, to: &Path) {
+    answer_of(Command::new("openssl"), &["-ndays", "7"], (room, serial, to));
+}
+
+fn answer_of(mut openssl: Command, lasts: &[&str], (room, serial, to): (&Path, u64, &Path)) {
     let index = format!("V\t400101000000Z\t\t{serial:04X}\tunknown\t/CN=a.test\n");
     std::fs::write(room.join("index.txt"), index).unwrap();
     let file = |name: &str| room.join(name);
-    let done = Command::new("openssl")
-        .args(["ocsp", "-ndays", "7"])
+    let done = openssl
+        .arg("ocsp")
+        .args(lasts)
         .args([Path::new("-index"), &file("index.txt"), Path::new("-CA"), &file("ca.pem")])
         .args([Path::new("-rsigner"), &file("ca.pem"), Path::new("-rkey"), &file("ca.key")])
         .args([Path::new("-issuer"), &file("ca.pem"), Path::new("-CAfile"), &file("ca.pem")])
@@ -132,8 +139,8 @@ fn answer(room: &Path, serial: u64, to: &Path) {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
-fn stapled() -> Result<(), Failed> {
-    let port = free_port();
+/// A room with an authority, and a certificate of it with an answer about it.
+fn staples() -> Result<(TempDir, Issuer, PathBuf), Failed> {
     let room = tempfile::tempdir()?;
     let key = KeyPair::generate()?;
     std::fs::write(room.path().join("ca.key"), key.serialize_pem())?;
@@ -144,16 +151,54 @@ fn stapled() -> Result<(), Failed> {
     let staple = room.path().join("a.test.ocsp");
     pair(room.path(), &issuer, "a.test", 0x1234);
     answer(room.path(), 0x1234, &staple);
-    let weir = Weir::start(
+    Ok((room, issuer, staple))
+}
+
+fn serve(room: &Path, port: u16) -> Weir {
+    Weir::start(
         &"version: 1
 shield: { mode: off }
 admin: { socket: \"{dir}/admin.sock\" }
 listeners: [ { name: edge, bind: '127.0.0.1:PORT', tls: { certificate: '{room}/a.test.pem', key: '{room}/a.test.key', ocsp: '{room}/a.test.ocsp' } } ]
 routes: [ { match: /*, respond: { body: welcome } } ]
 "
-        .replace("{room}", room.path().to_str().unwrap())
+        .replace("{room}", room.to_str().unwrap())
         .replace("PORT", &port.to_string()),
-    );
+    )
+}
+
+/// RFC 6960, section 3.2: a client turns away from an answer that has expired, and not from none.
+fn stale() -> Result<(), Failed> {
+    let port = free_port();
+    let (room, _issuer, staple) = staples()?;
+    let of = (room.path(), 0x1234, staple.as_path());
+    let before = |span: &str| {
+        let mut faketime = Command::new("faketime");
+        faketime.args(["-f", span, "openssl"]);
+        faketime
+    };
+    let weir = serve(room.path(), port);
+    let told = || asks(port, "a.test", "a.test", &["-tls1_3", "-status"]);
+    let listed = |why: &str| String::from_utf8_lossy(&weir.ask(&["certs", "list"]).stdout).contains(why);
+    answer_of(before("-3d"), &["-ndays", "1"], of);
+    crate::process::until("an old answer takes the place of none", || listed("it has expired"));
+    assert!(told().contains("OCSP Response Status: successful"), "what was there before is used on");
+    drop(weir);
+    // One that ends soon, or has ended before it was read, if the machine is slow.
+    answer_of(before("-55s"), &["-nmin", "1"], of);
+    let _weir = serve(room.path(), port);
+    crate::process::until("the answer is shown no more", || {
+        let said = told();
+        assert!(said.contains("welcome"), "the certificate is as good as before: {said}");
+        !said.contains("OCSP Response Status: successful")
+    });
+    Ok(())
+}
+
+fn stapled() -> Result<(), Failed> {
+    let port = free_port();
+    let (room, issuer, staple) = staples()?;
+    let weir = serve(room.path(), port);
     let told = |version| asks(port, "a.test", "a.test", &[version, "-status"]);
     for version in ["-tls1_2", "-tls1_3"] {
         let said = told(version);

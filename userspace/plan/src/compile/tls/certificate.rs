@@ -15,9 +15,12 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
 use super::open::Open;
-use super::staple::is_about;
+use super::staple::{Unfit, good_until};
 use crate::hash::digest;
 use crate::tls::{CertificateRecord, Held};
+
+/// An answer of OCSP, and until when it counts.
+type Staple = (Option<Vec<u8>>, Option<UnixTime>);
 
 impl Open<'_> {
     /// Opens a pair. One in use that is written in the same place stays if this one will not do.
@@ -58,23 +61,30 @@ impl Open<'_> {
             certificate.hosts.iter().map(|host| host.value.clone()).collect()
         };
         if let Some(file) = &certificate.ocsp {
-            key.ocsp = Some(self.staple(file, &key)?);
+            (key.ocsp, record.stapled_until) = self.staple(file, &key)?;
         }
         self.warn_of_expiry(certificate, &record);
         Some(Held { record, key: Arc::new(key), names, place: span })
     }
 
-    /// What the authority says of the certificate. Whoever is shown an answer about another one, or none that says anything,
-    /// turns away.
-    fn staple(&mut self, file: &At<FilePath>, key: &CertifiedKey) -> Option<Vec<u8>> {
-        let answer = self.file(&file.value.0, file.span)?;
-        let parsed = key.cert.first().and_then(|der| X509Certificate::from_der(der).ok());
-        let serial = parsed.as_ref().map(|(_, certificate)| certificate.raw_serial()).unwrap_or_default();
-        match is_about(&answer, serial) {
-            Ok(()) => Some(answer),
-            Err(why) => {
-                self.error(Code::Material, file.span, format!("`{}` cannot be used: {why}", file.value.0));
+    /// What the authority says of the certificate, and until when that counts. Whoever is shown an answer about another one,
+    /// or one of yesterday, turns away: the former is a mistake, without the latter the certificate is as good as ever.
+    fn staple(&mut self, file: &At<FilePath>, key: &CertifiedKey) -> Option<Staple> {
+        let (path, span) = (&file.value.0, file.span);
+        let answer = self.file(path, span)?;
+        let chain: Vec<_> =
+            key.cert.iter().filter_map(|der| Some(X509Certificate::from_der(der).ok()?.1)).collect();
+        match good_until(&answer, &chain, self.outside.now) {
+            Ok(until) => Some((Some(answer), until)),
+            Err(Unfit::Wrong(why)) => {
+                self.error(Code::Material, span, format!("`{path}` cannot be used: {why}"));
                 None
+            }
+            Err(Unfit::Untimely(why)) => {
+                let found = Diagnostic::new(Code::Expiring, span, format!("`{path}` is not shown: {why}"));
+                self.report.push(found.hint("Fetch it anew; it is taken as soon as it lies there."));
+                self.set_aside(path, why);
+                Some((None, None))
             }
         }
     }
@@ -82,12 +92,16 @@ impl Open<'_> {
     /// Whether a certificate is as good as the one in use, which counts now.
     fn replaces(&mut self, certificate: &written::Certificate, fresh: &Held, kept: Option<&Held>) -> bool {
         let now = self.outside.now;
-        let worse = kept.is_some_and(|kept| kept.record.counts_at(now)) && !fresh.record.counts_at(now);
-        if worse {
+        let Some(kept) = kept else { return true };
+        if kept.record.counts_at(now) && !fresh.record.counts_at(now) {
             let why = self.validity(&fresh.record).unwrap_or_default();
             self.error(Code::Material, certificate.certificate.span, why);
+            return false;
         }
-        !worse
+        let has_better = kept.key.ocsp.is_some() && !kept.record.staple_is_over(now);
+        let is_same = kept.key.cert == fresh.key.cert;
+        // Why the new answer will not do was said when it was read.
+        !(is_same && has_better && certificate.ocsp.is_some() && fresh.key.ocsp.is_none())
     }
 
     /// What the certificate says about itself.
@@ -126,6 +140,7 @@ impl Open<'_> {
             not_before: time(parsed.validity().not_before.timestamp()),
             not_after: time(parsed.validity().not_after.timestamp()),
             digest: digest(der),
+            stapled_until: None,
         })
     }
 

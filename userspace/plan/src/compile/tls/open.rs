@@ -46,6 +46,11 @@ impl<'a> Open<'a> {
         self.seen = digest(&[self.seen.to_be_bytes(), digest(bytes).to_be_bytes()].concat());
     }
 
+    /// Notes that a file is not used, which is no error: what it belongs to is used without it.
+    pub(super) fn set_aside(&mut self, source: &str, why: &str) {
+        self.refused.push(Refusal { source: source.to_owned(), why: why.to_owned() });
+    }
+
     /// Makes something anew. What is in use already stays if that fails, and the failure is a refusal of `source` and no
     /// error of the configuration.
     pub(super) fn or_keep<T>(
@@ -61,6 +66,10 @@ impl<'a> Open<'a> {
         match (made, kept) {
             (None, Some(kept)) => {
                 let why: Vec<&str> = said.errors().map(|error| error.message.as_str()).collect();
+                if why.is_empty() {
+                    // What stands in the way is no error, and set aside already.
+                    return Some(kept);
+                }
                 self.refused.push(Refusal { source, why: why.join("; ") });
                 Some(kept)
             }
