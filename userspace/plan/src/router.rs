@@ -34,7 +34,7 @@ pub use test::{Test, Tests};
 use crate::host::HostMap;
 use crate::id::RouteId;
 use crate::route::Route;
-use tree::{Node, Tree};
+use tree::{Root, Sapling, Start, Tree};
 
 /// A route together with what it matches.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ pub struct Router {
     /// The route of each entry: with very many routes a small array stays in the caches.
     routes: Vec<Arc<Route>>,
     /// Roots of hosts that are no single name.
-    hosts: HostMap<Node>,
+    hosts: HostMap<Root>,
     tree: Tree,
 }
 
@@ -99,22 +99,16 @@ impl Router {
         entries.sort_by(Entry::before);
         let route = |entry: &Entry| rules.get(entry.route.index()).map(|rule| Arc::clone(&rule.route));
         let routes = entries.iter().filter_map(route).collect();
-        let mut router = Self { rules, entries, routes, hosts: HostMap::default(), tree: Tree::default() };
-        router.grow();
-        Ok(router)
+        let (hosts, tree) = grown(&entries);
+        Ok(Self { rules, entries, routes, hosts, tree })
     }
 
-    /// Puts every entry into the tree of its host, the last first: each then stands at the head of its list.
-    fn grow(&mut self) {
-        let Self { entries, hosts, tree, .. } = self;
-        tree.reserve(entries.len());
-        for (place, entry) in entries.iter().enumerate().rev() {
-            let root = match &entry.host {
-                HostPattern::Exact(name) => tree.host(name),
-                several => *hosts.entry(several, || tree.root()),
-            };
-            tree.insert(root, entry.spot(), u32::try_from(place).unwrap_or(u32::MAX));
-        }
+    /// The trees of all hosts that hold this name.
+    fn trees(&self, host: &str) -> impl Iterator<Item = Start<'_>> {
+        self.tree
+            .host(host)
+            .into_iter()
+            .chain(self.hosts.each(host).filter_map(|root| self.tree.below(*root)))
     }
 
     /// The route that answers. As long as nobody has verified a token, a route that asks for claims may be the right one
@@ -122,8 +116,7 @@ impl Router {
     #[must_use]
     pub fn find(&self, ask: &Ask<'_>) -> Option<Found<'_>> {
         let (mut best, mut unsure) = (u32::MAX, u32::MAX);
-        let host = ask.request.host();
-        for root in self.tree.find_host(host).into_iter().chain(self.hosts.each(host).copied()) {
+        for start in self.trees(ask.request.host()) {
             let mut holds = |place: u32| match self.miss(place, ask) {
                 None => true,
                 Some(Miss::Claim(_)) if ask.identity.is_none_or(|identity| identity.claims.is_none()) => {
@@ -132,7 +125,7 @@ impl Router {
                 }
                 Some(_) => false,
             };
-            self.tree.search(root, ask.request.path(), &mut best, &mut holds);
+            self.tree.search(start, ask.request.path(), &mut best, &mut holds);
         }
         let place = if best == u32::MAX { unsure } else { best };
         let (route, entry) = (self.routes.get(place as usize)?, self.entry(place)?);
@@ -143,8 +136,7 @@ impl Router {
     #[must_use]
     pub fn methods(&self, ask: &Ask<'_>) -> BTreeSet<&str> {
         let mut methods = BTreeSet::new();
-        let host = ask.request.host();
-        for root in self.tree.find_host(host).into_iter().chain(self.hosts.each(host).copied()) {
+        for start in self.trees(ask.request.host()) {
             let mut note = |place: u32| {
                 if self.miss(place, ask) == Some(Miss::Method) {
                     let rule = self.entry(place).and_then(|entry| self.rules.get(entry.route.index()));
@@ -152,7 +144,7 @@ impl Router {
                 }
                 false
             };
-            self.tree.search(root, ask.request.path(), &mut u32::MAX.clone(), &mut note);
+            self.tree.search(start, ask.request.path(), &mut u32::MAX.clone(), &mut note);
         }
         methods
     }
@@ -181,6 +173,19 @@ impl Router {
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
+}
+
+/// Puts every entry into the tree of its host, the last first: each then stands at the head of its list.
+fn grown(entries: &[Entry]) -> (HostMap<Root>, Tree) {
+    let (mut hosts, mut sapling) = (HostMap::default(), Sapling::new(entries.len()));
+    for (place, entry) in entries.iter().enumerate().rev() {
+        let root = match &entry.host {
+            HostPattern::Exact(name) => sapling.host(name),
+            several => *hosts.entry(several, || sapling.root()),
+        };
+        sapling.insert(root, entry.spot(), u32::try_from(place).unwrap_or(u32::MAX));
+    }
+    (hosts, sapling.settle())
 }
 
 /// A path that cannot be compiled.

@@ -1,5 +1,6 @@
 //! Compiling and finding routes.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::hint::black_box;
 use std::net::Ipv6Addr;
@@ -10,6 +11,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use weir_message::{Request, Scheme, uri};
 use weir_plan::hash::digest;
 use weir_plan::id::ListenerId;
+use weir_plan::route::Route;
 use weir_plan::router::Ask;
 use weir_plan::{Files, Outside, Plan, compile};
 use weir_schema::lookup::Fixed;
@@ -27,7 +29,8 @@ const GROWTH_MAX: f64 = 1.25;
 
 /// Measures and prints; the rows are for reports.
 pub(crate) fn run() -> Vec<Row> {
-    println!("routes      compile ms   find ns (20 to a host)   find ns (all on one host)");
+    println!("            compile     20 to a host              all on one host");
+    println!("   routes        ms     find ns  bare hash ns     find ns  bare hash ns");
     let mut compile_ms = Vec::new();
     let (mut many, mut one) = (Vec::new(), Vec::new());
     for count in COUNTS {
@@ -42,20 +45,13 @@ pub(crate) fn run() -> Vec<Row> {
         many.iter_mut().chain(&mut one).for_each(Case::round);
     }
     for (place, count) in COUNTS.iter().enumerate() {
-        println!("{count:7} {:14.1} {:24.1} {:27.1}", compile_ms[place], many[place].ns(), one[place].ns());
+        let [many, one] =
+            [&many[place], &one[place]].map(|case| (least(&case.find_ns), least(&case.bare_ns)));
+        println!(
+            "{count:9} {:9.1} {:11.1} {:13.1} {:11.1} {:13.1}",
+            compile_ms[place], many.0, many.1, one.0, one.1
+        );
     }
-    let growth = |what: &str, cases: &[Case]| {
-        Row {
-        id: "P16",
-        what: format!("finding one of 100,000 routes, {what}"),
-        unit: "ns",
-        ours: cases[2].ns(),
-        peer: Some((cases[0].ns(), "10 routes")),
-        spread: cases[2].spread(),
-        goal: Some(GROWTH_MAX),
-        note: "least of 41 rounds over 1,000 requests to routes far apart, taking turns with the other sizes, caches warmed by one pass".to_owned(),
-    }
-    };
     let compile = Row {
         id: "P16",
         what: "compiling 100,000 routes".to_owned(),
@@ -63,52 +59,99 @@ pub(crate) fn run() -> Vec<Row> {
         ours: compile_ms[2],
         peer: None,
         spread: 0.0,
+        floor: None,
         goal: Some(COMPILE_MS_MAX),
         note: "least of 5, one core, without reading the YAML".to_owned(),
     };
-    vec![compile, growth("20 to a host", &many), growth("all on one host", &one)]
+    let rows =
+        [compile].into_iter().chain(growth("20 to a host", &many)).chain(growth("all on one host", &one));
+    rows.collect()
+}
+
+/// How the cost of a look-up grows with the number of routes, beside that of the least that a look-up can be.
+fn growth(what: &str, cases: &[Case]) -> [Row; 2] {
+    let (few, very_many) = (&cases[0], &cases[2]);
+    let bare = least(&very_many.bare_ns);
+    let row = |what: String, [few, very_many]: [&[f64]; 2], goal, note: &str| Row {
+        id: "P16",
+        what,
+        unit: "ns",
+        ours: least(very_many),
+        peer: Some((least(few), "10 routes")),
+        spread: spread(very_many),
+        floor: Some(bare),
+        goal,
+        note: note.to_owned(),
+    };
+    [
+        row(
+            format!("finding one of 100,000 routes, {what}"),
+            [&few.find_ns, &very_many.find_ns],
+            Some(GROWTH_MAX),
+            "least of 41 rounds over 1,000 requests to routes far apart, taking turns with the other sizes, caches warmed by one pass; the floor is the row of the bare table",
+        ),
+        row(
+            format!("one of 100,000 keys in a bare hash table, {what}"),
+            [&few.bare_ns, &very_many.bare_ns],
+            None,
+            "the same requests in the same rounds: host and path, cut to what the route names, as one key in a table of the standard library that yields the route; it grows by what the memory costs that no look-up can leave out",
+        ),
+    ]
 }
 
 /// A plan, requests that its routes answer, and how long finding them took in each round.
 struct Case {
     plan: Plan,
     requests: Vec<Request>,
-    rounds_ns: Vec<f64>,
+    find_ns: Vec<f64>,
+    /// Routes by host and path, and what to look up for each request.
+    bare: HashMap<String, Arc<Route>>,
+    keys: Vec<String>,
+    bare_ns: Vec<f64>,
 }
 
 impl Case {
     /// Requests for every hundredth route at least and 1,000 at most, in a scattered order.
     fn new(plan: Plan, count: usize, per_host: usize) -> Self {
-        let requests: Vec<Request> = (0..1_000)
-            .map(|step| {
-                let number = usize::try_from(digest(&u64::to_le_bytes(step)) % count as u64).expect("small");
-                let (host, path) = (number / per_host, number % per_host);
-                let path = match path % 4 {
-                    0 => format!("/v1/orders{path}/17/items"),
-                    1 => format!("/v1/exact/{path}"),
-                    2 => format!("/v2/users{path}/4711/posts"),
-                    _ => format!("/static{path}/js/app.js"),
-                };
-                let mut request = Request::default();
-                request.begin(
-                    Scheme::Http,
-                    b"GET",
-                    format!("h{host}.example.com").as_bytes(),
-                    path.as_bytes(),
-                );
-                request.settle(uri::Rules::default()).expect("a plain request");
-                request
-            })
-            .collect();
-        Self { plan, requests, rounds_ns: Vec::new() }
+        let numbers = (0..1_000_u64)
+            .map(|step| usize::try_from(digest(&step.to_le_bytes()) % count as u64).expect("small"));
+        let numbers: Vec<usize> = numbers.collect();
+        let key = |number: usize| {
+            let (host, path) = (number / per_host, number % per_host);
+            let path = match path % 4 {
+                0 => format!("/v1/orders{path}"),
+                1 => format!("/v1/exact/{path}"),
+                2 => format!("/v2/users{path}"),
+                _ => format!("/static{path}"),
+            };
+            [format!("h{host}.example.com"), path]
+        };
+        let request = |number: &usize| {
+            let ([host, path], rest) = (key(*number), ["/17/items", "", "/4711/posts", "/js/app.js"]);
+            let path = path + rest[number % per_host % 4];
+            let mut request = Request::default();
+            request.begin(Scheme::Http, b"GET", host.as_bytes(), path.as_bytes());
+            request.settle(uri::Rules::default()).expect("a plain request");
+            request
+        };
+        let route = |number: usize| Arc::clone(&plan.router.rules()[number].route);
+        let bare = (0..count).map(|number| (key(number).concat(), route(number))).collect();
+        let keys = numbers.iter().map(|number| key(*number).concat()).collect();
+        let requests = numbers.iter().map(request).collect();
+        Self { plan, requests, find_ns: Vec::new(), bare, keys, bare_ns: Vec::new() }
     }
 
-    /// Once to warm the caches, once for the clock.
+    /// Both once to warm the caches, then once for the clock.
     fn round(&mut self) {
-        self.find_all();
-        let start = Instant::now();
-        self.find_all();
-        self.rounds_ns.push(start.elapsed().as_nanos() as f64 / self.requests.len() as f64);
+        let each_ns = |work: &dyn Fn()| {
+            work();
+            let start = Instant::now();
+            work();
+            start.elapsed().as_nanos() as f64 / self.requests.len() as f64
+        };
+        let (find_ns, bare_ns) = (each_ns(&|| self.find_all()), each_ns(&|| self.look_all_up()));
+        self.find_ns.push(find_ns);
+        self.bare_ns.push(bare_ns);
     }
 
     fn find_all(&self) {
@@ -119,16 +162,22 @@ impl Case {
         }
     }
 
-    fn ns(&self) -> f64 {
-        self.rounds_ns.iter().copied().fold(f64::MAX, f64::min)
+    fn look_all_up(&self) {
+        for key in &self.keys {
+            assert!(black_box(self.bare.get(key)).is_some(), "every key is there");
+        }
     }
+}
 
-    /// How far the middle half of the rounds reaches.
-    fn spread(&self) -> f64 {
-        let mut sorted = self.rounds_ns.clone();
-        sorted.sort_by(f64::total_cmp);
-        (sorted[sorted.len() * 3 / 4] - sorted[sorted.len() / 4]) / 2.0 / self.ns()
-    }
+fn least(rounds_ns: &[f64]) -> f64 {
+    rounds_ns.iter().copied().fold(f64::MAX, f64::min)
+}
+
+/// How far the middle half of the rounds reaches.
+fn spread(rounds_ns: &[f64]) -> f64 {
+    let mut sorted = rounds_ns.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    (sorted[sorted.len() * 3 / 4] - sorted[sorted.len() / 4]) / 2.0 / least(rounds_ns)
 }
 
 struct NoFiles;

@@ -9,6 +9,8 @@ pub(crate) struct Row {
     pub(crate) peer: Option<(f64, &'static str)>,
     /// Half the distance between the least and the most of several rounds, in parts of the figure.
     pub(crate) spread: f64,
+    /// What the work would come to if there were nothing but what nobody can leave out.
+    pub(crate) floor: Option<f64>,
     /// What `ours`, or its ratio to the peer where there is one, may be at most.
     pub(crate) goal: Option<f64>,
     pub(crate) note: String,
@@ -22,7 +24,7 @@ impl Row {
         let peer_name = self.peer.map_or_else(null, |(_, name)| format!("\"{name}\""));
         let met = self.goal.map(|goal| ratio.unwrap_or(self.ours) <= goal);
         format!(
-            r#"  {{"id": "{}", "what": "{}", "unit": "{}", "ours": {:.4}, "peer": {}, "peer_name": {peer_name}, "ratio": {}, "spread": {:.4}, "floor": null, "goal": {}, "met": {}, "note": "{}"}}"#,
+            r#"  {{"id": "{}", "what": "{}", "unit": "{}", "ours": {:.4}, "peer": {}, "peer_name": {peer_name}, "ratio": {}, "spread": {:.4}, "floor": {}, "goal": {}, "met": {}, "note": "{}"}}"#,
             self.id,
             self.what,
             self.unit,
@@ -30,6 +32,7 @@ impl Row {
             number(self.peer.map(|(peer, _)| peer)),
             number(ratio),
             self.spread,
+            number(self.floor),
             number(self.goal),
             met.map_or_else(null, |met| met.to_string()),
             self.note,

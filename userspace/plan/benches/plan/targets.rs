@@ -64,6 +64,7 @@ fn targets(count: usize) -> Vec<Row> {
         ours,
         peer: None,
         spread: 0.0,
+        floor: None,
         goal: Some(most),
         note: "the fastest of the rounds, one core, all targets usable".to_owned(),
     };

@@ -1,34 +1,34 @@
-//! Entries by the segments of their paths: one tree for each host, all in one array.
+//! Entries by the segments of their paths, as they are looked up: one tree for each host, in one array.
 //!
-//! With very many routes a look-up costs what it misses in the caches, so a step to a child reads one slot of a small index and
-//! one node, which fills a cache line together with the text that led there. Where the slot lies follows from the texts alone
-//! and not from the nodes on the way, so that the processor fetches the lines of all steps at the same time.
+//! With very many routes a look-up costs what it misses in the caches. So a step to a child reads one cache line, which holds
+//! the child together with the text that led there, and the nodes of a host lie side by side. Where a node lies follows from the
+//! texts alone and not from the nodes on the way, so that the processor fetches the lines of all steps at the same time.
+
+mod sapling;
 
 use crate::hash::digest;
 
-/// A node of the tree, by its place, and what the texts that led there come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Node {
-    place: u32,
-    trail: u64,
-}
+pub(super) use sapling::{Kind, Sapling, Spot, Step};
 
 /// The end of a list, and what is no node.
 const NONE: u32 = u32::MAX >> 1;
 
-/// The parent of the roots of exact hosts, which are found as if their names were segments.
-const HOSTS: Node = Node { place: NONE - 1, trail: 0 };
-
 /// This bit of an entry in a list says that nothing is to be tested beyond its host and segments.
 const PLAIN: u32 = 1 << 31;
+
+/// The parent of those nodes that hang on a root.
+const ROOT: u32 = NONE - 1;
 
 /// Every node of every host.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
+    /// The nodes of each root lie in an area of their own, where their texts say: open addressing.
     nodes: Vec<Branch>,
-    /// Children by parent and text: open addressing, a power of two, at most three quarters full.
-    slots: Vec<Slot>,
-    /// What does not fit into the nodes of long texts.
+    /// Roots of exact hosts, where their names say.
+    hosts: Vec<Branch>,
+    /// All roots, by their numbers.
+    roots: Vec<Branch>,
+    /// Texts too long for their nodes.
     long: String,
     /// For each entry the next one in the same list.
     next: Vec<u32>,
@@ -38,6 +38,10 @@ pub(super) struct Tree {
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 struct Branch {
+    /// The place of its parent; of a root, where its area begins.
+    parent: u32,
+    /// Of a root, how many places its area has.
+    size: u32,
     /// The child for any one segment.
     one: u32,
     /// Entries that match if the path ends here.
@@ -48,241 +52,155 @@ struct Branch {
     below: u32,
     /// The first of all entries here and further down.
     least: u32,
-    parent: u32,
+    /// It has children by text.
+    has_texts: bool,
     text: Text,
 }
 
-/// The segment that leads to a node: its length, and its bytes or their place among the long ones.
+/// What leads to a node: its bytes, or where they lie among the long ones.
 #[derive(Clone, Copy, Debug)]
 struct Text {
-    len: u32,
+    /// Up to [`TEXT_MAX`], or what it is instead.
+    len: u8,
     bytes: [u8; TEXT_MAX],
 }
 
-/// Longer segments are kept elsewhere.
-const TEXT_MAX: usize = 36;
+/// Longer texts are kept elsewhere.
+const TEXT_MAX: usize = 34;
+/// The text is a long one: its place and its length stand in the bytes.
+const LONG: u8 = u8::MAX;
+/// Any one segment leads here.
+const ANY: u8 = u8::MAX - 1;
+/// Nothing lies here.
+const VACANT: u8 = u8::MAX - 2;
 
+/// Where the nodes of one root lie.
 #[derive(Clone, Copy, Debug)]
-struct Slot {
-    hash: u32,
-    node: u32,
+struct Area {
+    begin: u32,
+    size: u32,
 }
 
-/// A step from a node to a child.
+/// A root by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step<'a> {
-    /// By this segment.
-    Text(&'a str),
-    /// By any segment that is not empty.
-    One,
+pub(super) struct Root(u32);
+
+/// A tree to be searched.
+#[derive(Clone, Copy)]
+pub(super) struct Start<'t>(&'t Branch);
+
+/// A node on the way.
+#[derive(Clone, Copy)]
+struct Node<'t> {
+    branch: &'t Branch,
+    place: u32,
+    /// What the texts that led here come to.
+    trail: u64,
 }
 
-/// Under which condition an entry matches at its node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// The path ends here.
-    End,
-    /// Something is left.
-    Rest,
-    /// Always.
-    Below,
-}
-
-/// Where an entry belongs.
-pub(super) struct Spot<'a> {
-    pub(super) steps: Vec<Step<'a>>,
-    pub(super) kind: Kind,
-    /// Nothing is to be tested beyond its host and segments.
-    pub(super) is_plain: bool,
-}
-
-/// The number of something that is added to a list of so many.
-fn number(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(NONE)
+struct Search<'a> {
+    area: Area,
+    best: &'a mut u32,
+    holds: &'a mut dyn FnMut(u32) -> bool,
 }
 
 impl Tree {
-    /// Makes room for so many entries.
-    pub(super) fn reserve(&mut self, entries: usize) {
-        self.next = vec![NONE; entries];
-    }
-
-    /// A root for hosts that are no single name.
-    pub(super) fn root(&mut self) -> Node {
-        let trail = mixed(self.nodes.len() as u64);
-        Node { place: self.add(NONE, Text { len: 0, bytes: [0; TEXT_MAX] }), trail }
-    }
-
-    /// The root of the host with this very name, made now if there is none yet.
-    pub(super) fn host(&mut self, name: &str) -> Node {
-        self.find_host(name).unwrap_or_else(|| self.add_child(HOSTS, name))
-    }
-
-    /// The root of the host with this very name.
-    pub(super) fn find_host(&self, name: &str) -> Option<Node> {
-        self.find(HOSTS, name)
-    }
-
-    fn add(&mut self, parent: u32, text: Text) -> u32 {
-        let node = number(self.nodes.len());
-        let (one, end, rest, below, least) = (NONE, NONE, NONE, NONE, NONE);
-        self.nodes.push(Branch { one, end, rest, below, least, parent, text });
-        node
-    }
-
-    /// Puts an entry at its spot. Entries must come in descending order.
-    pub(super) fn insert(&mut self, root: Node, spot: Spot<'_>, entry: u32) {
-        let mut node = root;
-        self.lower(node, entry);
-        for step in spot.steps {
-            node = self.child(node, step);
-            self.lower(node, entry);
-        }
-        let Some(branch) = self.nodes.get_mut(node.place as usize) else { return };
-        let head = match spot.kind {
-            Kind::End => &mut branch.end,
-            Kind::Rest => &mut branch.rest,
-            Kind::Below => &mut branch.below,
-        };
-        let after = std::mem::replace(head, if spot.is_plain { entry | PLAIN } else { entry });
-        if let Some(next) = self.next.get_mut(entry as usize) {
-            *next = after;
-        }
-    }
-
-    fn lower(&mut self, node: Node, entry: u32) {
-        if let Some(branch) = self.nodes.get_mut(node.place as usize) {
-            branch.least = branch.least.min(entry);
-        }
-    }
-
-    fn child(&mut self, node: Node, step: Step<'_>) -> Node {
-        match step {
-            Step::Text(text) => self.find(node, text).unwrap_or_else(|| self.add_child(node, text)),
-            Step::One => {
-                let own = self.branch(node.place).map_or(NONE, |branch| branch.one);
-                if own != NONE {
-                    return node.one(own);
-                }
-                let child = self.add(NONE, Text { len: 0, bytes: [0; TEXT_MAX] });
-                if let Some(branch) = self.nodes.get_mut(node.place as usize) {
-                    branch.one = child;
-                }
-                node.one(child)
+    /// The tree of the host with this very name.
+    pub(super) fn host(&self, name: &str) -> Option<Start<'_>> {
+        let area = Area { begin: 0, size: number(self.hosts.len()) };
+        for place in area.places(digest(name.as_bytes())) {
+            let root = self.hosts.get(place as usize).filter(|root| !root.text.is(VACANT))?;
+            if self.spells(&root.text, name) {
+                return Some(Start(root));
             }
         }
+        None
     }
 
-    fn add_child(&mut self, parent: Node, text: &str) -> Node {
-        let text_bytes = self.text(text);
-        let child = Node { place: self.add(parent.place, text_bytes), trail: parent.trail_to(text) };
-        let full = self.nodes.len() * 4 >= self.slots.len() * 3;
-        if full {
-            let empty = Slot { hash: 0, node: NONE };
-            let size = (self.nodes.len() * 2).next_power_of_two().max(16);
-            let slots = std::mem::replace(&mut self.slots, vec![empty; size]);
-            slots.into_iter().filter(|slot| slot.node != NONE).for_each(|slot| self.put(slot));
-        }
-        self.put(Slot { hash: child.hash(), node: child.place });
-        child
-    }
-
-    fn text(&mut self, text: &str) -> Text {
-        let mut kept = Text { len: number(text.len()), bytes: [0; TEXT_MAX] };
-        match kept.bytes.get_mut(..text.len()) {
-            Some(room) => room.copy_from_slice(text.as_bytes()),
-            None => {
-                let place = number(self.long.len()).to_le_bytes();
-                kept.bytes.iter_mut().zip(place).for_each(|(byte, of_place)| *byte = of_place);
-                self.long.push_str(text);
-            }
-        }
-        kept
-    }
-
-    fn put(&mut self, new: Slot) {
-        let mask = self.slots.len().wrapping_sub(1);
-        let mut place = new.hash as usize & mask;
-        while let Some(slot) = self.slots.get_mut(place) {
-            if slot.node == NONE {
-                *slot = new;
-                return;
-            }
-            place = (place + 1) & mask;
-        }
-    }
-
-    fn branch(&self, place: u32) -> Option<&Branch> {
-        self.nodes.get(place as usize)
+    /// The tree below a root.
+    pub(super) fn below(&self, root: Root) -> Option<Start<'_>> {
+        self.roots.get(root.0 as usize).map(Start)
     }
 
     /// The child of a node for this segment.
-    fn find(&self, node: Node, segment: &str) -> Option<Node> {
-        let mask = self.slots.len().wrapping_sub(1);
-        let trail = node.trail_to(segment);
-        let hash = Node { place: NONE, trail }.hash();
-        let mut place = hash as usize & mask;
-        loop {
-            let slot = self.slots.get(place).filter(|slot| slot.node != NONE)?;
-            if slot.hash == hash {
-                let branch = self.branch(slot.node)?;
-                if branch.parent == node.place && self.is(&branch.text, segment) {
-                    return Some(Node { place: slot.node, trail });
-                }
+    fn find(&self, area: Area, parent: Node<'_>, segment: &str) -> Option<Node<'_>> {
+        let trail = trail_to(parent.trail, segment);
+        for place in area.places(trail) {
+            let branch = self.nodes.get(place as usize).filter(|branch| !branch.text.is(VACANT))?;
+            if branch.parent == parent.place && self.spells(&branch.text, segment) {
+                return Some(Node { branch, place, trail });
             }
-            place = (place + 1) & mask;
+        }
+        None
+    }
+
+    fn spells(&self, text: &Text, segment: &str) -> bool {
+        match text.bytes.get(..usize::from(text.len)) {
+            Some(bytes) => bytes == segment.as_bytes(),
+            None if text.is(LONG) => self.long_text(text) == Some(segment),
+            None => false,
         }
     }
 
-    fn is(&self, text: &Text, segment: &str) -> bool {
-        if text.len as usize != segment.len() {
-            return false;
-        }
-        if let Some(bytes) = text.bytes.get(..segment.len()) {
-            return bytes == segment.as_bytes();
-        }
-        let place = text.bytes.first_chunk().copied().map_or(NONE, u32::from_le_bytes) as usize;
-        self.long.get(place..).is_some_and(|text| text.starts_with(segment))
+    fn long_text(&self, text: &Text) -> Option<&str> {
+        let (place, len) = text.bytes.split_first_chunk::<4>()?;
+        let (place, len) = (u32::from_le_bytes(*place), u32::from_le_bytes(*len.first_chunk()?));
+        self.long.get(place as usize..)?.get(..len as usize)
     }
 
     /// Lowers `best` to the first entry under this root that matches the path and holds, if one comes before it.
-    pub(super) fn search(&self, root: Node, path: &str, best: &mut u32, holds: &mut dyn FnMut(u32) -> bool) {
+    pub(super) fn search(
+        &self,
+        Start(root): Start<'_>,
+        path: &str,
+        best: &mut u32,
+        holds: &mut dyn FnMut(u32) -> bool,
+    ) {
+        let mut search = Search { area: root.area(), best, holds };
         match path.strip_prefix('/') {
-            Some(rest) => self.walk(root, Some(rest), &mut Search { best, holds }),
-            // `OPTIONS *` asks about the host as a whole: only what is below everything holds it.
-            None => {
-                if let Some(branch) = self.branch(root.place) {
-                    self.scan(branch.below, &mut Search { best, holds });
-                }
+            Some(rest) => {
+                self.walk(Node { branch: root, place: ROOT, trail: 0 }, Some(rest), &mut search);
             }
+            // `OPTIONS *` asks about the host as a whole: only what is below everything holds it.
+            None => self.scan(root.below, &mut search),
         }
     }
 
     /// Looks at a node and goes on with what is left of the path; nothing is left behind the last segment.
-    fn walk(&self, node: Node, rest: Option<&str>, search: &mut Search<'_>) {
-        let Some(branch) = self.branch(node.place).filter(|branch| branch.least < *search.best) else {
+    fn walk(&self, node: Node<'_>, rest: Option<&str>, search: &mut Search<'_>) {
+        let branch = node.branch;
+        if branch.least >= *search.best {
             return;
-        };
+        }
         let Some(rest) = rest else {
             self.scan(branch.end, search);
             self.scan(branch.below, search);
             return;
         };
-        let (segment, tail) = match rest.split_once('/') {
-            Some((segment, tail)) => (segment, Some(tail)),
-            None => (rest, None),
-        };
-        // The most exact first, so that most of the rest can be left out.
-        if let Some(child) = self.find(node, segment) {
-            self.walk(child, tail, search);
-        }
-        if branch.one != NONE && !segment.is_empty() {
-            self.walk(node.one(branch.one), tail, search);
+        if branch.has_texts || branch.one != NONE {
+            self.descend(node, rest, search);
         }
         if !rest.is_empty() {
             self.scan(branch.rest, search);
         }
         self.scan(branch.below, search);
+    }
+
+    /// The children: the most exact first, so that most of the rest can be left out.
+    fn descend(&self, node: Node<'_>, rest: &str, search: &mut Search<'_>) {
+        let (segment, tail) = match rest.split_once('/') {
+            Some((segment, tail)) => (segment, Some(tail)),
+            None => (rest, None),
+        };
+        if node.branch.has_texts
+            && let Some(child) = self.find(search.area, node, segment)
+        {
+            self.walk(child, tail, search);
+        }
+        let place = node.branch.one;
+        if let Some(branch) = self.nodes.get(place as usize).filter(|_| !segment.is_empty()) {
+            self.walk(Node { branch, place, trail: mixed(node.trail) }, tail, search);
+        }
     }
 
     /// The first entry of a list that holds, if it comes before the best so far.
@@ -302,28 +220,53 @@ impl Tree {
     }
 }
 
-impl Node {
-    /// The trail to the child for a segment. Short segments, which are most, are hashed in a few steps.
-    fn trail_to(self, segment: &str) -> u64 {
-        mixed(digest(segment.as_bytes()) ^ self.trail.rotate_left(32))
+impl Area {
+    /// Where what has this hash may lie, the likeliest place first. Nothing lies behind a vacant place.
+    fn places(self, hash: u64) -> impl Iterator<Item = u32> {
+        let scaled = ((hash >> 32) * u64::from(self.size)) >> 32;
+        let first = u32::try_from(scaled).unwrap_or(0);
+        (first..self.size).chain(0..first).map(move |step| self.begin + step)
     }
+}
 
-    /// The child for any one segment, which is at this place.
-    const fn one(self, place: u32) -> Self {
-        Self { place, trail: mixed(self.trail) }
-    }
+impl Branch {
+    /// Nothing hangs on it, and it has no place yet.
+    const NOTHING: Self = Self {
+        parent: NONE,
+        size: 0,
+        one: NONE,
+        end: NONE,
+        rest: NONE,
+        below: NONE,
+        least: NONE,
+        has_texts: false,
+        text: Text::NOTHING,
+    };
 
-    /// Where it is looked for among the slots.
-    fn hash(self) -> u32 {
-        u32::try_from(self.trail >> 32).unwrap_or(NONE)
+    /// Of a root: where its nodes lie.
+    const fn area(&self) -> Area {
+        Area { begin: self.parent, size: self.size }
     }
+}
+
+impl Text {
+    const NOTHING: Self = Self { len: VACANT, bytes: [0; TEXT_MAX] };
+
+    const fn is(&self, what: u8) -> bool {
+        self.len == what
+    }
+}
+
+/// The number of something that is added to a list of so many.
+fn number(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(NONE)
+}
+
+/// The trail to the child for a segment. Short segments, which are most, are hashed in a few steps.
+fn trail_to(parent: u64, segment: &str) -> u64 {
+    mixed(digest(segment.as_bytes()) ^ parent.rotate_left(32))
 }
 
 const fn mixed(value: u64) -> u64 {
     value.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
-struct Search<'a> {
-    best: &'a mut u32,
-    holds: &'a mut dyn FnMut(u32) -> bool,
 }
