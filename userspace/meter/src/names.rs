@@ -43,6 +43,7 @@ names! {
     GENERATION: Gauge "weir_config_generation" [] "Number of the running configuration, counted from 1 at start.";
     RELOADS: Counter "weir_config_reloads_total" ["result"] "Reloads by result: ok or refused.";
     LAST_RELOAD: Gauge "weir_config_last_reload_success" [] "1 if the newest reload was taken, 0 if it was refused and the old plan kept.";
+    RETIRED: Gauge "weir_config_retired_plans" [] "Earlier configurations that are still in memory because an exchange or a tunnel that began under them goes on.";
 
     CPU: Counter "weir_process_cpu_seconds_total" [] "Processor time that this process has used.";
     MEMORY: Gauge "weir_process_resident_memory_bytes" [] "Memory of this process that is in use.";

@@ -4,7 +4,7 @@ use crate::failure::failure;
 use anyhow::Result;
 use ipnet::IpNet;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -183,6 +183,8 @@ impl Guard {
                 json!({ "reason": one.reason, "stage": one.stage, "dropped": dropped, "observed": observed })
             })
             .collect();
+        let passed_as = counters.passed.iter().map(|one| (one.name, total(&one.by_cpu).packets));
+        let passed_as: BTreeMap<&str, u64> = passed_as.filter(|(_, packets)| *packets > 0).collect();
         Ok(json!({
             "state": "on",
             "interfaces": shield.attached(),
@@ -191,6 +193,7 @@ impl Guard {
             "guarded": shield.guarded()?,
             "passed": counters.passed_in_all(),
             "dropped": counters.dropped_in_all(),
+            "passed_as": passed_as,
             "refused": refused,
         }))
     }

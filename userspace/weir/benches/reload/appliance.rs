@@ -1,5 +1,7 @@
 //! The program under load.
 
+use nix::time::ClockId;
+use nix::unistd::Pid;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -57,6 +59,13 @@ impl Appliance {
         self.reloads += 1;
         write(&self.room, (self.port, &self.more), self.reloads);
         self.client().ask("POST", "/v1/reload", None).expect("the reload is taken");
+    }
+
+    /// How much CPU time it has used.
+    pub(crate) fn cpu(&self) -> Duration {
+        let process = Pid::from_raw(i32::try_from(self.process()).expect("a process id"));
+        let clock = ClockId::pid_cpu_clock_id(process).expect("its clock");
+        clock.now().expect("a time").into()
     }
 
     /// How much memory it holds.

@@ -1,7 +1,8 @@
 //! Reloads under load: none of them may cost a request, the slowest requests stay as fast as without, and memory returns.
 //!
 //! `cargo bench -p weir --bench reload`. Rounds with reloads and rounds without take turns, because others may use the
-//! machine meanwhile. The rows go to `target/bench/reload.json`; with `--quick` there are fewer.
+//! machine meanwhile. The rows go to `target/bench/reload.json`; with `--quick` there are fewer
+//! rounds, with `--open` only those of the open loop.
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
@@ -12,6 +13,7 @@
 )]
 
 mod appliance;
+mod burner;
 mod client;
 mod load;
 mod middle;
@@ -19,7 +21,8 @@ mod middle;
 mod rows;
 
 use appliance::Appliance;
-use load::{Load, Pace, wait_until};
+use burner::Burner;
+use load::{Load, Outcome, Pace, wait_until};
 use middle::{median, spread};
 use rows::Row;
 use std::time::{Duration, Instant};
@@ -27,76 +30,121 @@ use std::time::{Duration, Instant};
 /// Reloads in a round, and the pause after each.
 const RELOADS: usize = 100;
 const PAUSE: Duration = Duration::from_millis(20);
-/// Rounds with reloads; as many without.
+/// Rounds with reloads; as many without: a thousand reloads for each kind of load.
 const ROUNDS: usize = 10;
+/// With `--quick`.
+const QUICK: Extent = Extent { rounds: 3, reloads: 30 };
 /// The slowest requests may be slower by this factor.
 const P99_MAX: f64 = 1.10;
 /// Memory may grow by this factor between the first round and the last.
 const MEMORY_MAX: f64 = 1.05;
 
+/// How much is measured.
+#[derive(Clone, Copy)]
+struct Extent {
+    rounds: usize,
+    /// In each round.
+    reloads: usize,
+}
+
 fn main() {
-    let rounds = if std::env::args().any(|argument| argument == "--quick") { 2 } else { ROUNDS };
-    let rows: Vec<Row> =
-        [Pace::Closed, Pace::Open].into_iter().flat_map(|pace| measured(pace, rounds)).collect();
+    burner::serve();
+    let is_given = |word: &str| std::env::args().any(|argument| argument == word);
+    let is_quick = is_given("--quick");
+    let extent = if is_quick { QUICK } else { Extent { rounds: ROUNDS, reloads: RELOADS } };
+    let paces = if is_given("--open") { vec![Pace::Open] } else { vec![Pace::Closed, Pace::Open] };
+    let rows: Vec<Row> = paces.into_iter().flat_map(|pace| measured(pace, extent)).collect();
     rows::write("reload.json", &rows);
 }
 
+/// What clients saw in each round: while reloading, beside another process that is as busy, and by themselves.
+#[derive(Default)]
+struct Seen {
+    asked: usize,
+    failed: usize,
+    busy_us: Vec<f64>,
+    burnt_us: Vec<f64>,
+    quiet_us: Vec<f64>,
+    memory_kib: Vec<f64>,
+}
+
 /// One kind of load, with reloads and without in turns.
-fn measured(pace: Pace, rounds: usize) -> Vec<Row> {
+fn measured(pace: Pace, extent: Extent) -> Vec<Row> {
     let mut appliance = Appliance::start("");
-    let (mut quiet, mut busy) = (Vec::new(), Vec::new());
-    let (mut asked, mut failed, mut memory) = (0, 0, Vec::new());
-    for _ in 0..rounds {
-        let load = Load::start(appliance.port(), pace);
-        wait_until(Instant::now() + PAUSE * u32::try_from(RELOADS).expect("small"));
-        let without = load.stop();
-        let load = Load::start(appliance.port(), pace);
-        for _ in 0..RELOADS {
-            appliance.reload();
-            wait_until(Instant::now() + PAUSE);
-        }
-        let with = load.stop();
-        memory.push(appliance.memory_kib());
-        asked += with.asked;
-        failed += with.failed + without.failed;
-        quiet.push(without.p99_us());
-        busy.push(with.p99_us());
+    let cost = reload_cost(&mut appliance);
+    let (mut burner, mut seen) = (Burner::start(), Seen::default());
+    for _ in 0..extent.rounds {
+        let begun = Instant::now();
+        let with = load_while(pace, appliance.port(), || {
+            for _ in 0..extent.reloads {
+                appliance.reload();
+                wait_until(Instant::now() + PAUSE);
+            }
+        });
+        seen.memory_kib.push(appliance.memory_kib() as f64);
+        let took = begun.elapsed();
+        let burnt = load_while(pace, appliance.port(), || {
+            let begun = Instant::now();
+            while begun.elapsed() < took {
+                burner.burn(cost);
+                wait_until(Instant::now() + PAUSE);
+            }
+        });
+        let without = load_while(pace, appliance.port(), || wait_until(Instant::now() + took));
+        seen.asked += with.asked;
+        seen.failed += with.failed + burnt.failed + without.failed;
+        seen.busy_us.push(with.p99_us());
+        seen.burnt_us.push(burnt.p99_us());
+        seen.quiet_us.push(without.p99_us());
     }
-    let reloads = rounds * RELOADS;
-    let (before, after) = (median(&quiet), median(&busy));
+    rows(pace, extent.rounds * extent.reloads, cost, &seen)
+}
+
+/// The CPU time of a reload, from several when nobody asks for anything.
+fn reload_cost(appliance: &mut Appliance) -> Duration {
+    const RELOADS: u32 = 20;
+    let before = appliance.cpu();
+    (0..RELOADS).for_each(|_| appliance.reload());
+    (appliance.cpu() - before) / RELOADS
+}
+
+fn load_while(pace: Pace, port: u16, work: impl FnOnce()) -> Outcome {
+    let load = Load::start(port, pace);
+    work();
+    load.stop()
+}
+
+fn rows(pace: Pace, reloads: usize, cost: Duration, seen: &Seen) -> Vec<Row> {
+    let Seen { asked, failed, busy_us, burnt_us, quiet_us, memory_kib } = seen;
+    let (before, after, burnt) = (median(quiet_us), median(busy_us), median(burnt_us));
+    let cost_ms = cost.as_secs_f64() * 1e3;
+    let (first, last) = (memory_kib[0], memory_kib[memory_kib.len() - 1]);
     println!(
-        "{pace}: {reloads} reloads, {asked} requests meanwhile, {failed} failed; p99 {after:.0} µs, without {before:.0} µs; \
-         memory {} KiB, {} after the first round",
-        memory[rounds - 1],
-        memory[0]
+        "{pace}: {reloads} reloads of {cost_ms:.1} ms CPU each, {asked} requests meanwhile, {failed} failed; p99 {after:.0} µs, \
+         without {before:.0} µs, beside another process as busy {burnt:.0} µs; memory {last} KiB, {first} after the first round"
     );
-    let row = |what: String, unit, ours, peer, spread, goal| Row {
+    let row = |what: &str, unit, ours, peer, spread, goal| Row {
         id: "P16",
-        what,
+        what: format!("{what}, {pace}"),
         unit,
         ours,
         peer,
         spread,
+        floor: None,
         goal: Some(goal),
         note: format!("{reloads} reloads, one every {} ms, {asked} requests meanwhile", PAUSE.as_millis()),
     };
+    let p99 = row("p99 while reloading", "µs", after, Some((before, "no reloads")), spread(busy_us), P99_MAX);
     vec![
-        row(format!("requests that fail while reloading, {pace}"), "requests", failed as f64, None, 0.0, 0.0),
-        row(
-            format!("p99 while reloading, {pace}"),
-            "µs",
-            after,
-            Some((before, "no reloads")),
-            spread(&busy),
-            P99_MAX,
-        ),
-        row(
-            format!("memory after all reloads, {pace}"),
-            "KiB",
-            memory[rounds - 1] as f64,
-            Some((memory[0] as f64, "the first tenth")),
-            0.0,
-            MEMORY_MAX,
-        ),
+        row("requests that fail while reloading", "requests", *failed as f64, None, 0.0, 0.0),
+        Row {
+            floor: Some(burnt),
+            note: format!(
+                "{}; a reload takes {cost_ms:.1} ms of CPU; the floor is the p99 beside another process that takes as much, at the same priority",
+                p99.note
+            ),
+            ..p99
+        },
+        row("memory after all reloads", "KiB", last, Some((first, "the first round")), 0.0, MEMORY_MAX),
     ]
 }

@@ -35,11 +35,11 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// Scrapes in a round, and how far apart they are.
-const SCRAPES: usize = 4;
+/// Scrapes in a round, and with `--quick`; how far apart they are.
+const SCRAPES: [u32; 2] = [4, 2];
 const APART: Duration = Duration::from_secs(1);
-/// Rounds with scrapes; as many without, and with other work.
-const ROUNDS: usize = 7;
+/// Rounds with scrapes, and with `--quick`; as many without, and with other work.
+const ROUNDS: [usize; 2] = [7, 2];
 /// Scrapes that nothing disturbs, by which is known what one costs.
 const ALONE: u32 = 20;
 /// Routes that have served a request: each has some twenty series.
@@ -51,7 +51,7 @@ const SCRAPE_MS_MAX: f64 = 10.0;
 const P99_MAX: f64 = 1.10;
 
 fn main() {
-    let rounds = if std::env::args().any(|argument| argument == "--quick") { 2 } else { ROUNDS };
+    let is_quick = usize::from(std::env::args().any(|argument| argument == "--quick"));
     let status = free_port();
     let appliance = Appliance::start(&format!("telemetry: {{ metrics: \"127.0.0.1:{status}\" }}\n"));
     visit(appliance.port());
@@ -61,13 +61,13 @@ fn main() {
     let cost = page_cost + reader_cost;
     let (mut quiet, mut scraped, mut burnt) = (Vec::new(), Vec::new(), Vec::new());
     let (mut times_ms, mut failed) = (Vec::new(), 0);
-    for _ in 0..rounds {
+    for _ in 0..ROUNDS[is_quick] {
         for (p99s, work) in [
             (&mut quiet, &mut (|| {}) as &mut dyn FnMut()),
             (&mut scraped, &mut || times_ms.push(scrape(status).1)),
             (&mut burnt, &mut || burn(cost)),
         ] {
-            let outcome = round(appliance.port(), work);
+            let outcome = round(appliance.port(), SCRAPES[is_quick], work);
             failed += outcome.failed;
             p99s.push(outcome.p99_us());
         }
@@ -85,6 +85,7 @@ fn main() {
         ours,
         peer,
         spread,
+        floor: None,
         goal,
         note: format!("{series} series, {} scrapes, {failed} requests failed", times_ms.len()),
     };
@@ -100,9 +101,9 @@ fn main() {
 }
 
 /// A round of load, with some work every second beside.
-fn round(port: u16, work: &mut dyn FnMut()) -> load::Outcome {
+fn round(port: u16, scrapes: u32, work: &mut dyn FnMut()) -> load::Outcome {
     let load = Load::start(port, Pace::Open);
-    for _ in 0..SCRAPES {
+    for _ in 0..scrapes {
         let next = Instant::now() + APART;
         work();
         wait_until(next);

@@ -48,6 +48,7 @@ impl Appliance {
         page.sample(&names::RELOADS, &[("result", "ok")], self.reloads.taken);
         page.sample(&names::RELOADS, &[("result", "refused")], self.reloads.refused);
         page.single(&names::LAST_RELOAD, u8::from(self.reloads.last_taken));
+        page.single(&names::RETIRED, self.retired.len());
         census::process(page);
         census::reactors(page, self.crew.counters());
         let plan = self.shared.plans.load();

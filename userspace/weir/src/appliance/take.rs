@@ -17,6 +17,7 @@ use weir_control::{aside, notify, spawn};
 use weir_plan::Plan;
 use weir_plan::listener::Bind;
 use weir_proxy::Socket;
+use weir_reactor::give_way;
 use weir_schema::Sources;
 
 /// A configuration in force until somebody confirms it, or its time is over.
@@ -106,8 +107,9 @@ impl Appliance {
                 std::fs::remove_file(path).ok();
             }
         }
-        let before = std::mem::replace(&mut self.current, loaded);
-        self.retired.push(before.plan);
+        let Loaded { plan, config, sources, seen, .. } = std::mem::replace(&mut self.current, loaded);
+        self.retired.push(plan);
+        let_go((config, sources, seen));
     }
 
     /// The configuration in force, as it is kept for going back to it.
@@ -128,13 +130,13 @@ impl Appliance {
         self.kept(&entry, written);
     }
 
-    /// Lets plans go that no worker holds any more. Taking a large one apart would hold a worker up, and this thread.
+    /// Lets plans go that no worker holds any more.
     pub(crate) fn bury(&mut self) {
         self.crew.remind(self.generation);
         self.crew.part();
         let gone: Vec<_> = self.retired.extract_if(.., |plan| Arc::strong_count(plan) == 1).collect();
         if !gone.is_empty() {
-            spawn(async move { drop(aside(move || drop(gone)).await) });
+            let_go(gone);
         }
     }
 
@@ -315,6 +317,15 @@ pub(crate) fn renew_shield(appliance: &Rc<RefCell<Appliance>>) {
             tracing::warn!("whom this machine depends on is not protected: {error:#}");
         }
     });
+}
+
+/// Takes apart what was large, on a thread that steps back: it would hold a worker up, and this thread.
+fn let_go(gone: impl Send + 'static) {
+    let apart = || {
+        give_way();
+        drop(gone);
+    };
+    spawn(async move { drop(aside(apart).await) });
 }
 
 /// Every address of a plan.

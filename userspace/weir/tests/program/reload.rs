@@ -15,6 +15,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         Trial::test("reload::a_listener_that_goes_lets_its_connections_end", goes),
         Trial::test("reload::a_listener_may_change_its_name", renamed),
         Trial::test("reload::f2_what_fails_changes_nothing", refused),
+        Trial::test("reload::a_tunnel_holds_the_plan_that_it_began_under_and_no_other", held),
     ]
 }
 
@@ -168,7 +169,7 @@ fn under_load() -> Result<(), Failed> {
     let mut carried = Carried::new(tunnel);
     assert!(carried.is_alive());
     let load = Load::start(port);
-    let (mut fds, mut kib) = (0, 0);
+    let (mut fds, mut threads, mut kib) = (0, 0, 0);
     for round in 0..rounds {
         let body = if round % 2 == 0 { "second" } else { "first" };
         weir.rewrite(&config(&edge(port), tunnel, origin, &answer(body)));
@@ -176,7 +177,7 @@ fn under_load() -> Result<(), Failed> {
         assert!(taken.status.success(), "{taken:?}");
         load.go_on(requests.div_ceil(rounds).max(1));
         if round == rounds / 4 {
-            (fds, kib) = (weir.descriptors(), weir.memory_kib());
+            (fds, threads, kib) = (weir.descriptors(), weir.threads(), weir.memory_kib());
         }
     }
     assert!(carried.is_alive(), "a tunnel outlives reloads that do not concern it");
@@ -184,6 +185,7 @@ fn under_load() -> Result<(), Failed> {
     let status = String::from_utf8(weir.ask(&["status", "-o", "json"]).stdout)?;
     assert!(status.contains(&format!("\"generation\": {}", rounds + 1)), "{status}");
     until("descriptors return", || weir.descriptors() <= fds);
+    until(&format!("threads end: {} to {threads}", weir.threads()), || weir.threads() <= threads);
     let most = kib + kib / 20;
     until(&format!("memory returns: {} KiB to {most}", weir.memory_kib()), || weir.memory_kib() <= most);
     Ok(())
@@ -286,5 +288,25 @@ fn refused() -> Result<(), Failed> {
     assert_eq!(said.status.code(), Some(78), "{said:?}");
     assert_eq!(hash(&status()), before);
     load.stop();
+    Ok(())
+}
+
+/// Each reload leaves a plan behind; only one of them is still needed, as long as its tunnel is.
+fn held() -> Result<(), Failed> {
+    let (port, tunnel, status, origin) = (free_port(), free_port(), free_port(), echo());
+    let metrics = format!("telemetry: {{ metrics: \"127.0.0.1:{status}\" }}\n");
+    let text = |body: &str| config(&edge(port), tunnel, origin, &(answer(body) + &metrics));
+    let weir = Weir::start(&text("first"));
+    let mut carried = Carried::new(tunnel);
+    assert!(carried.is_alive());
+    for body in ["second", "third", "fourth"] {
+        weir.rewrite(&text(body));
+        assert!(weir.ask(&["reload", "--wait"]).status.success());
+    }
+    let page = || curl(&[&format!("http://127.0.0.1:{status}/metrics")]).1;
+    until("one earlier plan is held", || page().contains("\nweir_config_retired_plans 1\n"));
+    assert!(carried.is_alive());
+    drop(carried);
+    until("none is held", || page().contains("\nweir_config_retired_plans 0\n"));
     Ok(())
 }
