@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use weir_schema::diagnostic::Style;
 use weir_schema::lookup::Fixed;
-use weir_schema::{Format, Sources, fmt, parse};
+use weir_schema::{Code, Format, Sources, fmt, parse};
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/bad")
@@ -39,4 +39,28 @@ fn bad_files_say_exactly_what_is_expected() {
         }
     }
     assert!(failures.is_empty(), "{failures}WEIR_BLESS=1 accepts what is said now");
+}
+
+/// What only a plan or the kernel can find, and has tests of its own there; and what can be wrong with a text that may be any.
+const FOUND_LATER: &[Code] = &[
+    Code::Text,
+    Code::Regex,
+    Code::Compile,
+    Code::ListLine,
+    Code::Shadowed,
+    Code::Unreached,
+    Code::Tier,
+    Code::SecretReadable,
+    Code::Expiring,
+];
+
+#[test]
+fn every_code_has_a_bad_file() {
+    let texts = fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().path());
+    let texts = texts.filter(|path| path.extension().is_some_and(|extension| extension == "txt"));
+    let said: String = texts.map(|path| fs::read_to_string(path).unwrap()).collect();
+    for code in Code::ALL {
+        let is_said = said.contains(&format!("[{}]", code.as_str()));
+        assert_ne!(is_said, FOUND_LATER.contains(code), "{}: {}", code.as_str(), code.title());
+    }
 }

@@ -41,7 +41,7 @@ impl Checked for Cors {
             let any = origin.value == "*";
             if any && self.credentials.value {
                 let message = "credentials cannot be shared with all origins";
-                let found = Diagnostic::new(Code::Conflict, origin.span, message);
+                let found = Diagnostic::new(Code::Cors, origin.span, message);
                 let found = found.also(self.credentials.span, "`credentials` is set here");
                 reader.push(found.hint("Name the origins that may send cookies."));
             } else if !any && !is_origin(&origin.value) {
