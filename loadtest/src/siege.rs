@@ -28,6 +28,8 @@ pub(crate) struct Assault {
     /// Packets, connections or streams a second that really left.
     pub(crate) offered: f64,
     pub(crate) dropped: Option<u64>,
+    /// SYNs that XDP answered with a cookie.
+    pub(crate) cookies: Option<u64>,
     pub(crate) reasons: BTreeMap<String, u64>,
     /// Right answers a second to honest clients.
     pub(crate) answers: f64,
@@ -75,7 +77,7 @@ fn turn(
     attack: Option<&Attack>,
     (engines, attackers): (&[Engine], &Engine),
 ) -> Result<Assault> {
-    let before = fort.counters()?;
+    let (before, cookies_before) = fort.counters()?;
     let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let tls = fort.endpoint_tls()?;
     let running = attack
@@ -93,7 +95,8 @@ fn turn(
     if let Some(thread) = running.flatten() {
         thread.join().map_err(|_| anyhow::anyhow!("the attack's thread died"))??;
     }
-    let (tally, after) = (outcome?.tally, fort.counters()?);
+    let tally = outcome?.tally;
+    let (after, cookies) = fort.counters()?;
     let seconds = job.length.as_secs_f64();
     let per_second = |[begin, end]: [u64; 2]| end.saturating_sub(begin) as f64 / seconds;
     let reasons = after.iter().map(|(reason, n)| (reason.clone(), n - before.get(reason).unwrap_or(&0)));
@@ -103,6 +106,7 @@ fn turn(
         defended: fort.defended,
         offered: per_second(marks),
         dropped: fort.defended.then(|| reasons.values().sum()),
+        cookies: fort.defended.then(|| cookies - cookies_before),
         reasons,
         answers: tally.answers() as f64 / seconds,
         kept: None,

@@ -1,7 +1,8 @@
 //! One scenario carried out: peers take turns, round after round, and every turn is measured.
 
+mod saturation;
 mod stage;
-mod subject;
+pub(crate) mod subject;
 
 pub(crate) use subject::{Round, Subject};
 
@@ -89,7 +90,7 @@ pub(crate) fn carry_out(
             climb(&scenario, (seat, &stage.engines), (limit.0, rate), options, subject)?;
         }
     }
-    notes.extend(saturation(&scenario, &subjects));
+    notes.extend(saturation::notes(&scenario, &subjects));
     let is_partial = options.stop.load(Relaxed);
     Ok(Trial {
         scenario,
@@ -205,17 +206,4 @@ fn climb(
         rate *= FACTOR;
     }
     Ok(())
-}
-
-/// Says if the generator was the limit: then latencies and throughput are its own.
-fn saturation(scenario: &Scenario, subjects: &[Subject]) -> Vec<String> {
-    let busy = |subject: &&Subject| subject.generator_share() > 0.95 * f64::from(scenario.threads.value);
-    let names: Vec<&str> = subjects.iter().filter(busy).map(|subject| subject.name.as_str()).collect();
-    if names.is_empty() {
-        return Vec::new();
-    }
-    let who = names.join(", ");
-    vec![format!(
-        "The generator's own core was fully used against {who}: throughput and latency there are the generator's limit. CPU per request is not concerned."
-    )]
 }

@@ -146,6 +146,7 @@ async fn dispatch(shared: &Rc<Shared>, schedule: Schedule) -> Result<()> {
         let mut tally = shared.tally.borrow_mut();
         if due >= shared.window.begin {
             tally.offered += 1;
+            tally.came_late(due.elapsed());
         }
         if !shared.queue.push(due) {
             tally.fault(Fault::Overrun, 1);

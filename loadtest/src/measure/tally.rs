@@ -71,8 +71,10 @@ impl Window {
 pub(crate) struct Tally {
     /// Nanoseconds from the intended beginning to the last byte, of right answers.
     pub(crate) latency: Histogram<u64>,
-    /// Nanoseconds between the time intended for a request and the time it was sent: the generator's own delay.
+    /// Nanoseconds between the time intended for a request and the time it was sent, waiting for a free connection included.
     pub(crate) lag: Histogram<u64>,
+    /// Nanoseconds between the time intended for a request and the time the generator came to it: its own delay.
+    pub(crate) late: Histogram<u64>,
     /// Latencies by slices of the window.
     pub(crate) slices: Vec<Histogram<u64>>,
     pub(crate) faults: BTreeMap<Fault, u64>,
@@ -88,6 +90,7 @@ impl Tally {
         Self {
             latency: histogram(3),
             lag: histogram(2),
+            late: histogram(2),
             slices: vec![histogram(2); SLICES],
             faults: BTreeMap::new(),
             statuses: BTreeMap::new(),
@@ -109,6 +112,11 @@ impl Tally {
     /// A request that was due at `due` and left at `sent`.
     pub(crate) fn sent(&mut self, due: Instant, sent: Instant) {
         self.lag.saturating_record(nanoseconds(sent.saturating_duration_since(due)));
+    }
+
+    /// The generator came to a request so late.
+    pub(crate) fn came_late(&mut self, late: Duration) {
+        self.late.saturating_record(nanoseconds(late));
     }
 
     pub(crate) fn fault(&mut self, fault: Fault, count: u64) {
@@ -145,6 +153,7 @@ impl Tally {
         // Histograms of the same bounds always add up.
         self.latency.add(&other.latency).ok();
         self.lag.add(&other.lag).ok();
+        self.late.add(&other.late).ok();
         for (fault, count) in &other.faults {
             *self.faults.entry(*fault).or_default() += count;
         }

@@ -34,6 +34,7 @@ pub(crate) fn document(trial: &Trial) -> Value {
         "notes": trial.notes,
         "source": trial.source,
         "load": trial.scenario.load.as_str(),
+        "connections": trial.scenario.load.connections(),
         "seconds": trial.scenario.duration.as_secs_f64(),
         "slice_seconds": trial.scenario.duration.as_secs_f64() / SLICES as f64,
         "thresholds": verdicts,
@@ -47,9 +48,11 @@ fn assault(assault: &Assault) -> Value {
     let shield = if assault.defended { "shield on" } else { "shield off" };
     json!({
         "what": format!("{shield}, {}", assault.what),
+        "attack": assault.what,
         "defended": assault.defended,
         "offered": number(assault.offered),
         "dropped": assault.dropped,
+        "cookies": assault.cookies,
         "reasons": assault.reasons,
         "answers": number(assault.answers),
         "kept": assault.kept.map(number),
@@ -77,6 +80,8 @@ fn subject(subject: &Subject) -> Value {
         "opened_connections": subject.tally.opened,
         "latency_us": latencies(&subject.tally),
         "generator_lag_p99_us": subject.tally.lag.value_at_quantile(0.99) as f64 / 1000.0,
+        "generator_late_p99_us": number(subject.late_p99_us()),
+        "generator_share": number(subject.generator_share()),
         "cpu_us": figure(subject, |round| round.cpu_us),
         "cpu_share": figure(subject, |round| round.cpu_share),
         "memory_bytes": figure(subject, |round| round.memory_bytes.map(|bytes| bytes as f64)),

@@ -33,7 +33,9 @@ pub(crate) fn assault(assault: &Assault) {
 
 fn assault_line(assault: &Assault) -> String {
     let kept = assault.kept.map_or_else(|| "-".into(), |kept| format!("{:.1} %", 100.0 * kept));
-    let reasons: Vec<String> = assault.reasons.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
+    let reasons = assault.reasons.iter().map(|(reason, n)| format!("{reason} {n}"));
+    let cookies = assault.cookies.filter(|n| *n > 0).map(|n| format!("answered with a cookie {n}"));
+    let reasons: Vec<String> = cookies.into_iter().chain(reasons).collect();
     format!(
         "shield {:<4} {:<24} offered {:>8.0}/s  honest {:>7.0}/s ({kept} kept)  p99 {:<9} errors {:<6} {}",
         if assault.defended { "on" } else { "off" },
@@ -138,3 +140,6 @@ fn line(subject: &Subject) -> String {
         subject.tally.errors()
     )
 }
+
+#[cfg(test)]
+mod tests;

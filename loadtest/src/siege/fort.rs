@@ -78,9 +78,10 @@ impl Fort {
         Tree::of(self.child.id())
     }
 
-    /// Packets dropped so far, by reason.
-    pub(crate) fn counters(&self) -> Result<BTreeMap<String, u64>> {
+    /// What the kernel has counted so far: packets dropped, by reason, and SYNs answered with a cookie.
+    pub(crate) fn counters(&self) -> Result<(BTreeMap<String, u64>, u64)> {
         let answer = self.ask("/v1/shield")?;
+        let cookies = answer.pointer("/passed_as/cookie_sent").and_then(Value::as_u64).unwrap_or(0);
         let refused = answer.get("refused").and_then(Value::as_array).into_iter().flatten();
         let one = |one: &Value| {
             let reason = one
@@ -88,7 +89,7 @@ impl Fort {
                 .map(|reason| reason.as_str().map_or_else(|| reason.to_string(), str::to_owned));
             Some((reason?, one.pointer("/dropped/packets")?.as_u64()?))
         };
-        Ok(refused.filter_map(one).collect())
+        Ok((refused.filter_map(one).collect(), cookies))
     }
 
     fn ask(&self, path: &str) -> Result<Value> {

@@ -103,7 +103,7 @@ impl Subject {
         self.tally.follow(tally);
     }
 
-    pub(super) fn add_point(&mut self, round: &Round, rate: f64) {
+    pub(crate) fn add_point(&mut self, round: &Round, rate: f64) {
         let answered = round.answers as f64 / round.seconds;
         let Round { p50_us, p99_us, p999_us, .. } = *round;
         self.points.push(Point { rate, answered, p50_us, p99_us, p999_us });
@@ -122,9 +122,14 @@ impl Subject {
     }
 
     /// How much of a core the generator used, in the middle of the rounds.
-    pub(super) fn generator_share(&self) -> f64 {
+    pub(crate) fn generator_share(&self) -> f64 {
         let share = |round: &Round| Some(round.generator_us * round.answers as f64 / 1e6 / round.seconds);
         self.middle(share).unwrap_or(0.0)
+    }
+
+    /// How late the generator itself came to one of a hundred requests, in microseconds; 0 in a closed loop.
+    pub(crate) fn late_p99_us(&self) -> f64 {
+        self.tally.late.value_at_quantile(0.99) as f64 / 1000.0
     }
 
     /// Every answer was right.
@@ -135,5 +140,41 @@ impl Subject {
     /// Whether the figures concern idle connections.
     pub(crate) fn is_idle(scenario: &Scenario) -> bool {
         matches!(scenario.load.value, Load::Idle(_))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A round of one second.
+    pub(crate) fn round(answers: u64, generator_us: f64) -> Round {
+        Round {
+            answers,
+            errors: 0,
+            offered: answers,
+            seconds: 1.0,
+            cpu_us: None,
+            cpu_share: None,
+            connection_bytes: None,
+            memory_bytes: None,
+            generator_us,
+            p50_us: 0.0,
+            p99_us: 0.0,
+            p999_us: 0.0,
+        }
+    }
+
+    /// A server with its rounds, and no answers counted yet.
+    pub(crate) fn subject(name: &str, rounds: Vec<Round>) -> Subject {
+        let tally = Tally::new();
+        Subject {
+            name: name.to_owned(),
+            version: String::new(),
+            rounds,
+            tally,
+            points: Vec::new(),
+            knee: None,
+        }
     }
 }
