@@ -20,6 +20,11 @@ impl Row {
         self.0.get("met")?.as_bool()
     }
 
+    /// What must be kept, as a number or in words; `None` where the figure is told for its own sake.
+    fn goal(&self) -> Option<&Value> {
+        self.0.get("goal").filter(|goal| !goal.is_null())
+    }
+
     /// Two rows of different runs are the same row.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         ["id", "what", "unit", "peer_name"].iter().all(|key| self.text(key) == other.text(key))
@@ -29,6 +34,7 @@ impl Row {
         match (self.met(), self.number("ours")) {
             (Some(true), _) => "met",
             (Some(false), _) => "missed",
+            (None, Some(_)) if self.goal().is_none() => "told",
             (None, Some(_)) => "void",
             (None, None) => "not measured",
         }
@@ -103,10 +109,16 @@ mod tests {
                 json!({"id": "P1", "what": "x", "unit": "µs", "ours": 7.5, "peer": 10.0, "peer_name": "nginx", "ratio": 0.75, "spread": 0.01, "goal": 0.78, "met": true}),
             ),
             Row(json!({"id": "P2", "what": "y", "met": null, "goal": "≤ 1"})),
+            Row(json!({"id": "P3", "what": "z", "ours": 1.0, "met": null, "goal": 2.0})),
+            Row(json!({"id": "P4", "what": "z", "ours": 1.0, "met": null, "goal": null})),
         ];
         let table = table(&rows);
         assert!(table.contains("7.50  10.0 nginx  0.750 ± 0.010"), "{table}");
         assert!(table.lines().nth(2).unwrap().ends_with("≤ 1   not measured"), "{table}");
-        assert_eq!(markdown(&rows.iter().collect::<Vec<_>>()).lines().count(), 4);
+        let ends =
+            |line: usize, end: &str| assert!(table.lines().nth(line).unwrap().ends_with(end), "{table}");
+        ends(3, "2.00  void");
+        ends(4, "-     told");
+        assert_eq!(markdown(&rows.iter().collect::<Vec<_>>()).lines().count(), 6);
     }
 }

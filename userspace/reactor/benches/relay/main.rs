@@ -97,7 +97,7 @@ fn options(arguments: &[String]) -> Options {
     let number = |name, default| value(name).map_or(default, |v| v.parse().unwrap());
     let quick = arguments.iter().any(|a| a == "--quick");
     Options {
-        rounds: number("--rounds", if quick { 9 } else { 31 }),
+        rounds: number("--rounds", if quick { 5 } else { 31 }),
         window: Duration::from_millis(number("--window", 80) as u64),
         connections: number("--connections", 64),
         bytes: value("--bytes").map(|v| v.parse().unwrap()),
