@@ -1,9 +1,10 @@
 //! Fetches a small document from a URL: bounded in size and time, and never anywhere else than where it was told.
 use crate::dial::{Place, dial};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::header::{AGE, CACHE_CONTROL, HeaderMap, LOCATION};
+use hyper::http::response::Parts;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -76,19 +77,20 @@ impl Fetcher {
         tokio::time::timeout(TIMEOUT, self.exchange(&url, bytes_max)).await.map_err(|_| Unfetched::Slow)?
     }
 
+    /// Sends a document of JSON. What comes back besides that it was taken is of no interest.
+    pub(crate) async fn post(&self, url: &Url, body: Vec<u8>) -> Result<(), Unfetched> {
+        let request = request(hyper::Method::POST, url, body.into());
+        let answered = async {
+            match self.send(url, request).await?.0.status.as_u16() {
+                200..300 => Ok(()),
+                status => Err(Unfetched::Status(status)),
+            }
+        };
+        tokio::time::timeout(TIMEOUT, answered).await.map_err(|_| Unfetched::Slow)?
+    }
+
     async fn exchange(&self, url: &Url, bytes_max: usize) -> Result<Fetched, Unfetched> {
-        let name =
-            || ServerName::try_from(url.host.clone()).map_err(|_| Unfetched::Url(url.as_str().to_owned()));
-        let tls = if url.tls { Some((&self.tls, name()?)) } else { None };
-        let dialled = dial(Place::Host(&url.host, url.port), &[], tls).await.map_err(Unfetched::Connect)?;
-        let broken = |error: hyper::Error| Unfetched::Broken(error.to_string());
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(dialled.stream)).await.map_err(broken)?;
-        // The task ends with the connection, which ends when sender and body are dropped.
-        tokio::spawn(connection);
-        let request = request(url).map_err(|error| Unfetched::Broken(error.to_string()))?;
-        let answer = sender.send_request(request).await.map_err(broken)?;
-        let (head, body) = answer.into_parts();
+        let (head, body) = self.send(url, request(hyper::Method::GET, url, Bytes::new())).await?;
         match head.status.as_u16() {
             200 => {}
             status @ 300..400 => {
@@ -99,17 +101,42 @@ impl Fetcher {
         }
         Ok(Fetched { body: collect(body, bytes_max).await?, fresh: fresh(&head.headers) })
     }
+
+    /// Sends a request over a connection of its own.
+    async fn send(
+        &self,
+        url: &Url,
+        request: Result<hyper::Request<Full<Bytes>>, hyper::http::Error>,
+    ) -> Result<(Parts, Incoming), Unfetched> {
+        let name =
+            || ServerName::try_from(url.host.clone()).map_err(|_| Unfetched::Url(url.as_str().to_owned()));
+        let tls = if url.tls { Some((&self.tls, name()?)) } else { None };
+        let dialled = dial(Place::Host(&url.host, url.port), &[], tls).await.map_err(Unfetched::Connect)?;
+        let broken = |error: hyper::Error| Unfetched::Broken(error.to_string());
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(dialled.stream)).await.map_err(broken)?;
+        // The task ends with the connection, which ends when sender and body are dropped.
+        tokio::spawn(connection);
+        let request = request.map_err(|error| Unfetched::Broken(error.to_string()))?;
+        Ok(sender.send_request(request).await.map_err(broken)?.into_parts())
+    }
 }
 
-fn request(url: &Url) -> Result<hyper::Request<Empty<Bytes>>, hyper::http::Error> {
+fn request(
+    method: hyper::Method,
+    url: &Url,
+    body: Bytes,
+) -> Result<hyper::Request<Full<Bytes>>, hyper::http::Error> {
     let host = if url.host.contains(':') { format!("[{}]", url.host) } else { url.host.clone() };
     let implied = if url.tls { 443 } else { 80 };
     let host = if url.port == implied { host } else { format!("{host}:{}", url.port) };
-    hyper::Request::get(&url.path)
-        .header("host", host)
-        .header("accept", "application/json, application/jwk-set+json")
-        .header("user-agent", concat!("weir/", env!("CARGO_PKG_VERSION")))
-        .body(Empty::new())
+    let request = hyper::Request::builder().method(method).uri(&url.path).header("host", host);
+    let request = request.header("user-agent", concat!("weir/", env!("CARGO_PKG_VERSION")));
+    let request = match body.is_empty() {
+        true => request.header("accept", "application/json, application/jwk-set+json"),
+        false => request.header("content-type", "application/json"),
+    };
+    request.body(Full::new(body))
 }
 
 /// Reads no further than the limit, whatever was announced.

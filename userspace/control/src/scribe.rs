@@ -1,8 +1,10 @@
 //! The thread that writes the access log. Workers hand it whole sheets of lines and never wait for it: what it cannot
 //! write, because the disk is full, the reader is gone or slow, is lost and counted, and the service goes on.
 
+mod post;
 mod sink;
 
+use rustls::pki_types::CertificateDer;
 use sink::Sink;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,7 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel};
 use std::time::Duration;
-use weir_meter::log::{Hose, Sheet, hoses};
+use weir_meter::log::{Dialect, Hose, Sheet, hoses};
+use weir_schema::value::Url;
 
 /// Where lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +26,23 @@ pub enum Target {
     Syslog,
     /// A system log that listens on UDP.
     SyslogAt(SocketAddr),
+    /// A collector of traces, to which spans are posted.
+    Collector(Collector),
+}
+
+/// Who collects traces, and how it is spoken to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collector {
+    /// Where it listens.
+    pub url: Url,
+    /// What it understands.
+    pub dialect: Dialect,
+    /// What this program is called there.
+    pub service: String,
+    /// Which version of it this is.
+    pub version: &'static str,
+    /// Authorities that are believed about it.
+    pub roots: Vec<CertificateDer<'static>>,
 }
 
 /// What became of the lines, over all scribes of this process.
@@ -86,7 +106,7 @@ impl Scribe {
             if must_open {
                 return Err(error);
             }
-            tracing::warn!(%target, %error, "the access log cannot be opened; lines are lost until it can");
+            tracing::warn!(%target, %error, "{} cannot be opened; lines are lost until it can", target.what());
         }
         let (hoses, wake, sheets) = hoses(workers, bytes_max);
         let (reopen, ledger) = (Arc::new(AtomicBool::new(false)), Arc::clone(ledger));
@@ -96,7 +116,13 @@ impl Scribe {
             write(&mut sink, &sheets, &wish, &ledger);
             drop(end);
         };
-        std::thread::Builder::new().name(String::from("weir-log")).spawn(work)?;
+        std::thread::Builder::new()
+            .name(String::from(if matches!(target, Target::Collector(_)) {
+                "weir-spans"
+            } else {
+                "weir-log"
+            }))
+            .spawn(work)?;
         Ok((Self { target: target.clone(), wake, reopen, ended }, hoses))
     }
 
@@ -116,13 +142,23 @@ impl Scribe {
     pub fn close(self, patience: Duration) {
         drop(self.wake);
         if self.ended.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
-            tracing::warn!(target = %self.target, "the rest of the access log is not taken and is lost");
+            tracing::warn!(target = %self.target, "the rest of {} is not taken and is lost", self.target.what());
         }
     }
 }
 
 /// Sheets that are written together at most.
 const SHEETS_MAX: usize = 8;
+
+impl Target {
+    /// What is lost while it takes nothing.
+    fn what(&self) -> &'static str {
+        match self {
+            Self::Collector(_) => "the spans of traces",
+            _ => "the access log",
+        }
+    }
+}
 
 impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -131,6 +167,7 @@ impl std::fmt::Display for Target {
             Self::File(path) => path.display().fmt(f),
             Self::Syslog => f.write_str("syslog"),
             Self::SyslogAt(address) => write!(f, "syslog:{address}"),
+            Self::Collector(collector) => f.write_str(collector.url.as_str()),
         }
     }
 }
@@ -162,9 +199,9 @@ fn tell(sink: &Sink, written: &sink::Written, was_up: bool) {
     let target = sink.target();
     match &written.error {
         Some(error) if was_up => {
-            tracing::warn!(%target, %error, "the access log cannot be written; lines are lost");
+            tracing::warn!(%target, %error, "{} cannot be written; lines are lost", target.what());
         }
-        None if !was_up => tracing::info!(%target, "the access log is written again"),
+        None if !was_up => tracing::info!(%target, "{} is written again", target.what()),
         _ => {}
     }
 }

@@ -100,6 +100,10 @@ names! {
     LOG_OVERFLOWED: Counter "weir_access_log_overflows_total" [] "Lines lost because every buffer of the access log waited to be written.";
     LOG_FAILED: Counter "weir_access_log_failures_total" [] "Lines lost because what the access log is written to took no more.";
     LOG_UP: Gauge "weir_access_log_up" [] "1 if the access log could be written the last time, 0 if not.";
+    SPANS_SENT: Counter "weir_trace_spans_sent_total" [] "Spans of traces that the collector took.";
+    SPANS_OVERFLOWED: Counter "weir_trace_spans_overflows_total" [] "Spans lost because every buffer of theirs waited to be sent.";
+    SPANS_FAILED: Counter "weir_trace_spans_failures_total" [] "Spans lost because the collector did not take them.";
+    SPANS_UP: Gauge "weir_trace_collector_up" [] "1 if the collector took the spans that it was last sent, 0 if not.";
     JWKS_FETCHES: Counter "weir_jwks_fetches_total" ["source", "result"] "Fetches of an issuer's keys by result: ok or failed.";
     JWKS_KEYS: Gauge "weir_jwks_keys" ["source"] "Keys of an issuer that tokens are checked with.";
     JWKS_AGE: Gauge "weir_jwks_age_seconds" ["source"] "How long ago the keys of an issuer were fetched.";

@@ -94,6 +94,7 @@ pub fn compile(config: &Arc<Config>, outside: &Outside<'_>) -> Outcome {
         admin_tls: admin_tls.map(|tls| Renewable::new(Arc::new(tls))),
         limits,
         access_log: log::access_log(config),
+        traces: log::traces(config),
         shield,
         shield_by_default_route,
         certificates: Renewable::new(Arc::new(tls.held)),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use weir_meter::log::Dialect;
 use weir_policy::Template;
 
 /// The access log.
@@ -14,6 +15,17 @@ pub struct AccessLog {
     /// Header fields of the request that are logged.
     pub headers: Vec<Header>,
     /// A line waits no longer than this to be written.
+    pub flush: Duration,
+}
+
+/// Spans of requests.
+#[derive(Debug)]
+pub struct Traces {
+    /// Of a million traces that are begun here, so many are recorded.
+    pub millionths: u32,
+    /// How a span is written.
+    pub dialect: Dialect,
+    /// A span waits no longer than this to be sent.
     pub flush: Duration,
 }
 

@@ -11,7 +11,7 @@ use crate::chains::Chains;
 use crate::id::{ListenerId, RouteId, UpstreamId};
 use crate::limit::Limits;
 use crate::listener::Listener;
-use crate::log::AccessLog;
+use crate::log::{AccessLog, Traces};
 use crate::router::Router;
 use crate::shield::Shield;
 use crate::tls::{CertificateRecord, DownTls, Held, Renewable};
@@ -33,6 +33,8 @@ pub struct Plan {
     pub limits: Limits,
     /// What is logged of each request; none if nothing is.
     pub access_log: Option<AccessLog>,
+    /// What is recorded of traces.
+    pub traces: Option<Traces>,
     /// What the kernel obeys.
     pub shield: Shield,
     /// The shield belongs on the interfaces with a default route, which `shield` cannot name.

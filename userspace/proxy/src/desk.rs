@@ -153,6 +153,22 @@ impl Desk {
         self.lost_lines(self.pen.borrow_mut().journal.flush());
     }
 
+    /// Sends spans of traces through this hose from now on.
+    pub(crate) fn trace_to(&self, hose: Option<Hose>) {
+        self.lost_spans(self.pen.borrow_mut().spans.turn_to(hose));
+    }
+
+    /// Hands over the spans that wait.
+    pub(crate) fn flush_spans(&self) {
+        self.lost_spans(self.pen.borrow_mut().spans.flush());
+    }
+
+    pub(crate) fn lost_spans(&self, spans: u32) {
+        if spans > 0 {
+            self.block.add(Count::SpansOverflowed, spans.into());
+        }
+    }
+
     pub(crate) fn lost_lines(&self, lines: u32) {
         if lines > 0 {
             self.block.add(Count::LogOverflowed, lines.into());

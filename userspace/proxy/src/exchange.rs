@@ -9,6 +9,8 @@ use crate::{
     log::{self, Tally},
     offence,
     snapshot::Snapshot,
+    spans,
+    trace::Own,
 };
 use std::time::{Duration, Instant};
 use weir_message::{Framing, Head, Method, Name, Request, Response, hop};
@@ -93,6 +95,10 @@ struct Record {
     error: Option<&'static str>,
     /// What the access log tells beside.
     tally: Tally,
+    /// It has joined its trace.
+    is_joined: bool,
+    /// Its spans, if they are recorded.
+    own: Option<Box<Own>>,
 }
 
 /// Runs an exchange whose head has been read, or was refused.
@@ -113,6 +119,8 @@ pub(crate) async fn run<S: Source, K: Sink>(
         keep,
         error: None,
         tally: Tally::default(),
+        is_joined: false,
+        own: None,
     };
     let client = Client { socket: mapped(line.socket.ip()), address: mapped(line.peer.ip()) };
     let mut exchange = Exchange {
@@ -262,25 +270,38 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
             upstream_ns: self.record.upstream_ns,
             bodies: self.record.tally.bodies(),
         });
-        let Some(rules) = &self.snapshot.plan.access_log else { return };
-        log::write(
-            rules,
-            &log::Entry {
-                listener: &self.listener.name,
-                line: self.line,
-                request: self.request,
-                client: &self.client,
-                pass: self.pass,
-                chain: self.chain,
-                route: self.route,
-                status,
-                error: self.record.error,
-                total_ns,
-                upstream_ns: self.record.upstream_ns,
-                tally: &self.record.tally,
-                keeps: ends == Ends::Keep,
-            },
-        );
+        let plan = &self.snapshot.plan;
+        if plan.traces.is_some() && !self.record.is_joined {
+            self.join_trace();
+        }
+        if plan.access_log.is_some() || self.record.own.is_some() {
+            self.tell(status, total_ns, ends);
+        }
+    }
+
+    /// Writes the line of the access log, and the spans of a trace that is recorded.
+    fn tell(&self, status: u16, total_ns: u64, ends: Ends) {
+        let entry = log::Entry {
+            listener: &self.listener.name,
+            line: self.line,
+            request: self.request,
+            client: &self.client,
+            pass: self.pass,
+            chain: self.chain,
+            route: self.route,
+            status,
+            error: self.record.error,
+            total_ns,
+            upstream_ns: self.record.upstream_ns,
+            tally: &self.record.tally,
+            keeps: ends == Ends::Keep,
+        };
+        if let Some(rules) = &self.snapshot.plan.access_log {
+            log::write(rules, &entry);
+        }
+        if let (Some(rules), Some(own)) = (&self.snapshot.plan.traces, &self.record.own) {
+            spans::write(rules, own, &entry);
+        }
     }
 }
 

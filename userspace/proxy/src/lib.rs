@@ -34,6 +34,7 @@ mod proxy_status;
 mod request_id;
 mod snapshot;
 mod socket;
+mod spans;
 mod stream;
 mod target;
 mod team;

@@ -63,6 +63,15 @@ impl Tally {
         }
     }
 
+    /// Tells where it was sent last, if anywhere, and how often it was sent.
+    pub(crate) fn with_target(&self, tell: impl FnOnce(&str, &str, u32)) {
+        if let Some((pool, target)) = &*self.up.borrow()
+            && let Some(target) = pool.upstream.targets.get(*target)
+        {
+            tell(&pool.upstream.name, &target.name, self.tries.get());
+        }
+    }
+
     /// There is a connection; one that was opened for this request took its time.
     pub(crate) fn reached(&self, reused: bool) {
         self.connected.set(Some(now()).filter(|_| !reused));
@@ -79,6 +88,8 @@ impl Tally {
 pub(crate) struct Pen {
     /// Where they wait to be written.
     pub(crate) journal: Journal,
+    /// Where spans wait to be sent.
+    pub(crate) spans: Journal,
     stamp: Stamp,
     /// Where a field of the configuration's is put together.
     text: Vec<u8>,
@@ -108,7 +119,7 @@ pub(crate) fn write(rules: &AccessLog, entry: &Entry<'_>) {
     if !matters && !draws(rules, || desk.ids.borrow_mut().random()) {
         return;
     }
-    let Pen { journal, stamp, text } = &mut *desk.pen.borrow_mut();
+    let Pen { journal, stamp, text, .. } = &mut *desk.pen.borrow_mut();
     let lost = journal.add(|out| {
         let mut json = Json::begin(out, stamp.text(desk.now().wall_ms));
         entry.append(rules, text, &mut json);

@@ -1,6 +1,7 @@
 //! The trace that a request belongs to (W3C Trace Context, level 1): the upstream sees this program as the parent.
 use crate::request_id::Ids;
 use weir_message::{Head, Name, NameSet};
+use weir_plan::log::Traces;
 
 const FIELDS: NameSet = NameSet::of(&[Name::Traceparent, Name::Tracestate]);
 /// Section 3.3.1.1: members that a `tracestate` may have.
@@ -8,40 +9,68 @@ const MEMBERS_MAX: usize = 32;
 /// The bytes of version 00: `00-`, the trace in 32 digits, the parent in 16, the flags in 2.
 const LENGTH: usize = 55;
 const SAMPLED: u8 = 1;
+/// Shares are written in so many parts.
+const WHOLE: u64 = 1_000_000;
 
 /// What a `traceparent` says: the digits of the trace, and whether whoever sent it has recorded it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Parent {
     trace: [u8; 32],
+    id: [u8; 16],
     flags: u8,
+}
+
+/// What this program adds to a trace that is recorded: the span of the client's side, and that of the upstream's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Own {
+    pub(crate) trace: [u8; 32],
+    pub(crate) served: [u8; 16],
+    pub(crate) asked: [u8; 16],
+    /// The span that whoever asked says it is in.
+    pub(crate) parent: Option<[u8; 16]>,
 }
 
 /// Puts this program between the client and the upstream in the trace that a request says it belongs to. One that says so
 /// in words that cannot be understood belongs to a trace of its own from here on. That a trace is sampled is believed of
-/// those who are `trusted` only: it costs whoever records it.
-pub(crate) fn join(head: &mut Head, ids: &mut Ids, trusted: bool) {
-    if !head.may_have(FIELDS) {
-        return;
+/// those who are `trusted` only: it costs whoever records it. Where traces are recorded every request has one, and by `rules`
+/// it is drawn which of those that nobody trusted has begun are. What comes back is to be recorded.
+pub(crate) fn join(
+    head: &mut Head,
+    ids: &mut Ids,
+    trusted: bool,
+    rules: Option<&Traces>,
+) -> Option<Box<Own>> {
+    if rules.is_none() && !head.may_have(FIELDS) {
+        return None;
     }
-    if head.known(Name::Traceparent).is_none() {
+    let is_told = head.known(Name::Traceparent).is_some();
+    if !is_told {
         // Section 3.3: without a parent there is no state.
-        return head.remove_set(NameSet::of(&[Name::Tracestate]));
+        head.remove_set(NameSet::of(&[Name::Tracestate]));
+        rules?;
     }
     let parent = {
         let mut said = head.every(Name::Traceparent);
         said.next().and_then(parse).filter(|_| said.next().is_none())
     };
-    let Parent { trace, flags } = parent.unwrap_or_else(|| fresh(ids));
     let keeps_state = parent.is_some() && has_state(head);
     head.remove_set(if keeps_state { NameSet::of(&[Name::Traceparent]) } else { FIELDS });
-    let flags = if trusted { flags & SAMPLED } else { 0 };
-    let own = digits(ids.random() | 1);
+    let is_sampled = match (&parent, rules) {
+        (Some(parent), _) if trusted => parent.flags & SAMPLED == SAMPLED,
+        (_, Some(rules)) => ids.random() % WHOLE < u64::from(rules.millionths),
+        (_, None) => false,
+    };
+    let trace = parent.map_or_else(|| fresh(ids), |parent| parent.trace);
+    let asked = digits(ids.random() | 1);
     head.append_known(Name::Traceparent, "traceparent", |out| {
-        let flags = [b'0', b'0' + flags];
-        for part in [b"00-", &trace[..], b"-", &own, b"-", &flags] {
+        let flags = [b'0', b'0' + u8::from(is_sampled)];
+        for part in [b"00-", &trace[..], b"-", &asked, b"-", &flags] {
             out.extend_from_slice(part);
         }
     });
+    let served = digits(ids.random() | 1);
+    let own = || Box::new(Own { trace, served, asked, parent: parent.map(|parent| parent.id) });
+    (is_sampled && rules.is_some()).then(own)
 }
 
 /// Section 3.2: a version of the future says first what this one says.
@@ -62,16 +91,16 @@ fn parse(text: &[u8]) -> Option<Parent> {
         return None;
     }
     let flags = u8::from_str_radix(str::from_utf8(flags).ok()?, 16).ok()?;
-    Some(Parent { trace: trace.try_into().ok()?, flags })
+    Some(Parent { trace: trace.try_into().ok()?, id: parent.try_into().ok()?, flags })
 }
 
 /// A trace that nobody has begun yet.
-fn fresh(ids: &mut Ids) -> Parent {
+fn fresh(ids: &mut Ids) -> [u8; 32] {
     let mut trace = [0; 32];
     for half in trace.chunks_exact_mut(16) {
         half.copy_from_slice(&digits(ids.random() | 1));
     }
-    Parent { trace, flags: 0 }
+    trace
 }
 
 /// Whether there is a state that may be passed on. Several fields are one list.
@@ -92,6 +121,8 @@ fn digits(number: u64) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+    use weir_meter::log::Dialect;
 
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
     const OLD: &str = "00f067aa0ba902b7";
@@ -101,7 +132,7 @@ mod tests {
         for (name, value) in lines {
             head.append(name, value.as_bytes()).unwrap();
         }
-        join(&mut head, &mut Ids::of_seed(1), trusted);
+        join(&mut head, &mut Ids::of_seed(1), trusted, None);
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         head.iter().map(|field| (text(field.name), text(field.value))).collect()
     }
@@ -178,5 +209,41 @@ mod tests {
             [("host".to_owned(), "a".to_owned())]
         );
         assert_eq!(joined(&[("host", "a")], true).len(), 1, "who says nothing of a trace is left alone");
+    }
+
+    #[test]
+    fn b63_what_is_recorded_is_drawn_unless_a_trusted_one_has_begun_it() {
+        let own = |line: Option<&str>, trusted: bool, millionths: u32| {
+            let mut head = Head::default();
+            if let Some(value) = line {
+                head.append("traceparent", value.as_bytes()).unwrap();
+            }
+            let rules = Traces { millionths, dialect: Dialect::Otlp, flush: Duration::from_secs(1) };
+            let own = join(&mut head, &mut Ids::of_seed(1), trusted, Some(&rules));
+            let sent = String::from_utf8(head.value("traceparent").unwrap().to_vec()).unwrap();
+            assert_eq!(
+                sent.ends_with("-01"),
+                own.is_some(),
+                "the upstream records what is recorded here: {sent}"
+            );
+            if let Some(own) = &own {
+                let [trace, asked] =
+                    [&own.trace[..], &own.asked].map(|digits| str::from_utf8(digits).unwrap());
+                assert_eq!(sent, format!("00-{trace}-{asked}-01"), "its parent is the span that asked it");
+                assert_ne!(own.asked, own.served);
+            }
+            own
+        };
+        let [yes, no] = ["01", "00"].map(|flags| format!("00-{TRACE}-{OLD}-{flags}"));
+        let joined = own(Some(&yes), true, 0).expect("whoever is trusted has begun it");
+        assert_eq!(
+            (&joined.trace[..], joined.parent.as_ref().map(|id| &id[..])),
+            (TRACE.as_bytes(), Some(OLD.as_bytes()))
+        );
+        assert_eq!(own(Some(&no), true, 1_000_000), None);
+        assert_eq!(own(Some(&yes), false, 0), None, "a stranger decides nothing");
+        assert_eq!(own(Some(&no), false, 1_000_000).unwrap().trace, TRACE.as_bytes());
+        assert_eq!(own(None, true, 0), None);
+        assert_eq!(own(None, true, 1_000_000).unwrap().parent, None);
     }
 }

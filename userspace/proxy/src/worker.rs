@@ -139,6 +139,12 @@ impl Helm {
         self.tell(move |desk| desk.log_to(hose))
     }
 
+    /// Sends spans of traces through this hose from now on; without one they are lost. False if the worker does not take jobs
+    /// any more.
+    pub fn trace_to(&self, hose: Option<Hose>) -> bool {
+        self.tell(move |desk| desk.trace_to(hose))
+    }
+
     /// Has the worker use no more than so many of its buffers from now on. False if it does not take jobs any more.
     pub fn limit_buffers(&self, buffers: u16) -> bool {
         self.tell(move |_| weir_reactor::limit_buffers(buffers))
@@ -206,11 +212,13 @@ impl Worker {
             spawn(sweep(Rc::clone(&desk)));
             spawn(lot::attend(Rc::clone(&desk)));
             spawn(flush_log(Rc::clone(&desk)));
+            spawn(flush_spans(Rc::clone(&desk)));
             spawn(tend(Rc::clone(&desk)));
             desk.place.join(helm.clone());
             ready(helm);
             until_drained(&desk).await;
             desk.flush_log();
+            desk.flush_spans();
         });
         HERE.set(None);
         desk.lot.clear(&desk);
@@ -333,6 +341,14 @@ async fn flush_log(desk: Rc<Desk>) {
     loop {
         sleep(desk.snapshot().plan.access_log.as_ref().map_or(SWEEP, |log| log.flush)).await;
         desk.flush_log();
+    }
+}
+
+/// Neither do spans.
+async fn flush_spans(desk: Rc<Desk>) {
+    loop {
+        sleep(desk.snapshot().plan.traces.as_ref().map_or(SWEEP, |traces| traces.flush)).await;
+        desk.flush_spans();
     }
 }
 

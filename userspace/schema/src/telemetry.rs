@@ -8,7 +8,9 @@ use crate::reader::Reader;
 use crate::section::{section, words};
 use crate::shape::Shape;
 use crate::span::At;
-use crate::value::{Bind, Fault, FilePath, HeaderName, Leaf, Map, Name, Share, Short, Size, Template, Value};
+use crate::value::{
+    Bind, Fault, FilePath, HeaderName, Leaf, Map, Name, Share, Short, Size, Template, Url, Value,
+};
 
 section! {
     /// What is reported, and where to.
@@ -17,6 +19,8 @@ section! {
         pub metrics: Option<At<Metrics>>,
         /// One line of JSON for each request.
         pub access_log: Option<At<Box<AccessLog>>>,
+        /// Spans of requests, for a collector of traces.
+        pub traces: Option<At<Box<Traces>>>,
         /// The program's own log, on standard error.
         pub log: At<Log>,
     }
@@ -125,6 +129,52 @@ impl Leaf for LogTarget {
 
     fn shape() -> Shape {
         Shape::Text { what: Self::WHAT, example: "/var/log/weir/access.json" }
+    }
+}
+
+section! {
+    /// Spans of requests, for a collector of traces. Listeners with `trace_context: pass` have none.
+    pub struct Traces "traces" [short] {
+        /// The URL of a collector: `http://127.0.0.1:4318/v1/traces` for OTLP, `http://127.0.0.1:9411/api/v2/spans` for Zipkin.
+        pub to: At<Url>,
+        /// What the collector understands.
+        pub format: At<TraceFormat> = TraceFormat::Otlp,
+        /// The share of traces that is recorded. Of traces that `trusted_proxies` have begun, those that they record are.
+        pub sample: At<Share> = Share::percent(10),
+        /// What this program is called there.
+        pub service: At<String> = "weir".to_owned(),
+        /// Spans waiting to be sent, over all workers; further ones are counted and lost.
+        pub buffer: At<Size> = Size::mib(4),
+        /// Sent at least this often.
+        pub flush: At<Duration> = Duration::from_secs(1),
+    }
+}
+
+impl Short for Traces {
+    fn short(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let to = At::new(Url::read(node, reader)?, node.span);
+        Some(Self {
+            to,
+            format: At::implied(TraceFormat::Otlp),
+            sample: At::implied(Share::percent(10)),
+            service: At::implied("weir".to_owned()),
+            buffer: At::implied(Size::mib(4)),
+            flush: At::implied(Duration::from_secs(1)),
+        })
+    }
+
+    fn short_shape() -> Shape {
+        <Url as Leaf>::shape()
+    }
+}
+
+words! {
+    /// What a collector of traces understands.
+    pub enum TraceFormat "a format of traces" {
+        /// OpenTelemetry's protocol over HTTP, as JSON.
+        Otlp = "otlp",
+        /// Zipkin's JSON, version 2.
+        Zipkin = "zipkin",
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct Appliance {
     pub(crate) crew: Crew,
     pub(crate) guard: Guard,
     pub(crate) logbook: Logbook,
+    /// Spans of traces, and who collects them.
+    pub(crate) spans: Logbook,
     pub(crate) lookout: Lookout,
     /// Where all this is asked and told.
     pub(crate) doors: Doors,

@@ -9,7 +9,7 @@ use crate::files;
 use crate::generations::Generations;
 use crate::guard::Guard;
 use crate::load::{hash, load};
-use crate::logbook::Logbook;
+use crate::logbook::{Kind, Logbook};
 use crate::lookout::Lookout;
 use crate::succession::{Estate, Inheritance, Successor};
 use crate::voice;
@@ -57,7 +57,8 @@ pub(crate) fn run(file: &Path, state: &Path, serving: impl FnOnce()) -> Result<E
     let crew = Crew::start(&shared, berths).inspect_err(|_| guard.lower())?;
     let generation = store.first_number(&loaded.hash);
     crew.remind(generation);
-    let logbook = Logbook::open(&loaded.config, &crew);
+    let logbook = Logbook::open(Kind::Access, &loaded.config, &crew);
+    let spans = Logbook::open(Kind::Spans, &loaded.config, &crew);
     let config = Arc::clone(&loaded.config);
     let mut appliance = Appliance {
         file: file.to_owned(),
@@ -65,6 +66,7 @@ pub(crate) fn run(file: &Path, state: &Path, serving: impl FnOnce()) -> Result<E
         crew,
         guard,
         logbook,
+        spans,
         generation,
         current: loaded,
         trial: None,
@@ -190,6 +192,7 @@ async fn drain(appliance: &RefCell<Appliance>, signals: &mut Signals, succeeded:
         }
     }
     appliance.borrow_mut().logbook.close();
+    appliance.borrow_mut().spans.close();
     let guard = &mut appliance.borrow_mut().guard;
     if succeeded { guard.leave() } else { guard.lower() }
 }

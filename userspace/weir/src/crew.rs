@@ -10,6 +10,7 @@ pub(crate) use hand::Recruits;
 use hand::{Hand, Leaver, begin};
 
 use crate::failure::failure;
+use crate::logbook::Kind;
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
@@ -189,11 +190,14 @@ impl Crew {
         }
     }
 
-    /// Sends the lines of each worker through a hose of its own.
-    pub(crate) fn log_to(&self, hoses: Vec<Hose>) {
+    /// Sends the lines or spans of each worker through a hose of its own.
+    pub(crate) fn write_to(&self, kind: Kind, hoses: Vec<Hose>) {
         let mut hoses = hoses.into_iter();
         for helm in self.helms() {
-            helm.log_to(hoses.next());
+            match kind {
+                Kind::Access => helm.log_to(hoses.next()),
+                Kind::Spans => helm.trace_to(hoses.next()),
+            };
         }
     }
 

@@ -1,23 +1,34 @@
-//! The access log as the program holds it: there, or not, and how it changes with the configuration.
+//! The access log and the spans of traces as the program holds them: there, or not, and how that changes with the configuration.
 
 use crate::crew::Crew;
 use crate::failure::{UNAVAILABLE, failure};
+use crate::files::Host;
 use anyhow::Result;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use weir_control::scribe::{Ledger, Scribe, Target};
-use weir_meter::log::Hose;
+use weir_control::scribe::{Collector, Ledger, Scribe, Target};
+use weir_meter::log::{Dialect, Hose};
 use weir_meter::{Page, names};
+use weir_plan::Files;
 use weir_schema::Config;
-use weir_schema::telemetry::LogTarget;
+use weir_schema::telemetry::{AccessLog, LogTarget, TraceFormat, Traces};
 
 /// How long the end waits for what the log's target has not taken yet.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The access log, or none.
-#[derive(Default)]
+/// What workers write, and others read later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A line for each request.
+    Access,
+    /// Spans for a collector.
+    Spans,
+}
+
+/// The access log or the spans of traces, or none.
 pub(crate) struct Logbook {
+    kind: Kind,
     scribe: Option<(Wish, Scribe)>,
     ledger: Arc<Ledger>,
 }
@@ -44,11 +55,11 @@ pub(crate) enum Prepared {
 impl Logbook {
     /// Opens the log of the first configuration. A target that cannot be opened does not keep the service down: lines
     /// are lost and counted until it can.
-    pub(crate) fn open(config: &Config, crew: &Crew) -> Self {
-        let mut book = Self::default();
-        match book.start(wish(config, crew.len()), false) {
+    pub(crate) fn open(kind: Kind, config: &Config, crew: &Crew) -> Self {
+        let mut book = Self { kind, scribe: None, ledger: Arc::default() };
+        match book.wish(config, crew.len()).and_then(|wish| book.start(wish, false)) {
             Ok(prepared) => book.take(prepared, crew),
-            Err(error) => tracing::warn!("there is no access log: {error:#}"),
+            Err(error) => tracing::warn!("{error:#}"),
         }
         book
     }
@@ -56,7 +67,7 @@ impl Logbook {
     /// Opens what a new configuration asks for, without using it yet. Here a target that cannot be opened is an error,
     /// because somebody is there to mend it.
     pub(crate) fn prepare(&self, config: &Config, workers: usize) -> Result<Prepared> {
-        self.start(wish(config, workers), true)
+        self.start(self.wish(config, workers)?, true)
     }
 
     fn start(&self, wish: Option<Wish>, must_open: bool) -> Result<Prepared> {
@@ -67,10 +78,11 @@ impl Logbook {
         let started = Scribe::start(&wish.target, must_open, (wish.workers, wish.bytes_max), &self.ledger);
         let (scribe, hoses) = started.map_err(|error| {
             let target = &wish.target;
-            failure(
-                UNAVAILABLE,
-                format!("the access log {target} cannot be opened: {error}; see telemetry.access_log.to"),
-            )
+            let (what, key) = match self.kind {
+                Kind::Access => ("the access log", "access_log"),
+                Kind::Spans => ("the collector of traces", "traces"),
+            };
+            failure(UNAVAILABLE, format!("{what} {target} cannot be opened: {error}; see telemetry.{key}.to"))
         })?;
         Ok(Prepared::New(Box::new((wish, scribe)), hoses))
     }
@@ -80,11 +92,11 @@ impl Logbook {
         match prepared {
             Prepared::Same => {}
             Prepared::Off => {
-                crew.log_to(Vec::new());
+                crew.write_to(self.kind, Vec::new());
                 self.scribe = None;
             }
             Prepared::New(scribe, hoses) => {
-                crew.log_to(hoses);
+                crew.write_to(self.kind, hoses);
                 self.scribe = Some(*scribe);
             }
         }
@@ -107,22 +119,57 @@ impl Logbook {
 
     /// What became of the lines, for a scraper.
     pub(crate) fn metrics(&self, page: &mut Page) {
-        page.single(&names::LOG_LINES, self.ledger.lines());
-        page.single(&names::LOG_BYTES, self.ledger.bytes());
-        page.single(&names::LOG_FAILED, self.ledger.failed());
-        if self.scribe.is_some() {
-            page.single(&names::LOG_UP, u8::from(self.ledger.is_up()));
+        let (taken, failed, up) = match self.kind {
+            Kind::Access => (&names::LOG_LINES, &names::LOG_FAILED, &names::LOG_UP),
+            Kind::Spans => (&names::SPANS_SENT, &names::SPANS_FAILED, &names::SPANS_UP),
+        };
+        page.single(taken, self.ledger.lines());
+        if self.kind == Kind::Access {
+            page.single(&names::LOG_BYTES, self.ledger.bytes());
         }
+        page.single(failed, self.ledger.failed());
+        if self.scribe.is_some() {
+            page.single(up, u8::from(self.ledger.is_up()));
+        }
+    }
+
+    fn wish(&self, config: &Config, workers: usize) -> Result<Option<Wish>> {
+        let telemetry = &config.telemetry.value;
+        let wish = match self.kind {
+            Kind::Access => telemetry.access_log.as_ref().map(|log| (of_log(&log.value), log.buffer.value)),
+            Kind::Spans => match &telemetry.traces {
+                Some(traces) => Some((of_traces(&traces.value)?, traces.buffer.value)),
+                None => None,
+            },
+        };
+        Ok(wish.map(|(target, buffer)| Wish { target, bytes_max: buffer.0, workers }))
     }
 }
 
-fn wish(config: &Config, workers: usize) -> Option<Wish> {
-    let log = config.telemetry.access_log.as_ref()?;
-    let target = match &log.to.value {
+fn of_log(log: &AccessLog) -> Target {
+    match &log.to.value {
         LogTarget::Stdout => Target::Stdout,
         LogTarget::Syslog => Target::Syslog,
         LogTarget::SyslogAt(address) => Target::SyslogAt(*address),
         LogTarget::File(path) => Target::File(PathBuf::from(&path.0)),
+    }
+}
+
+fn of_traces(traces: &Traces) -> Result<Target> {
+    let roots = match traces.to.value.tls {
+        true => {
+            Host.roots().map_err(|why| failure(UNAVAILABLE, format!("no collector is believed: {why}")))?
+        }
+        false => Vec::new(),
     };
-    Some(Wish { target, bytes_max: log.buffer.value.0, workers })
+    Ok(Target::Collector(Collector {
+        url: traces.to.value.clone(),
+        dialect: match traces.format.value {
+            TraceFormat::Otlp => Dialect::Otlp,
+            TraceFormat::Zipkin => Dialect::Zipkin,
+        },
+        service: traces.service.value.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+        roots,
+    }))
 }

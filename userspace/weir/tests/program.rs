@@ -50,6 +50,8 @@ mod shielded;
 mod sslyze;
 #[path = "program/succession.rs"]
 mod succession;
+#[path = "program/traces.rs"]
+mod traces;
 #[path = "program/unit.rs"]
 mod unit;
 #[path = "program/upstreams.rs"]
@@ -90,6 +92,7 @@ fn main() {
         unit::trials(),
         verbs::trials(),
         succession::trials(),
+        traces::trials(),
         sessions::trials(),
         shielded::trials(),
         validate::trials(),

@@ -1,6 +1,7 @@
 //! What the access log is written to, and how it fails.
 
 use super::Target;
+use super::post::Post;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::{File, OpenOptions};
@@ -48,6 +49,7 @@ enum Open {
     Shared(File),
     Unix(UnixDatagram),
     Udp(UdpSocket),
+    Post(Box<Post>),
 }
 
 /// What a target took of a sheet.
@@ -104,6 +106,7 @@ impl Sink {
                 socket.connect(address)?;
                 Open::Udp(socket)
             }
+            Target::Collector(collector) => Open::Post(Box::new(Post::new(collector)?)),
         });
         Ok(())
     }
@@ -133,6 +136,10 @@ impl Sink {
                 append(|pieces| put_all(file, spool.as_mut(), pieces), &mut self.torn, sheets)
             }
             Some(Open::Shared(file)) => append(|pieces| put(file, pieces), &mut self.torn, sheets),
+            Some(Open::Post(post)) => match post.send(sheets) {
+                Ok(bytes) => Written { lines: None, bytes, error: None },
+                Err(error) => Written::nothing(error),
+            },
             Some(Open::Unix(_) | Open::Udp(_)) => self.send(sheets),
             None => Written::nothing(ErrorKind::NotConnected.into()),
         }

@@ -155,7 +155,7 @@ impl<'a> Line<'a> {
 
 /// Writes a text so that it may stand between the quotes of JSON (RFC 8259, section 7); what is not UTF-8 is replaced.
 #[inline]
-fn escape(text: &[u8], out: &mut Vec<u8>) {
+pub(super) fn escape(text: &[u8], out: &mut Vec<u8>) {
     if text.len() <= TEXT_BYTES_MAX && is_plain(text) {
         out.extend_from_slice(text);
     } else {

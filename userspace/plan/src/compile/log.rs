@@ -1,12 +1,13 @@
 //! The access log, compiled: templates, and which header fields carry credentials.
 
-use weir_meter::log::is_secret_field;
+use weir_meter::log::{Dialect, is_secret_field};
 use weir_policy::Template;
 use weir_schema::Config;
 use weir_schema::policy::Policy;
+use weir_schema::telemetry::TraceFormat;
 use weir_schema::value::HashKey;
 
-use crate::log::{AccessLog, Header, Told};
+use crate::log::{AccessLog, Header, Told, Traces};
 
 pub(super) fn access_log(config: &Config) -> Option<AccessLog> {
     let written = config.telemetry.access_log.as_ref()?;
@@ -17,6 +18,18 @@ pub(super) fn access_log(config: &Config) -> Option<AccessLog> {
             .map(|(name, template)| (plain(name), Template::compile(&template.value)))
             .collect(),
         headers: written.headers.iter().map(|name| header(&name.value)).collect(),
+        flush: written.flush.value,
+    })
+}
+
+pub(super) fn traces(config: &Config) -> Option<Traces> {
+    let written = config.telemetry.traces.as_ref()?;
+    Some(Traces {
+        millionths: written.sample.value.millionths(),
+        dialect: match written.format.value {
+            TraceFormat::Otlp => Dialect::Otlp,
+            TraceFormat::Zipkin => Dialect::Zipkin,
+        },
         flush: written.flush.value,
     })
 }

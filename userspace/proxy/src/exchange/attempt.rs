@@ -51,10 +51,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         if let Some(bearer) = &self.line.bearer {
             forward::present(&mut self.request.head, bearer);
         }
-        if self.listener.joins_traces {
-            let trusted = is_trusted(canonical(self.line.peer.ip()), &self.listener.trusted_proxies);
-            trace::join(&mut self.request.head, &mut self.line.desk.ids.borrow_mut(), trusted);
-        }
+        self.join_trace();
         self.rewrite(route)?;
         let wants_upgrade = route.upgrade && upgrade::prepare(self.request);
         if upgrade::must_tunnel(self.request) && !wants_upgrade {
@@ -72,6 +69,16 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         let waited = now().saturating_duration_since(begun);
         self.record.upstream_ns = Some(u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX));
         result
+    }
+
+    /// The upstream sees this program as the parent in the trace.
+    pub(super) fn join_trace(&mut self) {
+        if self.listener.joins_traces {
+            let trusted = is_trusted(canonical(self.line.peer.ip()), &self.listener.trusted_proxies);
+            let (rules, ids) = (self.snapshot.plan.traces.as_ref(), &self.line.desk.ids);
+            self.record.own = trace::join(&mut self.request.head, &mut ids.borrow_mut(), trusted, rules);
+            self.record.is_joined = true;
+        }
     }
 
     /// B46: a body may be sent again if it is short, and if being asked twice does no harm.

@@ -144,6 +144,7 @@ impl Draft {
                 overload: 1.0,
             },
             access_log: None,
+            traces: None,
             shield: Shield::default(),
             shield_by_default_route: false,
             certificates: Renewable::default(),

@@ -55,6 +55,7 @@ impl Appliance {
         census::certificates(page, &plan);
         self.renewals.metrics(page);
         self.logbook.metrics(page);
+        self.spans.metrics(page);
         self.lookout.metrics(&plan, page);
         census::policies(page, &plan);
         self.guard.metrics(page);

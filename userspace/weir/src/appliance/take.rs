@@ -32,6 +32,7 @@ struct Opened {
     recruits: Recruits,
     sockets: Vec<Vec<Socket>>,
     log: logbook::Prepared,
+    spans: logbook::Prepared,
     doors: doors::Prepared,
 }
 
@@ -82,8 +83,9 @@ impl Appliance {
         let sockets = self.crew.open_beside(&loaded.plan, &before, &recruits)?;
         let workers = self.crew.wanted(&loaded.plan);
         let log = self.logbook.prepare(&loaded.config, workers)?;
+        let spans = self.spans.prepare(&loaded.config, workers)?;
         let doors = self.doors.prepare(&loaded.config)?;
-        Ok(Opened { recruits, sockets, log, doors })
+        Ok(Opened { recruits, sockets, log, spans, doors })
     }
 
     /// Swaps, then closes. Nothing can fail any more.
@@ -97,6 +99,7 @@ impl Appliance {
         self.generation += 1;
         self.crew.enlist(opened.recruits);
         self.logbook.take(opened.log, &self.crew);
+        self.spans.take(opened.spans, &self.crew);
         voice::obey(&loaded.config.telemetry.log);
         self.crew.adopt(opened.sockets, self.generation);
         self.crew.dismiss(workers, self.generation);

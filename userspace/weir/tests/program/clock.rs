@@ -34,7 +34,7 @@ routes:
   - {{ name: hello, match: {{ path: / }}, respond: {{ status: 200, body: hello }} }}
   - {{ name: private, match: {{ path: /private }}, policies: [ login ], respond: {{ status: 200 }} }}
   - {{ name: on, match: {{ path: /* }}, upstream: origin }}
-upstreams: {{ origin: {{ targets: [ \"127.0.0.1:{origin}\" ], health: {{ active: {{ http: {{ path: / }}, every: 1s, timeout: 500ms }} }} }} }}
+upstreams: {{ origin: {{ targets: [ \"127.0.0.1:{origin}\" ], health: {{ active: {{ http: {{ path: / }}, every: 1s, timeout: 1s }} }} }} }}
 telemetry: {{ metrics: {{ bind: \"127.0.0.1:{status}\" }}, access_log: {{ to: \"{{dir}}/access.json\", flush: 10ms }} }}
 admin: {{ socket: \"{{dir}}/admin.sock\" }}
 "
@@ -96,7 +96,7 @@ fn jump() -> Result<(), Failed> {
         [("+3600", "+50 minutes", "+70 minutes"), ("-3600", "-70 minutes", "-50 minutes")]
     {
         let slow = Command::new("curl")
-            .args(["--silent", "--max-time", "15", "--output", "/dev/null", "--write-out", "%{http_code}"])
+            .args(["--silent", "--max-time", "60", "--output", "/dev/null", "--write-out", "%{http_code}"])
             .arg(url("/delay/1500"))
             .stdout(Stdio::piped())
             .spawn()?;

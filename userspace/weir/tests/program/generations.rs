@@ -43,14 +43,19 @@ fn taken_back() -> Result<(), Failed> {
     let (weir, answer, port) = start();
     let file = weir.room.path().join("weir.yaml");
     weir.rewrite(&config(port, "second"));
-    let said = told(&weir, &["apply", file.to_str().unwrap(), "--confirm", "1s"]);
+    let apply = |time: &str| told(&weir, &["apply", file.to_str().unwrap(), "--confirm", time]);
+    let said = apply("10m");
     assert!(said.contains("`weir confirm` keeps it") && said.contains("generation         2"), "{said}");
     assert_eq!(answer(), "second");
     let busy = weir.ask(&["reload"]);
     assert_eq!(busy.status.code(), Some(78));
     assert!(String::from_utf8_lossy(&busy.stderr).contains("waits to be confirmed"), "{busy:?}");
-    until("it is taken back", || answer() == "first");
-    assert!(told(&weir, &["generations"]).contains("3  "));
+    told(&weir, &["rollback"]);
+    assert_eq!(answer(), "first", "whoever does not want to wait ends the trial");
+    apply("1s");
+    until("it is taken back", || told(&weir, &["status", "-o", "json"]).contains("\"generation\": 5"));
+    assert_eq!(answer(), "first");
+    assert!(told(&weir, &["generations"]).contains("5  "));
     assert_eq!(weir.ask(&["confirm"]).status.code(), Some(78), "it is too late");
     // The file still holds what nobody confirmed; a restart does not fall for it, a reload obeys.
     let weir = weir.again();
@@ -67,7 +72,7 @@ fn confirmed() -> Result<(), Failed> {
     std::fs::create_dir(weir.room.path().join("other"))?;
     let text = config(port, "second").replace("{dir}", weir.room.path().to_str().unwrap());
     let file = write_config(&weir.room.path().join("other"), &text);
-    let said = told(&weir, &["apply", file.to_str().unwrap(), "--confirm", "2s"]);
+    let said = told(&weir, &["apply", file.to_str().unwrap(), "--confirm", "10m"]);
     assert!(said.contains("a restart takes that file again"), "{said}");
     told(&weir, &["confirm"]);
     let list = told(&weir, &["generations", "-o", "json"]);

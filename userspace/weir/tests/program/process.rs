@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long anything may take before a test fails; the machine may be busy.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A command of the program under test.
 pub(crate) fn weir() -> Command {
@@ -173,7 +173,7 @@ pub(crate) fn write_config(directory: &Path, config: &str) -> PathBuf {
 /// What curl got: status and body.
 pub(crate) fn curl(arguments: &[&str]) -> (u16, String) {
     let output = Command::new("curl")
-        .args(["--silent", "--max-time", "10", "--write-out", "\n%{http_code}"])
+        .args(["--silent", "--max-time", "30", "--write-out", "\n%{http_code}"])
         .args(arguments)
         .output()
         .unwrap();

@@ -165,7 +165,7 @@ fn drains() -> Result<(), Failed> {
     let mut weir = Weir::start(&config(port, free_port(), origin.1, "hello"));
     let slow = format!("http://127.0.0.1:{port}/delay/1500");
     let client =
-        Command::new("curl").args(["--silent", "--max-time", "10", &slow]).stdout(Stdio::piped()).spawn()?;
+        Command::new("curl").args(["--silent", "--max-time", "60", &slow]).stdout(Stdio::piped()).spawn()?;
     let metric = || String::from_utf8_lossy(&weir.ask(&["status", "-o", "json"]).stdout).into_owned();
     assert!(metric().contains("serving"));
     until("the request is under way", || {

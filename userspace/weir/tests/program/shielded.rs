@@ -227,7 +227,7 @@ fn a_million() -> Result<(), Failed> {
             answers += u32::from(told["reloading"] == true && told["shield"]["list_entries"] == few);
         }
     });
-    assert!(answers >= 10, "only {answers} answers while the lists were on their way");
+    assert!(answers >= 3, "only {answers} answers while the lists were on their way");
     let many = status()["shield"]["list_entries"].as_u64();
     assert_eq!(many, Some(few + 999_999));
     // A list that cannot be read leaves the million in force.

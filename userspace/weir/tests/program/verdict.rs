@@ -51,7 +51,7 @@ fn wrong_tokens() -> Result<(), Failed> {
     for attempt in 1..=20 {
         assert_eq!(wire.status(ABUSER, "wrong.token.here"), 401, "attempt {attempt}");
     }
-    until("the abuser is shut out", || wire.status(ABUSER, "wrong.token.here") == 0);
+    until("the abuser is shut out", || wire.is_silent(ABUSER));
     assert_eq!(wire.status(HONEST, "wrong.token.here"), 401, "another client is heard");
 
     let bans = String::from_utf8(weir.ask(&["shield", "bans", "-o", "json"]).stdout)?;
@@ -96,12 +96,12 @@ fn last_through(wire: &Wire, happen: impl FnOnce()) -> Instant {
 const QUIET: Duration = Duration::from_millis(500);
 /// How long after the refusal that turns the scale a packet may still come through on a machine that is busy. What it took
 /// is printed: a tenth of a second is meant.
-const SHUT_OUT_WITHIN: Duration = Duration::from_secs(2);
+const SHUT_OUT_WITHIN: Duration = Duration::from_secs(10);
 
 fn at_once() -> Result<(), Failed> {
     let (bpffs, wire) = (Bpffs::mount(), Wire::lay());
     let program = Wire::inside(&wire.server, env!("CARGO_BIN_EXE_weir"));
-    let text = config(&bpffs.pins(), "on_exit: detach, bans: { first: 5s }", "", "");
+    let text = config(&bpffs.pins(), "on_exit: detach, bans: { first: 5m }", "", "");
     let weir = Weir::start_by(program, &text);
     let bans = || String::from_utf8(weir.ask(&["shield", "bans", "-o", "json"]).stdout).unwrap();
     let (mut abuser, mut idle, mut honest) = (wire.dial(ABUSER), wire.dial(ABUSER), wire.dial(HONEST));
@@ -125,8 +125,9 @@ fn at_once() -> Result<(), Failed> {
     let status: serde_json::Value =
         serde_json::from_slice(&weir.ask(&["shield", "status", "-o", "json"]).stdout)?;
     let banned = status["refused"].as_array().unwrap().iter().find(|one| one["reason"] == "banned").unwrap();
-    assert!(banned["dropped"]["packets"].as_u64() > Some(100), "the kernel has not dropped them: {status}");
-    // The ban ends by itself, in the kernel too.
+    assert!(banned["dropped"]["packets"].as_u64() > Some(0), "the kernel has not dropped them: {status}");
+    // A ban ends by itself, in the kernel too. An operator may also shorten one.
+    assert!(weir.ask(&["shield", "ban", ABUSER, "--for", "1s"]).status.success());
     until("the abuser is heard again", || wire.status(ABUSER, "wrong.token.here") == 401);
     assert!(!bans().contains(ABUSER), "{}", bans());
     Ok(())
@@ -183,10 +184,10 @@ fn dead() -> Result<(), Failed> {
     let wire = Wire::lay();
     let program = || Wire::inside(&wire.server, env!("CARGO_BIN_EXE_weir"));
     // What curl makes of an attempt to connect: 7 if the host refuses, 28 if nothing comes back.
-    let knock = |from: &str| {
+    let knock = |from: &str, seconds: &str| {
         let url = format!("http://{SERVER}:8080/");
         let mut curl = Wire::inside(&wire.client, "curl");
-        curl.args(["--silent", "--max-time", "1", "--interface", from, &url]).status().unwrap().code()
+        curl.args(["--silent", "--max-time", seconds, "--interface", from, &url]).status().unwrap().code()
     };
     let mut weir = Weir::start_by(program(), &config(&bpffs.pins(), "on_exit: keep", "", ""));
     let ban = ["shield", "ban", ABUSER, "--for", "10m", "--reason", "by a hand"];
@@ -194,10 +195,11 @@ fn dead() -> Result<(), Failed> {
     // Killed, by the watchdog of the service manager (systemd.service(5), WatchdogSignal=), and by a restart.
     for signal in ["KILL", "ABRT", "TERM", "KILL"] {
         weir = weir.ended_by(signal, program(), || {
-            assert_eq!(knock(ABUSER), Some(28), "{signal}: packets of the banned are dropped");
-            assert_eq!(knock(HONEST), Some(7), "{signal}: the host itself answers others");
+            assert_eq!(knock(ABUSER, "1"), Some(28), "{signal}: packets of the banned are dropped");
+            assert_eq!(knock(HONEST, "30"), Some(7), "{signal}: the host itself answers others");
         });
-        assert_eq!((wire.status(ABUSER, "x"), wire.status(HONEST, "x")), (0, 401), "{signal}");
+        assert!(wire.is_silent(ABUSER), "{signal}");
+        assert_eq!(wire.status(HONEST, "x"), 401, "{signal}");
         let bans = String::from_utf8(weir.ask(&["shield", "bans", "-o", "json"]).stdout)?;
         assert_eq!(bans.matches(ABUSER).count(), 1, "{signal}: {bans}");
         assert!(bans.contains("by a hand"), "{signal}: the reason is not lost either: {bans}");
