@@ -2,11 +2,14 @@
 //!
 //! An edit appends its text to the buffer and points the field there; a removed field stays in the list as a
 //! mark. Lines that nobody touched are therefore still contiguous, and writing them is copying a few long runs.
-use crate::{Error, FieldName, Name, NameSet, span::Span};
+use crate::{Error, FieldLine, FieldName, Name, NameSet, span::Span};
 
 mod line;
+mod writable;
 
 pub(crate) use line::Line;
+pub(crate) use writable::is_token_byte;
+use writable::{is_value, writable, writable_as_value};
 
 /// The fields of one message. Reused from message to message; [`Head::clear`] keeps its memory.
 #[derive(Clone, Debug, Default)]
@@ -110,13 +113,41 @@ impl Head {
         self.append_as(Wanted::named(name)?, value)
     }
 
-    fn append_as(&mut self, wanted: Wanted<'_>, value: &[&[u8]]) -> Result<(), Error> {
+    /// As [`Head::append_named`], with a value of our own making, which is writable by itself: nothing is checked.
+    pub fn append_own(&mut self, name: &FieldName, value: &[&[u8]]) {
+        debug_assert_eq!(writable_as_value(value), Ok(()));
+        if name.is_writable {
+            self.add_parts(name.id, &name.text, value);
+        }
+    }
+
+    /// Appends a line that was put together before.
+    pub fn append_line(&mut self, line: &FieldLine) {
         let start = self.text.len();
-        self.add(wanted.id, wanted.name, |text| {
+        self.text.extend_from_slice(&line.text);
+        let (name, next) = (start + line.name_len, self.text.len());
+        let [start, name, value, end, next] =
+            [start, name, name + 2, next.saturating_sub(2), next].map(Span::narrow);
+        self.push(Line {
+            id: line.id,
+            gone: false,
+            whole: Span { start, end: next },
+            name: Span { start, end: name },
+            value: Span { start: value, end },
+        });
+    }
+
+    fn add_parts(&mut self, id: Name, name: &[u8], value: &[&[u8]]) {
+        self.add(id, name, |text| {
             for part in value {
                 text.extend_from_slice(part);
             }
         });
+    }
+
+    fn append_as(&mut self, wanted: Wanted<'_>, value: &[&[u8]]) -> Result<(), Error> {
+        let start = self.text.len();
+        self.add_parts(wanted.id, wanted.name, value);
         // The name is made of bytes that may stand in a value, so both are looked at in one go.
         let line = self.text.get(start..self.text.len().saturating_sub(2)).unwrap_or_default();
         if is_value(line) {
@@ -178,11 +209,36 @@ impl Head {
         self.set_as(Wanted::named(name)?, value)
     }
 
+    /// As [`Head::set_named`], with a value of our own making, as [`Head::append_own`] takes it.
+    pub fn set_own(&mut self, name: &FieldName, value: &[&[u8]]) {
+        let Ok(wanted) = Wanted::named(name) else { return };
+        match self.position(wanted) {
+            Some(first) => self.replace(first, wanted, value),
+            None => self.append_own(name, value),
+        }
+    }
+
     fn set_as(&mut self, wanted: Wanted<'_>, value: &[&[u8]]) -> Result<(), Error> {
-        let Some(first) = self.lines.iter().position(|line| wanted.is(line, &self.text)) else {
-            return self.append_as(wanted, value);
-        };
+        let Some(first) = self.position(wanted) else { return self.append_as(wanted, value) };
         writable_as_value(value)?;
+        self.replace(first, wanted, value);
+        Ok(())
+    }
+
+    /// Where the first field of a name stands. Costs one bit test when a known one is absent.
+    fn position(&self, wanted: Wanted<'_>) -> Option<usize> {
+        if !self.may_have_it(wanted.id) {
+            return None;
+        }
+        self.lines.iter().position(|line| wanted.is(line, &self.text))
+    }
+
+    fn may_have_it(&self, id: Name) -> bool {
+        id == Name::Other || self.present.contains(id)
+    }
+
+    /// Gives the field at a place this value, and takes away those behind it of the same name.
+    fn replace(&mut self, first: usize, wanted: Wanted<'_>, value: &[&[u8]]) {
         let stored = self.store(value);
         let mut rest = self.lines.iter_mut().skip(first);
         if let Some(line) = rest.next() {
@@ -191,7 +247,6 @@ impl Head {
         for line in rest.filter(|line| wanted.is(line, &self.text)) {
             line.gone = true;
         }
-        Ok(())
     }
 
     /// Removes every field of that name and says whether there was one.
@@ -210,6 +265,9 @@ impl Head {
     }
 
     fn remove_as(&mut self, wanted: Wanted<'_>) -> bool {
+        if !self.may_have_it(wanted.id) {
+            return false;
+        }
         let text = &self.text;
         let mut found = false;
         for line in self.lines.iter_mut().filter(|line| wanted.is(line, text)) {
@@ -303,66 +361,6 @@ impl<'n> Wanted<'n> {
             && line.id == self.id
             && (self.id != Name::Other || line.name.of(text).eq_ignore_ascii_case(self.name))
     }
-}
-
-/// RFC 9110, section 5.1: what may be the name of a field, whoever made it up.
-fn writable(name: &[u8]) -> Result<(), Error> {
-    let fits = !name.is_empty() && name.iter().copied().all(is_token_byte);
-    if fits { Ok(()) } else { Err(Error::Unwritable) }
-}
-
-/// RFC 9110, section 5.5: what may be its value.
-fn writable_as_value(value: &[&[u8]]) -> Result<(), Error> {
-    if value.iter().all(|part| is_value(part)) { Ok(()) } else { Err(Error::Unwritable) }
-}
-
-/// Whether every byte may stand in a value. Eight bytes are looked at together, the last ones perhaps twice; only where
-/// one of them is suspicious, each by itself.
-fn is_value(text: &[u8]) -> bool {
-    let Some(last) = text.last_chunk() else { return text.iter().copied().all(is_value_byte) };
-    let (words, _) = text.as_chunks();
-    let odd = words.iter().fold(suspicious(*last), |odd, word| odd | suspicious(*word));
-    odd == 0 || text.iter().copied().all(is_value_byte)
-}
-
-/// Not 0 if one of the bytes is below a space or DEL. Subtracting borrows from the uppermost bit of a byte that is smaller,
-/// and of the first such byte always.
-fn suspicious(word: [u8; 8]) -> u64 {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    let smaller = |word: u64, than: u64| word.wrapping_sub(ONES * than) & !word & (ONES << 7);
-    let word = u64::from_le_bytes(word);
-    smaller(word, 0x20) | smaller(word ^ (ONES * 0x7f), 1)
-}
-
-/// RFC 9110, section 5.6.2: `tchar`.
-pub(crate) fn is_token_byte(byte: u8) -> bool {
-    TOKEN_BYTES.get(usize::from(byte)).copied().unwrap_or(false)
-}
-
-const TOKEN_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0_u8;
-    while byte < 128 {
-        #[expect(clippy::indexing_slicing, reason = "below 128; evaluated at compile time")]
-        {
-            table[byte as usize] = byte.is_ascii_alphanumeric();
-        }
-        byte += 1;
-    }
-    let mut rest: &[u8] = b"!#$%&'*+-.^_`|~";
-    while let [mark, tail @ ..] = rest {
-        #[expect(clippy::indexing_slicing, reason = "a byte is always inside a table of 256")]
-        {
-            table[*mark as usize] = true;
-        }
-        rest = tail;
-    }
-    table
-};
-
-/// RFC 9110, section 5.5: visible bytes, space, tab and `obs-text`.
-pub(crate) fn is_value_byte(byte: u8) -> bool {
-    (byte >= b' ' && byte != 0x7f) || byte == b'\t'
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 pub mod chunk;
 mod date;
 mod error;
+mod field_line;
 mod field_name;
 mod framing;
 pub mod h1;
@@ -27,6 +28,7 @@ pub mod uri;
 
 pub use date::http_date;
 pub use error::Error;
+pub use field_line::FieldLine;
 pub use field_name::FieldName;
 pub use framing::Framing;
 pub use head::{Field, Head};

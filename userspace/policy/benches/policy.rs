@@ -1,4 +1,5 @@
-//! What each policy adds to a request, and a chain of eight.
+//! What each policy adds to a request, and a chain of eight. `GLIBC_TUNABLES=glibc.malloc.hugetlb=1` lays the tables in
+//! pages of two megabytes.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
@@ -145,25 +146,45 @@ fn next(at: u64) -> u64 {
     at.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)
 }
 
-/// What one change at a random place costs of as much memory as the counters of a million keys lie in: less than this no
-/// table in memory can take, whatever it does.
-fn bare_access() -> f64 {
-    const LINES: usize = 500_000;
-    let lines: Vec<[AtomicU64; 8]> =
-        std::iter::repeat_with(|| std::array::from_fn(|_| AtomicU64::new(1))).take(LINES).collect();
-    let mut at = 1_u64;
-    let mut change = || {
-        at = next(at);
-        let counter = &lines[(at >> 33) as usize % LINES][0];
+/// As much memory as the counters of a million keys lie in.
+const LINES: usize = 500_000;
+type Lines = [[AtomicU64; 8]];
+
+/// What one change at a random place of such memory costs beside making a request: less no table in memory can take,
+/// whatever it does. Without foresight, and with the line asked for before the request is made.
+fn floors(lines: &Lines) -> [f64; 2] {
+    let places = |mut at: u64| {
+        move || {
+            at = next(at);
+            &lines[(at >> 33) as usize % LINES][0]
+        }
+    };
+    let change = |counter: &AtomicU64| {
         let old = counter.load(Relaxed);
         let _alone = black_box(counter.compare_exchange(old, old + 1, Relaxed, Relaxed));
     };
-    let times = in_turns(&mut [("bare", &mut change)]);
-    row("one random line of 32 MB, bare", &times[0], "the floor of the next row");
-    times[0].best_ns
+    let (mut one, mut two, mut three) = (Bench::new(), Bench::new(), Bench::new());
+    let (mut place, mut ahead) = (places(1), places(2));
+    let times = in_turns(&mut [
+        ("request", &mut || one.reset()),
+        ("request, change", &mut || {
+            two.reset();
+            change(place());
+        }),
+        ("foresee, request, change", &mut || {
+            let place = ahead();
+            weir_reactor::foresee(place);
+            three.reset();
+            change(place);
+        }),
+    ]);
+    let added = [1, 2].map(|case| times[case].best_ns - times[0].best_ns);
+    row("one random line of 32 MB, bare", &times[1], &format!("adds {:.1} ns", added[0]));
+    row("the same, foreseen", &times[2], &format!("adds {:.1} ns: the floor of a million keys", added[1]));
+    added
 }
 
-/// Every look-up is for another of a million clients.
+/// Every look-up is for another of a million clients, and foreseen as the proxy does it: before it looks for a route.
 fn million_keys(bench: &mut Bench, empty_ns: f64, goals: &mut Goals) {
     let limit = chain(LIMIT);
     let address = |n: u32| Client::direct(IpAddr::V4(Ipv4Addr::from(0x0a00_0000 | n)));
@@ -171,26 +192,38 @@ fn million_keys(bench: &mut Bench, empty_ns: f64, goals: &mut Goals) {
         bench.client = address(n);
         bench.judge(&limit);
     }
-    let (mut at, nothing) = (1_u64, Chain::default());
-    let mut next = move |bench: &mut Bench| {
-        at = next(at);
-        bench.client = address(u32::try_from((at >> 33) % 1_000_000).unwrap());
+    let Link::RateLimit(counted) = &limit.steps()[0].link else { return };
+    let clients = |mut at: u64| {
+        move |bench: &mut Bench| {
+            at = next(at);
+            bench.client = address(u32::try_from((at >> 33) % 1_000_000).unwrap());
+        }
     };
-    let mut again = next;
-    let mut other = Bench::new();
+    let (mut foreseen, mut unforeseen, mut uncounted) = (clients(1), clients(2), clients(3));
+    let (mut late, mut other) = (Bench::new(), Bench::new());
+    let nothing = Chain::default();
     let times = in_turns(&mut [
-        ("limit", &mut || {
-            next(bench);
+        ("foreseen", &mut || {
+            foreseen(bench);
+            counted.places(&bench.client).for_each(weir_reactor::foresee);
             bench.judge(&limit);
         }),
+        ("limit", &mut || {
+            unforeseen(&mut late);
+            late.judge(&limit);
+        }),
         ("nothing", &mut || {
-            again(&mut other);
+            uncounted(&mut other);
             other.judge(&nothing);
         }),
     ]);
-    let added = times[0].best_ns - times[1].best_ns;
-    goals.floor_ns = Some(bare_access());
-    row("rate_limit, a million keys", &times[0], &format!("adds {added:.1} ns (empty chain {empty_ns:.1})"));
+    let [added, unforeseen] = [0, 1].map(|case| times[case].best_ns - times[2].best_ns);
+    let beside = |added: f64| format!("adds {added:.1} ns (empty chain {empty_ns:.1})");
+    row("rate_limit, a million keys, not foreseen", &times[1], &beside(unforeseen));
+    row("rate_limit, a million keys", &times[0], &beside(added));
+    let lines: Vec<[AtomicU64; 8]> =
+        std::iter::repeat_with(|| std::array::from_fn(|_| AtomicU64::new(1))).take(LINES).collect();
+    goals.floor_ns = Some(floors(&lines)[1]);
     goals.judge(("L1", "rate limit, one of a million keys", "ns"), added, None, 60.0);
 }
 
@@ -203,8 +236,10 @@ fn main() {
     each(&mut bench, empty_ns);
     let eight = chain(EIGHT);
     assert_eq!(eight.steps().len(), 8);
-    let times = in_turns(&mut [("eight", &mut || bench.judge(&eight))]);
-    let added = times[0].best_ns - empty_ns;
+    let mut other = Bench::new();
+    let times =
+        in_turns(&mut [("eight", &mut || bench.judge(&eight)), ("empty", &mut || other.judge(&nothing))]);
+    let added = times[0].best_ns - times[1].best_ns;
     row("a chain of eight without cryptography", &times[0], &format!("adds {added:.1} ns"));
     let mut goals = Goals::default();
     goals.judge(("L2", "a chain of eight without cryptography", "ns"), added, None, 400.0);

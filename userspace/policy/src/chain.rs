@@ -122,25 +122,13 @@ impl Chain {
         for (index, step) in self.steps.iter().enumerate().skip(visit.pass.entered.saturating_sub(before)) {
             let index = before + index;
             visit.pass.entered = index + 1;
-            if visit.pass.done.iter().any(|done| Arc::ptr_eq(done, step)) {
+            if visit.pass.is_done(step) {
                 continue;
             }
             let flow = step.link.request(visit);
-            let reason = match &flow {
-                Flow::Next => None,
-                Flow::Reply(reply) => reply.reason,
-                Flow::Close(reason) => Some(*reason),
-                Flow::Ask(_) => {
-                    (visit.pass.entered, visit.pass.asked) = (index, true);
-                    return flow;
-                }
-            };
-            visit.pass.asked = false;
-            if let Some(reason) = reason {
-                visit.pass.offend(Offence { reason, step: index, enforced: !step.observe });
-            }
-            let observed = step.observe && reason.is_some();
-            if !observed && !matches!(flow, Flow::Next) {
+            if matches!(flow, Flow::Next) {
+                visit.pass.asked = false;
+            } else if let Some(flow) = stopped(flow, index, step, visit.pass) {
                 return flow;
             }
         }
@@ -187,6 +175,26 @@ impl Chain {
         let count = pass.entered.checked_sub(self.steps.len()).filter(|count| *count > 0)?;
         Some((pass.identity.consumer.clone()?, count))
     }
+}
+
+/// What becomes of a request that a policy does not let pass; nothing if it may go on all the same.
+#[cold]
+fn stopped(flow: Flow, index: usize, step: &Step, pass: &mut Pass) -> Option<Flow> {
+    let reason = match &flow {
+        Flow::Next => None,
+        Flow::Reply(reply) => reply.reason,
+        Flow::Close(reason) => Some(*reason),
+        Flow::Ask(_) => {
+            (pass.entered, pass.asked) = (index, true);
+            return Some(flow);
+        }
+    };
+    pass.asked = false;
+    if let Some(reason) = reason {
+        pass.offend(Offence { reason, step: index, enforced: !step.observe });
+    }
+    let observed = step.observe && reason.is_some();
+    (!observed).then_some(flow)
 }
 
 fn steps_of_consumer(pass: &Pass) -> &[Arc<Step>] {

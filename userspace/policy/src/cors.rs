@@ -129,13 +129,13 @@ impl Cors {
         self.origins == Origins::Any && !self.credentials
     }
 
-    fn write(&self, origin: &[u8], head: &mut Head) -> Result<(), weir_message::Error> {
+    /// What came in as a field can go out as one.
+    fn write(&self, origin: &[u8], head: &mut Head) {
         let allowed = if self.is_public() { b"*" } else { origin };
-        head.set_named(&ALLOW_ORIGIN, &[allowed])?;
+        head.set_own(&ALLOW_ORIGIN, &[allowed]);
         if self.credentials {
-            head.set_named(&ALLOW_CREDENTIALS, &[b"true"])?;
+            head.set_own(&ALLOW_CREDENTIALS, &[b"true"]);
         }
-        Ok(())
     }
 
     fn write_preflight(&self, leave: &mut Leave<'_>) -> Result<(), weir_message::Error> {
@@ -187,14 +187,18 @@ impl Policy for Cors {
         }
         // What is said here is said for the upstream too: two answers would be none.
         let head = &mut leave.response.head;
-        if !self.run_on_preflight || origin.is_none() {
-            head.remove_named(&ALLOW_ORIGIN);
+        let speaks_alone = !self.run_on_preflight || origin.is_none();
+        if speaks_alone && (origin.is_none() || !self.credentials) {
             head.remove_named(&ALLOW_CREDENTIALS);
         }
-        let mut written = origin.map_or(Ok(()), |origin| self.write(origin, head));
-        if !self.is_public() {
-            written = written.and(head.append_named(&VARY, &[b"Origin"]));
+        match origin {
+            Some(origin) => self.write(origin, head),
+            None => drop(head.remove_named(&ALLOW_ORIGIN)),
         }
+        if !self.is_public() {
+            head.append_own(&VARY, &[b"Origin"]);
+        }
+        let mut written = Ok(());
         let is_allowed = origin.is_some();
         if let (Some(expose), true, false) = (&self.expose, is_allowed, answers_preflight) {
             written = written.and(head.set_named(&EXPOSE, &[expose.as_bytes()]));

@@ -51,6 +51,7 @@ pub use place::Place;
 pub use rate_limit::RateLimit;
 pub use request_id::{RequestId, Trust};
 pub use size_limit::SizeLimit;
+pub use table::Bucket;
 pub use template::{Facts, Template};
 pub use verdicts::Verdicts;
 pub use visit::{End, Leave, Visit};

@@ -77,6 +77,11 @@ impl Pass {
         (self.entered, self.asked, self.body_max) = (0, false, None);
     }
 
+    /// Whether a policy has judged the request on another route.
+    pub(crate) fn is_done(&self, step: &Arc<Step>) -> bool {
+        self.done.iter().any(|done| Arc::ptr_eq(done, step))
+    }
+
     /// Changes the places of offences to those of another chain; those without one there are dropped.
     pub(crate) fn move_offences(&mut self, place: impl Fn(usize) -> Option<usize>) {
         self.offences.retain_mut(|offence| match place(offence.step) {
@@ -157,6 +162,14 @@ impl Pass {
     /// The notes of one policy, in order.
     pub fn notes(&self, policy: u64) -> impl Iterator<Item = &Note> {
         self.notes.iter().filter(move |(owner, _)| *owner == policy).map(|(_, note)| note)
+    }
+
+    /// The numbers among the notes of one policy, in order.
+    pub(crate) fn numbers(&self, policy: u64) -> impl Iterator<Item = u64> + Clone {
+        self.notes.iter().filter_map(move |note| match note {
+            (owner, Note::Number(number)) if *owner == policy => Some(*number),
+            _ => None,
+        })
     }
 
     /// How many notes there are, so that those of an attempt that came to nothing can be dropped.

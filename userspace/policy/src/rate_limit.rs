@@ -4,11 +4,12 @@
 //! the key keeps its place in the table. Two bounds remain. When a key is new, each further thread that meets it
 //! in the same instant may pass one request uncounted. And where several limits hold together, a request that one
 //! of them refuses holds its part of the others until it is given back, so that a neighbour may be refused then.
+use crate::decimal::Decimal;
 use crate::id::fresh_id;
-use crate::{Flow, Leave, Note, Policy, Rank, Reply, Visit};
+use crate::{Bucket, Client, Flow, Leave, Note, Now, Policy, Rank, Reply, Visit};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use weir_message::FieldName;
+use weir_message::{FieldLine, FieldName};
 use weir_schema::policy::OnStoreError;
 use weir_wire::Reason;
 
@@ -31,10 +32,10 @@ pub use store::{Store, Taken, Uncounted};
 pub struct Window {
     /// How it counts.
     pub count: Count,
-    /// `"minute";q=600;w=60`.
-    policy: Box<[u8]>,
-    /// `"minute"`.
-    quoted: Box<[u8]>,
+    /// `RateLimit-Policy: "minute";q=600;w=60`.
+    policy: Option<FieldLine>,
+    /// `"minute";r=`.
+    left: Box<[u8]>,
     /// The names of the two fields that are only about this window.
     kong: Option<[FieldName; 2]>,
 }
@@ -51,7 +52,8 @@ impl Window {
             }
         };
         let quoted = format!("\"{name}\"");
-        let policy = format!("{quoted};q={limit};w={}", window_s.max(1)).into_bytes().into();
+        let policy = format!("{quoted};q={limit};w={}", window_s.max(1));
+        let policy = FieldLine::new("RateLimit-Policy", policy.as_bytes()).ok();
         let mut title = name.to_owned();
         if let Some(first) = title.get_mut(..1) {
             first.make_ascii_uppercase();
@@ -59,7 +61,7 @@ impl Window {
         let is_window = !matches!(count, Count::Bucket { .. });
         let kong = |what: &str| FieldName::from(&*format!("X-RateLimit-{what}-{title}"));
         let kong = is_window.then(|| [kong("Limit"), kong("Remaining")]);
-        Window { count, policy, quoted: quoted.into_bytes().into(), kong }
+        Window { count, policy, left: format!("{quoted};r=").into_bytes().into(), kong }
     }
 }
 
@@ -142,6 +144,16 @@ impl RateLimit {
         self.uncounted.load(Ordering::Relaxed)
     }
 
+    /// The memory in which the next request of a client will be counted, as far as that is known before the request is read.
+    pub fn places(&self, client: &Client) -> impl Iterator<Item = &Bucket> {
+        let first = self.tiers.first().filter(|tier| tier.whom == Whom::All && self.stores.shared.is_none());
+        let known = first.and_then(|tier| Some((tier, self.key.of_client(client)?)));
+        known.into_iter().flat_map(|(tier, key)| {
+            let limits = self.stores.local.limits.iter().skip(tier.first).take(tier.windows.len());
+            limits.filter_map(move |limit| limit.place(key))
+        })
+    }
+
     pub(crate) fn rank(&self) -> Rank {
         let by_tier = self.tiers.iter().any(|tier| tier.whom != Whom::All);
         if by_tier || self.key.needs_identity() { Rank::Quota } else { Rank::Rate }
@@ -189,51 +201,28 @@ impl Policy for RateLimit {
         if self.family == Family::None && !matches!(leave.response.status, 429 | 503) {
             return;
         }
-        let Some((tier, told)) = self.told(leave) else { return };
-        let head = &mut leave.response.head;
-        let quotas = told.quotas.get(..told.count).unwrap_or_default();
-        let mut written = fields::write(self.family, &tier.windows, quotas, head);
+        let Leave { pass, response, now, .. } = leave;
+        let mut numbers = pass.numbers(self.id);
+        let Some(tier) = numbers.next().and_then(|place| self.tiers.get(usize::try_from(place).ok()?)) else {
+            return;
+        };
+        let states = numbers.clone().take_while(|number| *number != RateLimit::REFUSED);
+        let quotas = states.enumerate().filter_map(|(index, state)| self.quota(tier, index, state, *now));
+        let head = &mut response.head;
+        fields::write(self.family, &tier.windows, quotas.clone(), head);
         // RFC 6585, section 4, and RFC 9110, section 10.2.3: whole seconds, and never now.
-        if let Some(retry_s) = told.retry_s {
-            let number = crate::decimal::Decimal::new(retry_s.max(1));
-            written = written.and(head.set_named(&fields::RETRY_AFTER, &[number.text()]));
+        if numbers.any(|number| number == RateLimit::REFUSED) {
+            let retry_s = quotas.last().map_or(0, |quota| quota.retry_s);
+            head.set_own(&fields::RETRY_AFTER, &[Decimal::new(retry_s.max(1)).text()]);
         }
-        debug_assert!(written.is_ok(), "names and numbers are always writable");
     }
 }
 
-/// What a client is told.
-#[derive(Default)]
-struct Told {
-    quotas: [Quota; RateLimit::WINDOWS_MAX],
-    count: usize,
-    /// After how many seconds a request that was refused here may come again.
-    retry_s: Option<u64>,
-}
-
 impl RateLimit {
-    /// The tier that judged a request, and its windows as far as they were asked.
-    fn told(&self, leave: &Leave<'_>) -> Option<(&Tier, Told)> {
-        let number = |note: &Note| if let Note::Number(number) = note { Some(*number) } else { None };
-        let mut notes = leave.pass.notes(self.id).filter_map(number);
-        let tier = self.tiers.get(usize::try_from(notes.next()?).ok()?)?;
-        let (mut told, mut limits) = (Told::default(), (tier.first..).zip(0..));
-        for state in notes {
-            if state == RateLimit::REFUSED {
-                let last = told.count.checked_sub(1).and_then(|last| told.quotas.get(last));
-                told.retry_s = Some(last.map_or(0, |quota| quota.retry_s));
-                break;
-            }
-            let (limit, index) = limits.next()?;
-            let known = Some(state).filter(|state| *state != RateLimit::UNKNOWN);
-            if let (Some(state), Some(limit)) = (known, self.stores.local.limits.get(limit))
-                && let Some(slot) = told.quotas.get_mut(told.count)
-            {
-                *slot = Quota { index, ..limit.quota(state, leave.now) };
-                told.count += 1;
-            }
-        }
-        Some((tier, told))
+    /// What a state of one of a tier's windows means for the client; nothing if the window could not be asked.
+    fn quota(&self, tier: &Tier, index: usize, state: u64, now: Now) -> Option<Quota> {
+        let limit = self.stores.local.limits.get(tier.first + index)?;
+        (state != RateLimit::UNKNOWN).then(|| Quota { index, ..limit.quota(state, now) })
     }
 }
 

@@ -61,21 +61,25 @@ fn is_well_formed(id: &[u8]) -> bool {
 fn uuid(wall_ms: u64, random: [u64; 2]) -> [u8; 36] {
     let high = wall_ms << 16 | 0x7000 | random[0] & 0x0fff;
     let low = 1 << 63 | random[1] >> 2;
-    let bytes = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
-    let mut text = [b'-'; 36];
-    for (byte, place) in bytes.into_iter().zip(PLACES) {
-        if let Some([first, second]) = text.get_mut(place..place + 2) {
-            (*first, *second) = (hex(byte >> 4), hex(byte & 15));
-        }
-    }
+    let (mut text, right) = ([b'-'; 36], u64::from(u32::MAX));
+    let [a, b, c, d] = [high >> 32, high & right, low >> 32, low & right].map(hex);
+    text[..8].copy_from_slice(&a);
+    text[9..13].copy_from_slice(&b[..4]);
+    text[14..18].copy_from_slice(&b[4..]);
+    text[19..23].copy_from_slice(&c[..4]);
+    text[24..28].copy_from_slice(&c[4..]);
+    text[28..].copy_from_slice(&d);
     text
 }
 
-/// Where the two digits of each byte of a UUID stand (RFC 9562, section 4).
-const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
-
-fn hex(digit: u8) -> u8 {
-    digit + if digit < 10 { b'0' } else { b'a' - 10 }
+/// The eight digits of a number below 2^32: each in a byte of its own, and then all made letters at once.
+fn hex(number: u64) -> [u8; 8] {
+    const ONES: u64 = u64::from_be_bytes([1; 8]);
+    let halves = (number | number << 16) & 0x0000_ffff_0000_ffff;
+    let bytes = (halves | halves << 8) & 0x00ff_00ff_00ff_00ff;
+    let digits = (bytes | bytes << 4) & (ONES * 0x0f);
+    let beyond_nine = (digits + ONES * 6) >> 4 & ONES;
+    (digits + ONES * u64::from(b'0') + beyond_nine * u64::from(b'a' - b'9' - 1)).to_be_bytes()
 }
 
 impl Policy for RequestId {
@@ -91,13 +95,13 @@ impl Policy for RequestId {
         }
         let id = uuid(visit.now.wall_ms, [visit.worker.random(), visit.worker.random()]);
         visit.pass.set_request_id(&id);
-        let _always_writable = visit.request.head.set_named(&self.header, &[&id]);
+        visit.request.head.set_own(&self.header, &[&id]);
         Flow::Next
     }
 
     fn response(&self, leave: &mut Leave<'_>) {
         if self.echo {
-            let _always_writable = leave.response.head.set_named(&self.header, &[leave.pass.request_id()]);
+            leave.response.head.set_own(&self.header, &[leave.pass.request_id()]);
         }
     }
 }
@@ -133,6 +137,15 @@ mod tests {
             assert_eq!(scene.pass.request_id() == sent.as_bytes(), kept, "{trust:?} {sent:?}");
             assert_eq!(scene.field("X-Request-ID").unwrap().as_bytes(), scene.pass.request_id());
         }
+    }
+
+    #[test]
+    fn digits_are_those_of_the_standard_library() {
+        for number in [0, 1, 0x0123_4567, 0x89ab_cdef, 0x9a9a_a9a9, u64::from(u32::MAX)] {
+            assert_eq!(hex(number), format!("{number:08x}").as_bytes());
+        }
+        let text = uuid(0x0123_4567_89ab, [0x0cde, 0x0123_4567_89ab_cdef << 2]);
+        assert_eq!(&text, b"01234567-89ab-7cde-8123-456789abcdef");
     }
 
     #[test]

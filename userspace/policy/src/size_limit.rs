@@ -44,7 +44,8 @@ impl Policy for SizeLimit {
     fn request(&self, visit: &mut Visit<'_>) -> Flow {
         let request = &visit.request;
         let refuse = |status, detail| Flow::Reply(Reply::refuse(status, Reason::TooLarge, detail));
-        if is_over(request.path().len() + request.query().map_or(0, <[u8]>::len), self.target_max) {
+        let target = || request.path().len() + request.query().map_or(0, <[u8]>::len);
+        if self.target_max.is_some() && is_over(target(), self.target_max) {
             return refuse(414, "target too long");
         }
         if is_over(request.head.bytes(), self.head_max) {

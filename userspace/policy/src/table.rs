@@ -13,9 +13,10 @@ const TRIES: usize = 8;
 /// What the counter of a place says while it changes its key. No counter counts as far.
 const CLAIMED: u64 = u64::MAX;
 
+/// A few places of a table: one cache line.
 #[derive(Debug, FromZeros)]
 #[repr(C, align(64))]
-struct Bucket {
+pub struct Bucket {
     ways: [Way; WAYS],
 }
 
@@ -71,6 +72,11 @@ impl Table {
     /// The counter of a key, if it has one.
     pub(crate) fn find(&self, key: u64) -> Option<&AtomicU64> {
         Some(&self.homes(key)?.find(key)?.counter)
+    }
+
+    /// The first of the two buckets of a key, which is the right one for nearly all.
+    pub(crate) fn bucket(&self, key: u64) -> Option<&Bucket> {
+        Some(self.homes(key)?.first)
     }
 
     /// Where a key may stand. Its upper bits decide (Lemire, arXiv 1805.10941).

@@ -115,7 +115,7 @@ impl Verdicts {
                 pass.ban(ban);
             }
         }
-        if !refused && pass.identity.authenticated {
+        if !refused && self.weights.credit > 0 && pass.identity.authenticated {
             self.credit(client.socket, mono_ns);
         }
     }

@@ -160,6 +160,7 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
     /// own while it runs, so that an exchange is small.
     async fn serve(&mut self) -> Result<(), Fault> {
         self.resolve_client();
+        self.foresee_counters();
         hop::strip(&mut self.request.head);
         self.check_way()?;
         if self.request.path() == "*" || self.has_come_far_enough()? {
@@ -198,6 +199,12 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
         let address =
             client::resolve(self.line.peer.ip(), &self.request.head, &self.listener.trusted_proxies);
         self.client = Client { socket: mapped(self.line.socket.ip()), address: mapped(address) };
+    }
+
+    /// Where the client will be counted lies far away for a processor, and is on its way while a route is looked for.
+    fn foresee_counters(&self) {
+        let limits = self.snapshot.plan.chains.foreseen(self.listener.id);
+        limits.iter().flat_map(|limit| limit.places(&self.client)).for_each(weir_reactor::foresee);
     }
 
     /// What is refused before any route is looked for, because of how the request came here.

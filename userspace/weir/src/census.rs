@@ -138,6 +138,34 @@ fn counts(step: &Step) -> Vec<(&str, &'static Name, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+    use weir_policy::Verdicts;
+    use weir_policy::verdicts::Weights;
+    use weir_wire::Reason;
+
+    #[test]
+    fn clients_whose_score_was_forgotten_are_told() {
+        let weights = Weights {
+            points: vec![(Reason::BadToken, 5)],
+            ban_at: 100,
+            half_life_ns: 1 << 40,
+            credit: 0,
+            observe: false,
+        };
+        let verdicts = Arc::new(Verdicts::new(weights, 8));
+        let step = Step { rule: "abuse".into(), link: Link::Verdicts(Arc::clone(&verdicts)), observe: false };
+        let told = || {
+            counts(&step).into_iter().map(|(rule, name, count)| (rule, name.name, count)).collect::<Vec<_>>()
+        };
+        let is = |count: u64| vec![("abuse", "weir_verdicts_clients_forgotten_total", count)];
+        assert_eq!(told(), is(0));
+        for client in 0..1_000_u32 {
+            let address = std::net::Ipv4Addr::from(client).to_ipv6_mapped();
+            assert_eq!(verdicts.offend(address, Reason::BadToken, 0, 1), None);
+        }
+        assert_eq!(told(), is(verdicts.evicted()));
+        assert!(verdicts.evicted() >= 1_000 - 16, "{}", verdicts.evicted());
+    }
 
     #[test]
     fn the_kernel_is_understood() {

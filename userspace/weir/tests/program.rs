@@ -50,6 +50,8 @@ mod shielded;
 mod sslyze;
 #[path = "program/succession.rs"]
 mod succession;
+#[path = "program/tables.rs"]
+mod tables;
 #[path = "program/traces.rs"]
 mod traces;
 #[path = "program/unit.rs"]
@@ -93,6 +95,7 @@ fn main() {
         verbs::trials(),
         succession::trials(),
         traces::trials(),
+        tables::trials(),
         sessions::trials(),
         shielded::trials(),
         validate::trials(),

@@ -31,22 +31,33 @@ fn digit(table: &[u32; 256], letter: u8) -> u32 {
     table.get(usize::from(letter)).copied().unwrap_or(STRANGER)
 }
 
+/// Four letters: 24 bits.
+fn group(a: u8, b: u8, c: u8, d: u8) -> u32 {
+    digit(&FIRST, a) | digit(&SECOND, b) | digit(&THIRD, c) | digit(&FOURTH, d)
+}
+
 /// Replaces the content of `out` by what `text` encodes. RFC 7515, section 2: "with all trailing '='
 /// characters omitted and without the inclusion of any line breaks, whitespace, or other additional
 /// characters"; and since two texts must never mean one token, unused bits have to be zero (RFC 4648, 3.5).
 pub fn decode(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    let (whole, rest) = text.as_chunks::<4>();
     out.clear();
-    out.resize(whole.len() * 3 + rest.len() * 3 / 4, 0);
+    out.resize(text.len() / 4 * 3 + text.len() % 4 * 3 / 4, 0);
     let mut wrong = 0;
-    let (triples, _) = out.as_chunks_mut::<3>();
+    let (pairs, rest) = text.as_chunks::<8>();
+    let (sixes, out) = out.as_chunks_mut::<6>();
+    for (&[a, b, c, d, e, f, g, h], six) in pairs.iter().zip(sixes) {
+        let (high, low) = (group(a, b, c, d), group(e, f, g, h));
+        wrong |= high | low;
+        six.copy_from_slice(&(u64::from(high) << 24 | u64::from(low)).to_be_bytes()[2..]);
+    }
+    let (whole, rest) = rest.as_chunks::<4>();
+    let (triples, tail) = out.as_chunks_mut::<3>();
     for (&[a, b, c, d], triple) in whole.iter().zip(triples) {
-        let bits = digit(&FIRST, a) | digit(&SECOND, b) | digit(&THIRD, c) | digit(&FOURTH, d);
+        let bits = group(a, b, c, d);
         wrong |= bits;
         let [_, x, y, z] = bits.to_be_bytes();
         *triple = [x, y, z];
     }
-    let tail = out.get_mut(whole.len() * 3..)?;
     let (bits, unused) = match rest {
         [] => (0, 0),
         &[a, b] => (digit(&FIRST, a) | digit(&SECOND, b), 0x00_ffff),
@@ -83,6 +94,27 @@ mod tests {
             assert_eq!(decoded(text.as_bytes()).as_deref(), Some(plain.as_bytes()), "{text}");
         }
         assert_eq!(decoded(b"A-z_4ME"), Some(vec![3, 236, 255, 224, 193]), "RFC 7515, appendix C");
+    }
+
+    #[test]
+    fn texts_of_every_length_are_decoded() {
+        let plain: Vec<u8> = (0..64_u8).map(|byte| byte.wrapping_mul(37)).collect();
+        let letters: Vec<u8> =
+            (b'A'..=b'Z').chain(b'a'..=b'z').chain(b'0'..=b'9').chain([b'-', b'_']).collect();
+        for length in 0..plain.len() {
+            let bits: Vec<u8> =
+                plain[..length].iter().flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1)).collect();
+            let letter = |six: &[u8]| {
+                letters[six.iter().fold(0, |sum, bit| sum * 2 + usize::from(*bit)) << (6 - six.len())]
+            };
+            let mut text: Vec<u8> = bits.chunks(6).map(letter).collect();
+            assert_eq!(decoded(&text).as_deref(), Some(&plain[..length]), "{length}");
+            for at in 0..text.len() {
+                let right = std::mem::replace(&mut text[at], b'+');
+                assert_eq!(decoded(&text), None, "a stranger at {at} of {length}");
+                text[at] = right;
+            }
+        }
     }
 
     #[test]

@@ -72,10 +72,11 @@ pub(super) fn numeric_date(value: Value<'_>) -> Option<f64> {
     const LAST: f64 = 9_007_199_254_740_991.0;
     let text = value.number()?;
     // Nearly all dates are a few digits, which need no general reading.
-    let digits = |sum: u32, byte: u8| sum.checked_mul(10)?.checked_add(char::from(byte).to_digit(10)?);
-    if let Some(date) = text.bytes().try_fold(0, digits) {
+    let digits = |sum: u64, byte: &u8| byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0'));
+    let plain = if text.len() <= 10 { text.iter().try_fold(0, digits) } else { None };
+    if let Some(date) = plain.and_then(|date| u32::try_from(date).ok()) {
         return Some(f64::from(date));
     }
-    let date: f64 = text.parse().ok()?;
+    let date: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
     (date.is_sign_positive() && date <= LAST).then_some(date)
 }

@@ -100,8 +100,8 @@ impl<'a> Value<'a> {
     }
 
     /// The value as a number, as it was written.
-    pub fn number(self) -> Option<&'a str> {
-        std::str::from_utf8(self.bytes_of(self.of(Kind::Number)?)).ok()
+    pub fn number(self) -> Option<&'a [u8]> {
+        self.of(Kind::Number).map(|node| self.bytes_of(node))
     }
 
     /// The value as a truth value.

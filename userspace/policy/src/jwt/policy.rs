@@ -171,8 +171,7 @@ impl Policy for Jwt {
     }
 
     fn response(&self, leave: &mut Leave<'_>) {
-        let number = |note: &Note| if let Note::Number(number) = note { Some(*number) } else { None };
-        let Some(number) = leave.pass.notes(self.id).filter_map(number).last() else { return };
+        let Some(number) = leave.pass.numbers(self.id).last() else { return };
         let head = &mut leave.response.head;
         if number == Challenge::IN_QUERY {
             let _always_writable = head.set("Cache-Control", b"no-store");

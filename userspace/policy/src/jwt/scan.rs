@@ -30,6 +30,18 @@ pub(super) fn position(text: &[u8], wanted: u8) -> Option<usize> {
     first(text, |word| equal(word, wanted), |byte| byte == wanted)
 }
 
+/// The place of the last such byte. Marks above the lowest of a word may be wrong, so a marked word is looked at byte by byte.
+pub(super) fn last_position(text: &[u8], wanted: u8) -> Option<usize> {
+    let is_wanted = |byte: &u8| *byte == wanted;
+    let (rest, words) = text.as_rchunks::<8>();
+    for (index, word) in words.iter().enumerate().rev() {
+        if equal(u64::from_le_bytes(*word), wanted) != 0 {
+            return word.iter().rposition(is_wanted).map(|place| rest.len() + index * 8 + place);
+        }
+    }
+    rest.iter().rposition(is_wanted)
+}
+
 /// The place of the first quote, backslash or control character.
 pub(super) fn end_of_plain(text: &[u8]) -> Option<usize> {
     let marks = |word| equal(word, b'"') | equal(word, b'\\') | below(word, b' ');
@@ -49,13 +61,17 @@ mod tests {
                     text[place] = byte;
                     let expect = matches!(byte, b'"' | b'\\' | ..b' ').then_some(place);
                     assert_eq!(end_of_plain(&text), expect, "{byte} at {place} of {length}");
-                    assert_eq!(position(&text, b'.'), (byte == b'.').then_some(place));
+                    let at = (byte == b'.').then_some(place);
+                    assert_eq!((position(&text, b'.'), last_position(&text, b'.')), (at, at));
                 }
             }
             assert_eq!(
                 (position(&vec![b'a'; length], b'.'), end_of_plain(&vec![0xff; length])),
                 (None, None)
             );
+        }
+        for text in ["a.b.c", "a.b.c/////////", "../././././/", "/.-./.-./.-.---------"] {
+            assert_eq!(last_position(text.as_bytes(), b'.'), text.rfind('.'), "{text}");
         }
         assert_eq!((position(b"a.b.c", b'.'), end_of_plain(b"abcdefgh\x1f\"")), (Some(1), Some(8)));
     }

@@ -1,6 +1,6 @@
 //! The compact form of a JWS (RFC 7515, section 7.1) and its protected header.
 use super::json::{Document, Limits};
-use super::scan::position;
+use super::scan::{last_position, position};
 use super::{Algorithm, Refusal, base64};
 
 /// The three parts of a token as they stand in it.
@@ -14,24 +14,17 @@ pub(super) struct Compact<'t> {
 }
 
 impl<'t> Compact<'t> {
-    /// Splits a token. None of the parts may be empty: an empty signature is that of `none`. A fourth part makes the
-    /// signature one that cannot be decoded.
+    /// Splits a token at its first point and its last, which is soon found. None of the parts may be empty: an empty
+    /// signature is that of `none`. A fourth part makes the payload one that cannot be decoded.
     pub(super) fn parse(token: &'t [u8]) -> Result<Compact<'t>, Refusal> {
-        let (header, rest) = split(token)?;
-        let (payload, signature) = split(rest)?;
-        if header.is_empty() || payload.is_empty() || signature.is_empty() {
-            return Err(Refusal::Malformed);
-        }
-        let signed = token.get(..header.len() + 1 + payload.len()).ok_or(Refusal::Malformed)?;
+        let (first, last) =
+            position(token, b'.').zip(last_position(token, b'.')).ok_or(Refusal::Malformed)?;
+        let part = |from: usize, to: usize| token.get(from..to).filter(|part| !part.is_empty());
+        let parts = part(0, first).zip(part(first + 1, last)).zip(part(last + 1, token.len()));
+        let ((header, payload), signature) = parts.ok_or(Refusal::Malformed)?;
+        let signed = token.get(..last).ok_or(Refusal::Malformed)?;
         Ok(Compact { signed, header, payload, signature })
     }
-}
-
-/// What stands before and behind the first point.
-fn split(text: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
-    let point = position(text, b'.').ok_or(Refusal::Malformed)?;
-    let (before, rest) = text.split_at_checked(point).ok_or(Refusal::Malformed)?;
-    Ok((before, rest.get(1..).unwrap_or_default()))
 }
 
 /// What the header of a token says and we act on. Keys and addresses of keys in it are not looked at.

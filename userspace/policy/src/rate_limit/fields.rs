@@ -2,10 +2,9 @@
 use super::Window;
 use super::limit::Quota;
 use crate::decimal::Decimal;
-use weir_message::{Error, FieldName, Head};
+use weir_message::{FieldName, Head};
 
 pub(super) static RETRY_AFTER: FieldName = FieldName::other("Retry-After");
-static POLICY: FieldName = FieldName::other("RateLimit-Policy");
 static LEFT: FieldName = FieldName::other("RateLimit");
 static X: [FieldName; 3] = [
     FieldName::other("X-RateLimit-Limit"),
@@ -36,41 +35,43 @@ pub enum Family {
 pub(super) fn write(
     family: Family,
     windows: &[Window],
-    quotas: &[Quota],
+    quotas: impl Iterator<Item = Quota> + Clone,
     head: &mut Head,
-) -> Result<(), Error> {
-    let Some(tightest) = quotas.iter().min_by_key(|quota| (quota.remaining, u64::MAX - quota.reset_s)) else {
-        return Ok(());
-    };
+) {
     match family {
-        Family::None => Ok(()),
-        Family::X => triple(&X, tightest, head),
+        Family::None => {}
+        Family::Ietf => of(windows, quotas).for_each(|(window, quota)| ietf(window, quota, head)),
+        Family::X => triple(&X, quotas, head),
         Family::Kong => {
-            triple(&KONG, tightest, head)?;
-            of(windows, quotas).try_for_each(|(window, quota)| kong(window, quota, head))
+            triple(&KONG, quotas.clone(), head);
+            of(windows, quotas).for_each(|(window, quota)| kong(window, quota, head));
         }
-        Family::Ietf => of(windows, quotas).try_for_each(|(window, quota)| {
-            head.append_named(&POLICY, &[&window.policy])?;
-            let (left, reset) = (Decimal::new(quota.remaining), Decimal::new(quota.reset_s));
-            head.append_named(&LEFT, &[&window.quoted, b";r=", left.text(), b";t=", reset.text()])
-        }),
     }
 }
 
-fn of<'q>(windows: &'q [Window], quotas: &'q [Quota]) -> impl Iterator<Item = (&'q Window, &'q Quota)> {
-    quotas.iter().filter_map(|quota| Some((windows.get(quota.index)?, quota)))
+fn of(windows: &[Window], quotas: impl Iterator<Item = Quota>) -> impl Iterator<Item = (&Window, Quota)> {
+    quotas.filter_map(|quota| Some((windows.get(quota.index)?, quota)))
 }
 
-fn triple(names: &[FieldName; 3], quota: &Quota, head: &mut Head) -> Result<(), Error> {
-    let numbers = [quota.limit, quota.remaining, quota.reset_s];
-    names
-        .iter()
-        .zip(numbers)
-        .try_for_each(|(name, number)| head.set_named(name, &[Decimal::new(number).text()]))
+fn ietf(window: &Window, quota: Quota, head: &mut Head) {
+    if let Some(policy) = &window.policy {
+        head.append_line(policy);
+    }
+    let (left, reset) = (Decimal::new(quota.remaining), Decimal::new(quota.reset_s));
+    head.append_own(&LEFT, &[&window.left, left.text(), b";t=", reset.text()]);
 }
 
-fn kong(window: &Window, quota: &Quota, head: &mut Head) -> Result<(), Error> {
-    let Some([limit, remaining]) = &window.kong else { return Ok(()) };
-    head.set_named(limit, &[Decimal::new(quota.limit).text()])?;
-    head.set_named(remaining, &[Decimal::new(quota.remaining).text()])
+/// Of several windows the one with the least left, and of those the one that takes longest.
+fn triple(names: &[FieldName; 3], quotas: impl Iterator<Item = Quota>, head: &mut Head) {
+    let Some(tightest) = quotas.min_by_key(|quota| (quota.remaining, u64::MAX - quota.reset_s)) else {
+        return;
+    };
+    let numbers = [tightest.limit, tightest.remaining, tightest.reset_s];
+    names.iter().zip(numbers).for_each(|(name, number)| head.set_own(name, &[Decimal::new(number).text()]));
+}
+
+fn kong(window: &Window, quota: Quota, head: &mut Head) {
+    let Some([limit, remaining]) = &window.kong else { return };
+    head.set_own(limit, &[Decimal::new(quota.limit).text()]);
+    head.set_own(remaining, &[Decimal::new(quota.remaining).text()]);
 }

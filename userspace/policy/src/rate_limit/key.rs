@@ -2,7 +2,7 @@
 use crate::client::source;
 use crate::jwt::ClaimPath;
 use crate::seed::Seed;
-use crate::{Place, Visit};
+use crate::{Client, Place, Visit};
 use std::hash::Hasher;
 
 /// A part of a request by which requests are counted.
@@ -40,11 +40,16 @@ impl Key {
         self.parts.iter().any(|part| matches!(part, Part::Consumer | Part::Claim(_)))
     }
 
+    /// The number of whatever a client asks for, if nothing but its address counts.
+    pub(super) fn of_client(&self, client: &Client) -> Option<u64> {
+        matches!(*self.parts, [Part::Ip]).then(|| self.seed.client(client.address))
+    }
+
     /// The number of the request's key; never 0. A part that the request does not have is replaced by the
     /// address, so that leaving it out is no way around the limit.
     pub(super) fn of(&self, visit: &Visit<'_>) -> u64 {
-        if let [Part::Ip] = *self.parts {
-            return self.seed.client(visit.client.address);
+        if let Some(key) = self.of_client(visit.client) {
+            return key;
         }
         let mut hasher = self.seed.hasher();
         for part in &self.parts {

@@ -2,7 +2,7 @@
 //! changed by compare-and-swap, so that no two requests ever pass on the same one.
 use super::store::Taken;
 use crate::Now;
-use crate::table::{Counter, Table};
+use crate::table::{Bucket, Counter, Table};
 use std::sync::atomic::Ordering;
 
 /// How requests are counted.
@@ -95,6 +95,11 @@ impl Limit {
 
     pub(super) fn evicted(&self) -> u64 {
         self.table.evicted()
+    }
+
+    /// Where a key is counted, if it finds its place at once.
+    pub(super) fn place(&self, key: u64) -> Option<&Bucket> {
+        self.table.bucket(key)
     }
 
     /// Takes one request from the key's allowance. Nothing if the key finds no place in the table.

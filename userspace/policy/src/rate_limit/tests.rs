@@ -350,5 +350,6 @@ fn an_upstream_that_is_over_its_own_limit_speaks_for_itself() {
     }
 }
 
+mod ahead;
 mod remote;
 mod together;

@@ -111,6 +111,9 @@ fn the_table_is_bounded_and_keeps_the_worst() {
         assert_eq!(verdicts.offend(address(number), Reason::OverLimit, 0, SECOND), None);
     }
     assert!(verdicts.offend(address(0), Reason::BadFraming, 0, SECOND).is_some());
+    // Twice as many have places.
+    let forgotten = verdicts.evicted();
+    assert!((20_000 - 2 * 64..20_000).contains(&forgotten), "{forgotten}");
 }
 
 /// Lets a refusal of this client come to its end.

@@ -11,6 +11,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -48,7 +49,8 @@ impl Signer {
     }
 }
 
-fn base64(bytes: &[u8]) -> String {
+/// base64url without padding.
+pub(crate) fn base64(bytes: &[u8]) -> String {
     let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let bits: Vec<u8> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1)).collect();
     let digit =
@@ -154,18 +156,20 @@ fn is(state: &str, target: u16, status: u16) -> bool {
     page.lines().any(|have| have == line)
 }
 
-/// Asks again and again over one connection until told to stop; how many answers were good, and which were not.
-fn load(port: u16, stop: &AtomicBool) -> (usize, Vec<String>) {
+/// Asks again and again over one connection until told to stop, and counts the good answers; one that is not, if any.
+fn load(port: u16, good: &AtomicUsize, stop: &AtomicBool) -> Option<String> {
     let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_nodelay(true).unwrap();
-    let (mut good, mut bad) = (0, Vec::new());
     let (mut writer, mut reader) = (stream.try_clone().unwrap(), BufReader::new(stream));
-    while !stop.load(Ordering::Relaxed) && bad.is_empty() {
+    while !stop.load(Ordering::Relaxed) {
         writer.write_all(b"GET /status/200 HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
         let head = answer(&mut reader);
-        if head.starts_with("HTTP/1.1 200 ") { good += 1 } else { bad.push(head) }
+        if !head.starts_with("HTTP/1.1 200 ") {
+            return Some(head);
+        }
+        good.fetch_add(1, Ordering::Relaxed);
     }
-    (good, bad)
+    None
 }
 
 fn rolling_restart() -> Result<(), Failed> {
@@ -175,24 +179,27 @@ fn rolling_restart() -> Result<(), Failed> {
     let retry = "passive: { consecutive_errors: 2, eject: 100ms }
     retry: { attempts: 3, on: [ connect, reset ], budget: 100%, backoff: 1ms }";
     let _weir = Weir::start(&config(port, status, &ports, retry));
-    let stop = AtomicBool::new(false);
-    let (good, bad) = std::thread::scope(|scope| {
-        let clients: Vec<_> = (0..4).map(|_| scope.spawn(|| load(port, &stop))).collect();
+    let (good, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    // So many more are answered in each state of the targets, however long that takes.
+    let served = |clients: &[ScopedJoinHandle<'_, Option<String>>]| {
+        let enough = good.load(Ordering::Relaxed) + 50;
+        let is_over = || clients.iter().any(ScopedJoinHandle::is_finished);
+        until("there are answers", || is_over() || good.load(Ordering::Relaxed) >= enough);
+    };
+    let bad: Vec<String> = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..4).map(|_| scope.spawn(|| load(port, &good, &stop))).collect();
         for port in ports.iter().copied() {
+            served(&clients);
             drop(origins.remove(0));
             until("the target is found to be down", || is("ill", port, status));
+            served(&clients);
             origins.push(Origin::at(port));
             until("the target is found to be up", || is("up", port, status));
         }
         stop.store(true, Ordering::Relaxed);
-        let counts = clients.into_iter().map(|client| client.join().unwrap());
-        counts.fold((0, Vec::new()), |(good, mut bad), (more, worse)| {
-            bad.extend(worse);
-            (good + more, bad)
-        })
+        clients.into_iter().filter_map(|client| client.join().unwrap()).collect()
     });
-    assert!(bad.is_empty(), "{good} were answered, and these were not: {bad:?}");
-    assert!(good > 100, "{good} requests say little");
+    assert!(bad.is_empty(), "{good:?} were answered, and these were not: {bad:?}");
     Ok(())
 }
 

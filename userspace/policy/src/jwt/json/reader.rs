@@ -51,6 +51,14 @@ impl Reader<'_> {
         Some(())
     }
 
+    /// Adds a node that contains no others.
+    fn leaf(&mut self, kind: Kind, start: usize, end: usize) -> Option<()> {
+        let index = self.nodes.len();
+        let [start, end, next] =
+            [u32::try_from(start).ok()?, u32::try_from(end).ok()?, u32::try_from(index + 1).ok()?];
+        (index < self.limits.nodes_max).then(|| self.nodes.push(Node { kind, start, end, next }))
+    }
+
     fn value(&mut self, depth: usize) -> Option<()> {
         match self.peek()? {
             b'{' => self.object(depth + 1),
@@ -64,10 +72,10 @@ impl Reader<'_> {
     }
 
     fn word(&mut self, word: &[u8], kind: Kind) -> Option<()> {
-        let index = self.open(kind, self.at)?;
-        self.text.get(self.at..)?.starts_with(word).then_some(())?;
+        let start = self.at;
+        self.text.get(start..)?.starts_with(word).then_some(())?;
         self.at += word.len();
-        self.close(index, self.at)
+        self.leaf(kind, start, self.at)
     }
 
     fn array(&mut self, depth: usize) -> Option<()> {
@@ -151,25 +159,28 @@ impl Reader<'_> {
     fn string(&mut self) -> Option<()> {
         self.eat(b'"')?;
         let start = self.at;
-        let index = self.open(Kind::Text, start)?;
-        let mut end = start;
+        self.at += end_of_plain(self.text.get(start..)?)?;
+        let end = if self.peek()? == b'"' { self.at } else { self.unescaped()? };
+        self.at += 1;
+        self.leaf(Kind::Text, start, end)
+    }
+
+    /// Resolves the escapes up to the end of a string, and says where it ends then. Whole runs of plain letters are moved
+    /// at once.
+    #[cold]
+    fn unescaped(&mut self) -> Option<usize> {
+        let mut end = self.at;
         loop {
-            // Whole runs of plain letters are taken at once; only behind an escape do they have to move.
-            let rest = self.text.get(self.at..)?;
-            let plain = end_of_plain(rest)?;
-            if end != self.at {
-                self.text.copy_within(self.at..self.at + plain, end);
-            }
-            end += plain;
-            self.at += plain;
             match self.peek()? {
-                b'"' => break,
+                b'"' => return Some(end),
                 b'\\' => end = self.escape(end)?,
                 _ => return None,
             }
+            let plain = end_of_plain(self.text.get(self.at..)?)?;
+            self.text.copy_within(self.at..self.at + plain, end);
+            end += plain;
+            self.at += plain;
         }
-        self.at += 1;
-        self.close(index, end)
     }
 
     /// Resolves the escape at the reader's place, writes it at `end`, and says where that ends.
@@ -212,7 +223,7 @@ impl Reader<'_> {
     }
 
     fn number(&mut self) -> Option<()> {
-        let index = self.open(Kind::Number, self.at)?;
+        let start = self.at;
         let _minus = self.eat(b'-');
         if self.eat(b'0').is_none() {
             self.digits()?;
@@ -227,7 +238,7 @@ impl Reader<'_> {
             }
             self.digits()?;
         }
-        self.close(index, self.at)
+        self.leaf(Kind::Number, start, self.at)
     }
 
     fn digits(&mut self) -> Option<()> {

@@ -10,7 +10,7 @@ fn values_are_found_by_name_and_order() {
     let text = r#" {"a":1,"b":[true,null,"x",{"c":-0.5e+3}],"d":{"e":{}},"f":"z"} "#;
     let document = parse(text).unwrap();
     let root = document.root();
-    assert_eq!(root.member(b"a").unwrap().number(), Some("1"));
+    assert_eq!(root.member(b"a").unwrap().number(), Some(&b"1"[..]));
     let items: Vec<_> = root.member(b"b").unwrap().items().collect();
     assert_eq!((items.len(), items[0].truth(), items[2].text()), (4, Some(true), Some(&b"x"[..])));
     assert_eq!(items[3].member(b"c").unwrap().scalar(), Some(&b"-0.5e+3"[..]));

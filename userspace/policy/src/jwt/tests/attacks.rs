@@ -183,6 +183,13 @@ fn f7_one_token_has_one_spelling() {
         .chain(['-', '_'])
         .map(|letter| format!("{head}{letter}"));
     assert_eq!(others.filter(|token| try_token(token, secret_set()).is_ok()).count(), 1, "{last}");
+    // Not even with a good signature over four parts.
+    let more = good.rsplit_once('.').unwrap().0.to_owned() + ".AAAA";
+    refused(
+        &format!("{more}.{}", encode(&hs256(SECRET).sign(more.as_bytes()))),
+        secret_set(),
+        Refusal::Malformed,
+    );
     for wrong in ["", ".", "..", "...", "a", "a.b", "a.b.c.d", "a.b.c.d.e", ".b.c", "a..c", "a.b."] {
         refused(wrong, secret_set(), Refusal::Malformed);
     }
