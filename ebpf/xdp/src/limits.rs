@@ -16,28 +16,6 @@ use crate::{
 /// How often a limit competes for its word before it lets the packet pass.
 const TRIES_MAX: u32 = 4;
 
-/// Asks memory for the cells that the packet will be charged to. Other stages work meanwhile; with many sources, memory
-/// is slower than all of them together.
-#[inline(always)]
-pub fn prefetch(flow: &Flow, config: &Config) {
-    if matches!(config.mode(Stage::Limit), Mode::Off) {
-        return;
-    }
-    let number = source_number(flow, config);
-    let [packets, bytes, ..] = &config.source;
-    prefetch_one(packets, Class::Packets, number);
-    prefetch_one(bytes, Class::Bytes, number);
-}
-
-#[inline(always)]
-fn prefetch_one(limit: &Limit, class: Class, number: u32) {
-    if limit.is_on()
-        && let Some(cell) = tables::source(class, number)
-    {
-        atomic::load(cell);
-    }
-}
-
 /// Charges the packet to its source, its prefix and its port. What only observes is charged like the others.
 #[inline(always)]
 pub fn check(gate: &Gate, rules: &Rules, rule: u8) -> Result<(), Reason> {

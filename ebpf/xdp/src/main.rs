@@ -128,9 +128,6 @@ fn judge_flow(gate: &Gate, rules: &Rules) -> Result<Verdict, Reason> {
     }
     let policy = lists::port(flow, rules);
     let is_protected = policy.is_some_and(lists::is_protected);
-    if is_protected {
-        limits::prefetch(flow, config);
-    }
     let mark = lists::find(flow.source);
     if lists::is_allowed(mark, config) {
         return Ok(Verdict::Pass(Pass::Allowed));
