@@ -174,7 +174,7 @@ impl Draw {
     }
 
     /// r6 = the context, r7 = the source in network order, written into the frame.
-    fn prologue(&self) -> Vec<u64> {
+    pub(crate) fn prologue(&self) -> Vec<u64> {
         let last = self.words.iter().map(|(offset, _)| *offset).fold(self.offset, i16::max);
         let stores: Vec<_> = self.words.iter().map(|(offset, word)| op(0x62, 2, 0, *offset, *word)).collect();
         let mut code = self.source();
@@ -207,6 +207,11 @@ impl Draw {
 }
 
 impl Program {
+    /// Where it can be called.
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        borrow(&self.fd)
+    }
+
     /// The mean time of one run in nanoseconds, and the last verdict.
     pub(crate) fn time(&self, frame: &[u8], repeat: u32) -> Outcome<(u64, u32)> {
         self.run(frame, repeat, 0, 0)
@@ -275,20 +280,20 @@ pub(crate) fn map(kind: u32, key: u32, value: u32, length: u32, flags: u32) -> i
 }
 
 /// One instruction.
-fn op(code: u8, to: u8, from: u8, offset: i16, number: i32) -> u64 {
+pub(crate) fn op(code: u8, to: u8, from: u8, offset: i16, number: i32) -> u64 {
     let [low, high] = offset.to_le_bytes();
     let [a, b, c, d] = number.to_le_bytes();
     u64::from_le_bytes([code, to | (from << 4), low, high, a, b, c, d])
 }
 
 /// The two instructions that load the address of a table.
-fn map_pointer(to: u8, map: &OwnedFd) -> [u64; 2] {
+pub(crate) fn map_pointer(to: u8, map: &OwnedFd) -> [u64; 2] {
     const PSEUDO_MAP_FD: u8 = 1;
     [op(0x18, to, PSEUDO_MAP_FD, 0, map.as_raw_fd()), 0]
 }
 
 /// Ends the code with XDP_PASS and loads it.
-fn load(mut code: Vec<u64>, held: Vec<OwnedFd>) -> Outcome<Program> {
+pub(crate) fn load(mut code: Vec<u64>, held: Vec<OwnedFd>) -> Outcome<Program> {
     const BPF_PROG_LOAD: i64 = 5;
     const BPF_PROG_TYPE_XDP: u32 = 6;
     // A program may only call one that says it will be attached in the same way.

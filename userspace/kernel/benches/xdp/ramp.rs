@@ -83,6 +83,7 @@ fn report(limits: &[(&'static str, Limit)]) {
                 ours: own.per_second,
                 spread: 0.0,
                 peer,
+                floor: None,
                 goal: None,
                 note,
             }

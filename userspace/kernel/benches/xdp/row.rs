@@ -14,6 +14,8 @@ pub(crate) struct Row<'a> {
     /// Largest less smallest of the rounds, beside the figure.
     pub(crate) spread: f64,
     pub(crate) peer: Option<(f64, &'a str)>,
+    /// What cannot be done without, in the same unit.
+    pub(crate) floor: Option<f64>,
     pub(crate) goal: Option<Goal>,
     pub(crate) note: &'a str,
 }
@@ -42,7 +44,7 @@ impl Row<'_> {
         let (peer, peer_name) = self.peer.unzip();
         let row = json!({
             "id": self.id, "what": self.what, "unit": self.unit, "ours": self.ours, "peer": peer, "peer_name": peer_name,
-            "ratio": ratio, "spread": self.spread, "floor": null, "goal": goal, "met": met, "note": self.note,
+            "ratio": ratio, "spread": self.spread, "floor": self.floor, "goal": goal, "met": met, "note": self.note,
         });
         ROWS.lock().unwrap_or_else(PoisonError::into_inner).push(row);
     }

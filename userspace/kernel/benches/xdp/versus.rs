@@ -71,6 +71,7 @@ fn drops(world: &World) {
             ours: ours.ns,
             spread: ours.spread,
             peer: Some(peer),
+            floor: None,
             goal,
             note,
         };
@@ -100,7 +101,18 @@ fn syns(world: &World) {
         "CPU milliseconds for a million SYNs of any source, with their answers; deliveries are subtracted";
     let row = |what, ours: &Cost, peer: &Cost, goal| {
         let peer = Some((peer.ns, peer.name));
-        Row { id: "P13", what, unit: "ms CPU", ours: ours.ns, spread: ours.spread, peer, goal, note }.keep();
+        Row {
+            id: "P13",
+            what,
+            unit: "ms CPU",
+            ours: ours.ns,
+            spread: ours.spread,
+            peer,
+            floor: None,
+            goal,
+            note,
+        }
+        .keep();
     };
     row("a million SYNs answered, native", native, kernel, Some(Goal::Ratio(0.25)));
     if let Some(generic) = cost("weir, generic") {
