@@ -1,5 +1,6 @@
 //! Puts the program on interfaces and keeps it there: native, else generic, else off; replaced without a gap.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -72,6 +73,29 @@ impl Attacher<'_> {
             Some(id) => self.fall_back(name, foreign(name, id)),
             None => self.place(name, &interface),
         }
+    }
+
+    /// Puts the program on each interface that `known` does not say it sits on. After an error it is taken off those that were
+    /// not `linked` before.
+    pub(crate) fn attach_each<'k>(
+        &self,
+        names: &[String],
+        linked: &BTreeSet<String>,
+        known: impl Fn(&str) -> Option<&'k Attached>,
+    ) -> Result<Vec<Attached>, Error> {
+        let mut attached: Vec<Attached> = names.iter().filter_map(|name| known(name)).cloned().collect();
+        for name in names.iter().filter(|name| known(name).is_none()) {
+            match self.attach(name) {
+                Ok(how) => attached.push(how),
+                Err(error) => {
+                    let fresh = attached.iter().filter(|how| !linked.contains(&how.interface));
+                    fresh.for_each(|how| drop(self.pins.unlink(&how.interface)));
+                    return Err(error);
+                }
+            }
+        }
+        attached.sort_by_key(|how| names.iter().position(|name| *name == how.interface));
+        Ok(attached)
     }
 
     /// Renews the pinned link of an earlier weir, if it still holds this interface.

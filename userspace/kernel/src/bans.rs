@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -14,15 +15,18 @@ use crate::clock::Steady;
 use crate::host::Host;
 use crate::{Complaint, Error, clock, rules};
 
+mod accord;
 mod enforced;
 mod filter;
 mod journal;
 pub mod ledger;
+mod listing;
 pub mod protected;
 
 use enforced::InKernel;
 use journal::{Journal, Written};
 pub use ledger::{Cause, Entry, Ledger, Past, Refusal};
+pub use listing::Listing;
 pub use protected::Protected;
 
 /// Bans as the control thread holds them.
@@ -118,57 +122,6 @@ impl Bans {
         self.reconcile()
     }
 
-    /// Makes ledger, kernel and filter agree.
-    fn reconcile(&mut self) -> Result<(), Error> {
-        let now_s = self.clock.now_s();
-        self.changes += 1;
-        let held = self.kernel.as_ref().map_or(Ok(Vec::new()), |kernel| kernel.table.read_all())?;
-        self.take_times(&held, now_s);
-        self.ledger.expire(now_s);
-        self.learn(held, now_s)?;
-        let here: Vec<(IpAddr, Entry)> =
-            self.ledger.iter(now_s).map(|(source, entry)| (source, entry.clone())).collect();
-        for (source, entry) in here {
-            if self.protected.find(source).is_some() {
-                self.ledger.unban(source);
-            } else if self.in_kernel(source)?.is_none() {
-                self.enforce(source, &entry, now_s)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The kernel knows how long a ban still holds, whatever the wall's clock was set to while nobody looked.
-    fn take_times(&mut self, held: &[(u64, Ban)], now_s: u64) {
-        let now_ns = clock::monotonic_ns();
-        let mut moved = false;
-        for (key, ban) in held.iter().filter(|(_, ban)| ban.holds(now_ns)) {
-            moved |= self.ledger.end_at(source_of(*key), until_s(ban, now_s, now_ns));
-        }
-        if moved {
-            self.rewrite();
-        }
-    }
-
-    /// Learns what the kernel holds. A ban for which the ledger has no room is let go: nobody would end it.
-    fn learn(&mut self, held: Vec<(u64, Ban)>, now_s: u64) -> Result<(), Error> {
-        let now_ns = clock::monotonic_ns();
-        let Some(kernel) = &mut self.kernel else { return Ok(()) };
-        for (key, ban) in held {
-            let source = source_of(key);
-            let mut stays = ban.holds(now_ns) && self.protected.find(source).is_none();
-            if stays && self.ledger.find(source).is_none() {
-                let until_s = until_s(&ban, now_s, now_ns);
-                let cause = Cause { rule: "found in the kernel".to_owned(), ..Cause::by_hand("") };
-                stays = self.ledger.restore(source, Entry { cause, since_s: now_s, until_s, nth: 1 });
-            }
-            if !stays {
-                kernel.table.remove(&key)?;
-            }
-        }
-        kernel.renew_filter()
-    }
-
     /// Bans a source, an IPv6 one with its whole network. With no duration the configured terms decide.
     ///
     /// # Errors
@@ -187,10 +140,12 @@ impl Bans {
             return Err(refused(Refusal::Protected(why)));
         }
         let now_s = self.clock.now_s();
-        self.clear(now_s)?;
+        if self.ledger.is_full() {
+            self.clear(now_s)?;
+        }
         let entry = self.ledger.ban(source, duration, cause, now_s).map_err(refused)?;
         self.enforce(source, &entry, now_s)?;
-        self.write(source);
+        self.write(&[source]);
         self.shown(source, entry)
     }
 
@@ -205,11 +160,11 @@ impl Bans {
         let mut enforced = false;
         if let Some(kernel) = &mut self.kernel {
             enforced = kernel.table.remove(&key)?;
-            kernel.renew_filter()?;
         }
+        self.renew_filter()?;
         self.changes += 1;
         if known {
-            self.write(source);
+            self.write(&[source]);
         }
         Ok(known || enforced)
     }
@@ -219,11 +174,20 @@ impl Bans {
     /// # Errors
     /// What the kernel said.
     pub fn list(&self) -> Result<Vec<Shown>, Error> {
-        let now_s = self.clock.now_s();
-        let all = self.ledger.iter(now_s).map(|(source, entry)| self.shown(source, entry.clone()));
-        let mut all = all.collect::<Result<Vec<Shown>, Error>>()?;
-        all.sort_by_key(|shown| (std::cmp::Reverse(shown.entry.since_s), shown.source));
-        Ok(all)
+        self.listing().read()
+    }
+
+    /// The same, to be read where there is time.
+    #[must_use]
+    pub fn listing(&self) -> Listing {
+        let table = self.kernel.as_ref().map(|kernel| Arc::clone(&kernel.table));
+        Listing::new(self.ledger.snapshot(self.clock.now_s()), table, self.mask_v6)
+    }
+
+    /// How many bans are in force, but for those that have ended within the last second.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.ledger.len()
     }
 
     /// The ban of a source, if it is banned.
@@ -231,8 +195,9 @@ impl Bans {
     /// # Errors
     /// What the kernel said.
     pub fn find(&self, source: IpAddr) -> Result<Option<Shown>, Error> {
-        let source = source_of(self.key(source));
-        self.ledger.find(source).map(|entry| self.shown(source, entry.clone())).transpose()
+        let (source, now_s) = (source_of(self.key(source)), self.clock.now_s());
+        let entry = self.ledger.find(source).filter(|entry| entry.until_s > now_s);
+        entry.map(|entry| self.shown(source, entry.clone())).transpose()
     }
 
     /// Clears away bans that have ended. To be called every second or so. No ban ends sooner or later because somebody sets
@@ -243,14 +208,14 @@ impl Bans {
     pub fn expire(&mut self) -> Result<usize, Error> {
         if let Some(by_s) = self.clock.set() {
             self.ledger.shift(by_s);
-            self.rewrite();
+            if let Some(journal) = &mut self.journal {
+                drop(journal.shift(by_s));
+            }
         }
         let now_s = self.clock.now_s();
         let ended = self.clear(now_s)?;
-        if ended > 0
-            && let Some(kernel) = &mut self.kernel
-        {
-            kernel.renew_filter()?;
+        if ended > 0 {
+            self.renew_filter()?;
         }
         if let Some(journal) = &mut self.journal {
             // The journal is history for people; failing to shorten it must not stop a ban.
@@ -266,8 +231,8 @@ impl Bans {
             if let Some(kernel) = &self.kernel {
                 kernel.table.remove(&self.key(source))?;
             }
-            self.write(source);
         }
+        self.write(&ended);
         self.changes += u64::from(!ended.is_empty());
         Ok(ended.len())
     }
@@ -286,7 +251,7 @@ impl Bans {
     /// Leading bits of an IPv6 address that make one source.
     #[must_use]
     pub fn v6_bits(&self) -> u8 {
-        u8::try_from(self.mask_v6.count_ones()).unwrap_or(64)
+        bits_of(Ipv6Addr::UNSPECIFIED.into(), self.mask_v6)
     }
 
     /// Who is never banned.
@@ -304,12 +269,13 @@ impl Bans {
     ) -> Result<(), Error> {
         let entries_max = bans.entries_max.min(table::BANS_MAX);
         self.ledger.set_terms(weir_plan::shield::Bans { entries_max, ..bans });
-        if self.protected == protected && self.mask_v6 == mask_v6 {
-            return Ok(());
+        let before = std::mem::replace(&mut self.protected, protected);
+        if std::mem::replace(&mut self.mask_v6, mask_v6) != mask_v6 {
+            return self.reconcile();
         }
-        self.protected = protected;
-        self.mask_v6 = mask_v6;
-        self.reconcile()
+        let is_new = |network: &IpNet| !before.iter().any(|(known, _)| known == *network);
+        let fresh: Vec<IpNet> = self.protected.iter().map(|(network, _)| network).filter(is_new).collect();
+        self.pardon(&fresh)
     }
 
     /// As [`crate::Shield::sync`] and [`crate::Shield::protect`] together, where there is no shield.
@@ -351,33 +317,25 @@ impl Bans {
         }
     }
 
-    fn write(&mut self, source: IpAddr) {
-        if let Some(journal) = &mut self.journal {
+    fn write(&mut self, sources: &[IpAddr]) {
+        if let Some(journal) = self.journal.as_mut().filter(|_| !sources.is_empty()) {
             // A full disk must not stop a ban: the kernel's table is what counts.
-            drop(journal.write(source, &self.ledger));
-        }
-    }
-
-    /// Writes the journal anew, because the times in it are others.
-    fn rewrite(&mut self) {
-        if let Some(journal) = &mut self.journal {
-            drop(journal.rewrite(&self.ledger));
+            drop(journal.write(sources, &self.ledger));
         }
     }
 
     fn shown(&self, source: IpAddr, entry: Entry) -> Result<Shown, Error> {
         let hits = self.in_kernel(source)?.map_or(0, |ban| ban.hits);
-        let bits = match source {
-            IpAddr::V4(_) => 32,
-            IpAddr::V6(_) => self.v6_bits(),
-        };
-        Ok(Shown { source, bits, entry, hits })
+        Ok(Shown { source, bits: bits_of(source, self.mask_v6), entry, hits })
     }
 }
 
-/// When a ban that holds ends, in seconds of the wall's clock.
-fn until_s(ban: &Ban, now_s: u64, now_ns: u64) -> u64 {
-    now_s.saturating_add(ban.until_ns.saturating_sub(now_ns).div_ceil(1_000_000_000))
+/// Leading bits of a source that count.
+fn bits_of(source: IpAddr, mask_v6: u64) -> u8 {
+    match source {
+        IpAddr::V4(_) => 32,
+        IpAddr::V6(_) => u8::try_from(mask_v6.count_ones()).unwrap_or(64),
+    }
 }
 
 /// The address that a key of the table stands for; of an IPv6 network, the first one.
@@ -423,5 +381,25 @@ mod tests {
                 bans.expire().unwrap();
             }
         }
+    }
+
+    #[test]
+    fn whoever_becomes_protected_is_pardoned_with_the_network_around() {
+        let directory = tempfile::tempdir().unwrap();
+        let host = Host { state: directory.path().to_owned(), ..Host::default() };
+        let plan = Plan::default();
+        let (mut bans, _) = Bans::without_kernel(&plan, &host).unwrap();
+        for source in ["2001:db8:0:1::7", "2001:db8:0:2::7", "198.51.100.7", "198.51.100.8", "203.0.113.1"] {
+            bans.ban(source.parse().unwrap(), None, Cause::by_hand("x")).unwrap();
+        }
+        let networks = ["2001:db8:0:1::9/128", "198.51.100.7/32", "203.0.113.0/24"];
+        let dependencies: Vec<(IpNet, _)> =
+            networks.iter().map(|network| (network.parse().unwrap(), "an upstream")).collect();
+        bans.sync(&plan, &host, &dependencies).unwrap();
+        let left: Vec<String> = bans.list().unwrap().iter().map(|shown| shown.source.to_string()).collect();
+        assert_eq!(left, ["198.51.100.8", "2001:db8:0:2::"]);
+        drop(bans);
+        let (bans, _) = Bans::without_kernel(&plan, &host).unwrap();
+        assert_eq!(bans.count(), 2, "the journal brings a pardoned source back");
     }
 }

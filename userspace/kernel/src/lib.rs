@@ -28,7 +28,7 @@ mod sysctl;
 mod tables;
 
 pub use attach::{Attached, Placement};
-pub use bans::{Bans, Cause};
+pub use bans::{Bans, Cause, Listing};
 pub use claim::Claim;
 pub use counters::Counters;
 pub use error::{Complaint, Error};
@@ -37,5 +37,5 @@ pub use explain::{Explanation, Outcome, Step};
 pub use host::{Capability, Host};
 pub use load::{Verified, verify_only};
 pub use object::ORIGIN;
-pub use shield::{Compiled, Draft, Shield, detach};
+pub use shield::{Compiled, Draft, Inquiry, Shield, detach};
 pub use status::{StageMode, Status};

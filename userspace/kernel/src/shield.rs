@@ -1,22 +1,19 @@
 //! The shield as the rest of weir holds it: opened once, kept in step with the plan, watched, and closed.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use weir_plan::shield::{OnExit, PortAction, Shield as Plan};
-use weir_wire::Config;
 
 use crate::attach::{Attached, Attacher, Placement};
 use crate::bans::{self, Bans, protected};
 use crate::claim::Claim;
 use crate::counters::Counters;
 use crate::events::Events;
-use crate::explain::{Explanation, Findings};
 use crate::host::Host;
-use crate::lists::{self, Gathered};
+use crate::lists::Gathered;
 use crate::load::{self, Loaded};
 use crate::netlink::Interface;
 use crate::pins::Pins;
@@ -28,10 +25,12 @@ use crate::{Complaint, Error, bpf, clock};
 
 mod detached;
 mod draft;
+mod inquiry;
 mod succession;
 
 pub use detached::detach;
 pub use draft::{Compiled, Draft};
+pub use inquiry::Inquiry;
 
 /// How often the machine is asked anew whom it depends on.
 const PROTECTED_EVERY: Duration = Duration::from_secs(10);
@@ -280,24 +279,6 @@ impl Shield {
         Ok(self.tables.rules()?.map(|rules| status::stages(&rules)).unwrap_or_default())
     }
 
-    /// What the shield would do with a source, and why.
-    ///
-    /// # Errors
-    /// What the kernel refused, or a list file that has become unreadable.
-    pub fn explain(&self, source: IpAddr) -> Result<Explanation, Error> {
-        let rules = self.tables.rules()?;
-        let config = rules.map_or_else(Config::default, |rules| rules.config);
-        let mut origins = lists::origins(&self.plan, source)?;
-        if let Some((network, _)) =
-            self.bans.protected().iter().find(|(network, _)| network.contains(&source))
-        {
-            origins.insert(0, lists::Origin { network, list: "trusted", file: None });
-        }
-        let mark = self.tables.mark(source.into())?;
-        let ban = self.bans.find(source)?;
-        Ok(Explanation::new(source, &Findings { config: &config, mark, ban, origins, plan: &self.plan }))
-    }
-
     /// Runs the program once over a frame, as if it had come in, and returns the kernel's verdict.
     ///
     /// # Errors
@@ -315,21 +296,13 @@ impl Shield {
         Events::open(&self.pins.directory)
     }
 
-    /// Attaches to every interface of the plan and leaves the others. After an error, what was new is taken off again.
-    fn attach_all(&self) -> Result<Vec<Attached>, Error> {
-        let linked: BTreeSet<String> = self.pins.linked().into_iter().collect();
-        let attacher = self.attacher();
-        let mut attached = Vec::new();
-        for name in &self.plan.interfaces {
-            match attacher.attach(name) {
-                Ok(how) => attached.push(how),
-                Err(error) => {
-                    let fresh = attached.iter().filter(|how| !linked.contains(&how.interface));
-                    fresh.for_each(|how| drop(self.pins.unlink(&how.interface)));
-                    return Err(error);
-                }
-            }
-        }
+    /// Attaches to every interface of the plan, but for the `fresh` ones, where that is done, and leaves the others. After an
+    /// error, what was new is taken off again.
+    fn attach_all(&self, fresh: &[Attached]) -> Result<Vec<Attached>, Error> {
+        let find = |name: &str| fresh.iter().find(|how| how.interface == name);
+        let linked: BTreeSet<String> =
+            self.pins.linked().into_iter().filter(|name| find(name).is_none()).collect();
+        let attached = self.attacher().attach_each(&self.plan.interfaces, &linked, find)?;
         for name in linked.iter().filter(|name| !self.plan.interfaces.contains(*name)) {
             self.pins.unlink(name)?;
         }

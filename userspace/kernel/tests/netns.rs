@@ -36,12 +36,13 @@ use world::World;
 /// A trial, run in a world of its own.
 type Run = fn(&World);
 
-const TRIALS: [(&str, Run); 31] = [
+const TRIALS: [(&str, Run); 32] = [
     ("the_verifier_takes_the_object", attach::verify_only),
     ("attach_generic_counts_and_passes", attach::generic),
     ("attach_native_counts_and_passes", attach::native),
     ("a_foreign_program_is_named_and_left_alone", attach::foreign),
     ("a_missing_interface_is_said", attach::missing),
+    ("another_interface_is_taken_in_and_left_again", attach::another),
     ("an_mtu_too_large_for_native_is_said", attach::mtu),
     ("without_bpffs_the_command_is_said", attach::no_bpffs),
     ("without_capabilities_the_code_is_77", attach::no_capabilities),

@@ -1,5 +1,6 @@
 //! The running appliance as the control thread holds it: it answers the admin interface and takes new plans.
 
+mod ask;
 mod look;
 mod ready;
 mod rehearse;
@@ -98,6 +99,12 @@ pub(crate) async fn answer(appliance: &RefCell<Appliance>, terms: &Terms<'_>, ca
         }
         Call::Rehearse(change) => rehearse::rehearse(appliance, *change).await,
         Call::Metrics => scrape::page(appliance, Format::of(terms.accept)).await,
+        Call::Bans(page) if appliance.borrow().meets(terms.if_match, subject).is_ok() => {
+            ask::bans(appliance, page).await
+        }
+        Call::Explain(address) if appliance.borrow().meets(terms.if_match, subject).is_ok() => {
+            ask::explain(appliance, address).await
+        }
         quick => {
             let mut appliance = appliance.borrow_mut();
             match appliance.meets(terms.if_match, subject) {
@@ -109,6 +116,17 @@ pub(crate) async fn answer(appliance: &RefCell<Appliance>, terms: &Terms<'_>, ca
     match appliance.borrow().tag(subject) {
         Some(tag) => answer.with("etag", &tag),
         None => answer,
+    }
+}
+
+/// What the shield says, or why it says nothing.
+fn of_shield(outcome: Result<Value, weir_kernel::Error>) -> Response {
+    match outcome {
+        Ok(value) => Response::json(&value),
+        Err(error) => {
+            let said = error.complaint();
+            Response::problem(409, &said.what, &format!("{}; {}", said.why, said.mend))
+        }
     }
 }
 
@@ -130,26 +148,11 @@ impl Appliance {
 
     fn answer_about_shield(&mut self, call: &Call) -> Response {
         let outcome = match call {
-            Call::Bans(page) => self.guard.bans().map(|bans| {
-                let youngest_first = |ban: &Value| {
-                    let since_s = ban.get("since_s").and_then(Value::as_u64).unwrap_or(0);
-                    format!("{:020} {}", u64::MAX - since_s, ban.get("source").unwrap_or(&Value::Null))
-                };
-                let (items, next) = page.cut("/v1/shield/bans", bans, youngest_first);
-                json!({ "items": items, "next": next })
-            }),
             Call::Ban { address, seconds, reason } => self.guard.ban(*address, *seconds, reason),
             Call::Unban(address) => self.guard.unban(*address),
-            Call::Explain(address) => self.guard.explain(*address),
             _ => self.guard.status(),
         };
-        match outcome {
-            Ok(value) => Response::json(&value),
-            Err(error) => {
-                let said = error.complaint();
-                Response::problem(409, &said.what, &format!("{}; {}", said.why, said.mend))
-            }
-        }
+        of_shield(outcome)
     }
 
     /// Tells the shield whom the names of upstreams stand for, if that has changed.

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 use weir_kernel::counters::total;
-use weir_kernel::{Bans, Cause, Claim, Complaint, Error, Host, Shield};
+use weir_kernel::{Bans, Cause, Claim, Complaint, Error, Host, Inquiry, Listing, Shield};
 use weir_meter::{Page, names};
 use weir_plan::Plan;
 use weir_plan::shield::OnAttachFailure;
@@ -198,10 +198,9 @@ impl Guard {
         }))
     }
 
-    /// Every ban.
-    pub(crate) fn bans(&mut self) -> Result<Vec<Value>, Error> {
-        let all = self.held().map_or(Ok(Vec::new()), |bans| bans.list())?;
-        Ok(all.iter().map(|ban| json!(ban)).collect())
+    /// Every ban, to be read where there is time.
+    pub(crate) fn bans(&mut self) -> Option<Listing> {
+        self.held().map(|bans| bans.listing())
     }
 
     /// Who is never banned, and why.
@@ -261,16 +260,16 @@ impl Guard {
         Ok(json!({ "address": address, "was_banned": bans.unban(address)? }))
     }
 
-    /// What would happen to a packet from an address, and why.
-    pub(crate) fn explain(&self, address: IpAddr) -> Result<Value, Error> {
-        let Some(shield) = &self.shield else { return Ok(self.summary()) };
-        Ok(json!(shield.explain(address)?))
+    /// What would happen to a packet from an address, and why: a question to be answered where there is time. None without a
+    /// shield.
+    pub(crate) fn inquiry(&self, address: IpAddr) -> Result<Option<Inquiry>, Error> {
+        self.shield.as_ref().map(|shield| shield.inquiry(address)).transpose()
     }
 
     /// The kernel's numbers for a scraper.
     pub(crate) fn metrics(&mut self, page: &mut Page) {
-        if let Some(Ok(bans)) = self.held().map(|bans| bans.list()) {
-            page.single(&names::XDP_BANS, bans.len());
+        if let Some(bans) = self.held() {
+            page.single(&names::XDP_BANS, bans.count());
         }
         let Some(shield) = &mut self.shield else { return };
         page.family(&names::XDP_MODE);

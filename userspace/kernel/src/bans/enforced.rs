@@ -1,6 +1,7 @@
 //! Bans as the kernel holds them: until when, how often they were hit, and the filter that most packets never pass.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use weir_wire::{Ban, table};
 
@@ -11,19 +12,18 @@ use crate::map::Map;
 /// The kernel's table of bans, and the filter before it.
 #[derive(Debug)]
 pub(super) struct InKernel {
-    pub(super) table: Map<u64, Ban>,
+    pub(super) table: Arc<Map<u64, Ban>>,
     filter: Filter,
 }
 
 impl InKernel {
     pub(super) fn open(pins: &Path) -> Result<Self, Error> {
-        Ok(Self { table: Map::open(pins, table::BANS)?, filter: Filter::open(pins)? })
+        Ok(Self { table: Arc::new(Map::open(pins, table::BANS)?), filter: Filter::open(pins)? })
     }
 
-    /// Writes the filter anew from what the table holds: only so do bits go out again.
-    pub(super) fn renew_filter(&mut self) -> Result<(), Error> {
-        let held = self.table.read_all()?;
-        self.filter.renew(held.into_iter().map(|(key, _)| key))
+    /// Writes the filter anew for what the table holds: only so do bits go out again.
+    pub(super) fn renew_filter(&mut self, held: impl Iterator<Item = u64>) -> Result<(), Error> {
+        self.filter.renew(held)
     }
 
     pub(super) fn put(&mut self, key: u64, until_ns: u64) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::ledger::{Entry, Ledger, Past};
 
+mod rewrite;
+
+use rewrite::Rewrite;
+
 /// A line of the journal: a ban, the end of one, or with neither that the source is forgotten.
 #[derive(Debug, Serialize, Deserialize)]
 struct Line {
@@ -19,6 +23,12 @@ struct Line {
     ban: Option<Entry>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     past: Option<Past>,
+}
+
+/// A line that says that the clock was set: every time above it is to be read as so much later.
+#[derive(Debug, Serialize, Deserialize)]
+struct Moved {
+    moved_s: i64,
 }
 
 /// What a journal ends with.
@@ -31,6 +41,25 @@ pub(crate) struct Written {
 }
 
 impl Written {
+    /// Reads lines, and counts them. One that cannot be read, such as one torn by a crash, is skipped.
+    fn read(text: &[u8]) -> (Self, usize) {
+        let (mut written, mut lines) = (Self::default(), 0);
+        for line in text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+            lines += 1;
+            if let Ok(line) = serde_json::from_slice(line) {
+                written.learn(line);
+            } else if let Ok(Moved { moved_s }) = serde_json::from_slice(line) {
+                written.shift(moved_s);
+            }
+        }
+        (written, lines)
+    }
+
+    fn shift(&mut self, by_s: i64) {
+        self.bans.values_mut().for_each(|entry| entry.shift(by_s));
+        self.past.values_mut().for_each(|past| past.shift(by_s));
+    }
+
     fn learn(&mut self, Line { source, ban, past }: Line) {
         self.bans.remove(&source);
         self.past.remove(&source);
@@ -48,6 +77,7 @@ pub(crate) struct Journal {
     path: PathBuf,
     file: File,
     lines: usize,
+    rewrite: Option<Rewrite>,
 }
 
 /// Lines beyond twice the sources that are known that are borne before the file is rewritten.
@@ -69,19 +99,12 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
         };
-        let mut written = Written::default();
-        let mut lines = 0;
-        for line in text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-            lines += 1;
-            if let Ok(line) = serde_json::from_slice(line) {
-                written.learn(line);
-            }
-        }
+        let (written, lines) = Written::read(&text);
         let mut file = append(&path)?;
         if text.last().is_some_and(|&byte| byte != b'\n') {
             file.write_all(b"\n")?;
         }
-        Ok((Self { path, file, lines }, written))
+        Ok((Self { path, file, lines, rewrite: None }, written))
     }
 
     /// Opens the journal once more, which another program may have written or rewritten.
@@ -92,39 +115,45 @@ impl Journal {
         Ok(written)
     }
 
-    /// Writes down what is known of a source from now on.
-    pub(crate) fn write(&mut self, source: IpAddr, known: &Ledger) -> io::Result<()> {
-        let (ban, past) = (known.find(source).cloned(), known.past_of(source));
-        let mut line = serde_json::to_vec(&Line { source, ban, past })?;
-        line.push(b'\n');
-        self.lines += 1;
-        self.file.write_all(&line)
-    }
-
-    /// Rewrites the file if most of it is history.
-    pub(crate) fn trim(&mut self, known: &Ledger) -> io::Result<()> {
-        let live = known.len() + known.past().count();
-        if self.lines > live * 2 + SLACK_LINES { self.rewrite(known) } else { Ok(()) }
-    }
-
-    /// Writes the file anew with what is known.
-    pub(crate) fn rewrite(&mut self, known: &Ledger) -> io::Result<()> {
-        let bans = known.iter(0).map(|(source, entry)| Line { source, ban: Some(entry.clone()), past: None });
-        let past = known.past().map(|(source, past)| Line { source, ban: None, past: Some(past) });
-        let fresh = self.path.with_extension("new");
-        let mut out = BufWriter::new(options().truncate(true).write(true).open(&fresh)?);
-        let mut lines = 0;
-        for line in bans.chain(past) {
-            serde_json::to_writer(&mut out, &line)?;
-            out.write_all(b"\n")?;
-            lines += 1;
+    /// Writes down what is known of these sources from now on.
+    pub(crate) fn write(&mut self, sources: &[IpAddr], known: &Ledger) -> io::Result<()> {
+        let mut text = Vec::new();
+        for &source in sources {
+            let (ban, past) = (known.find(source).cloned(), known.past_of(source));
+            put_line(&mut text, &Line { source, ban, past })?;
         }
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_data()?;
-        fs::rename(&fresh, &self.path)?;
-        self.file = append(&self.path)?;
-        self.lines = lines;
+        self.lines = self.lines.saturating_add(sources.len());
+        self.file.write_all(&text)
+    }
+
+    /// Writes down that the clock was set.
+    pub(crate) fn shift(&mut self, by_s: i64) -> io::Result<()> {
+        let mut text = Vec::new();
+        put_line(&mut text, &Moved { moved_s: by_s })?;
+        self.lines = self.lines.saturating_add(1);
+        self.file.write_all(&text)
+    }
+
+    /// Has the file rewritten on a thread of its own if most of it is history; when that is done, puts the new one in its
+    /// place. To be called every second or so.
+    pub(crate) fn trim(&mut self, known: &Ledger) -> io::Result<()> {
+        if let Some(rewrite) = self.rewrite.take_if(|rewrite| rewrite.is_done()) {
+            // If it failed it is tried again after as many lines more.
+            self.lines = known.known();
+            (self.file, self.lines) = rewrite.put_in_place(&self.path)?;
+        }
+        let has_slack = self.lines > known.known().saturating_mul(2).saturating_add(SLACK_LINES);
+        if has_slack && self.rewrite.is_none() {
+            self.rewrite = Some(Rewrite::begin(&self.path, self.file.metadata()?.len())?);
+        }
         Ok(())
     }
+}
+
+fn put_line(text: &mut Vec<u8>, line: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *text, line)?;
+    text.push(b'\n');
+    Ok(())
 }
 
 fn append(path: &Path) -> io::Result<File> {
@@ -168,7 +197,7 @@ mod tests {
         let (mut ledger, (mut journal, _)) = (ledger(), Journal::open(directory).unwrap());
         for &(last, until_s) in bans {
             ledger.restore(source(last), entry(until_s));
-            journal.write(source(last), &ledger).unwrap();
+            journal.write(&[source(last)], &ledger).unwrap();
         }
         (ledger, journal)
     }
@@ -178,7 +207,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (mut ledger, mut journal) = kept(directory.path(), &[(1, 100), (2, 100), (3, 100), (3, 200)]);
         ledger.unban(source(2));
-        journal.write(source(2), &ledger).unwrap();
+        journal.write(&[source(2)], &ledger).unwrap();
         let (_, written) = Journal::open(directory.path()).unwrap();
         assert_eq!(written.bans, HashMap::from([(source(1), entry(100)), (source(3), entry(200))]));
         assert_eq!(written.past, HashMap::new(), "whoever is pardoned is forgotten");
@@ -189,14 +218,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (mut ledger, mut journal) = kept(directory.path(), &[(1, 100), (2, 500)]);
         for ended in ledger.expire(101) {
-            journal.write(ended, &ledger).unwrap();
+            journal.write(&[ended], &ledger).unwrap();
         }
         let past = HashMap::from([(source(1), Past { ended_s: 100, nth: 1 })]);
         let expect = Written { bans: HashMap::from([(source(2), entry(500))]), past };
         assert_eq!(Journal::open(directory.path()).unwrap().1, expect);
         // Also once the file has been rewritten.
         journal.lines = SLACK_LINES * 2;
-        journal.trim(&ledger).unwrap();
+        rewritten(&mut journal, &ledger, |_| ());
         assert_eq!(journal.lines, 2);
         assert_eq!(Journal::open(directory.path()).unwrap().1, expect);
     }
@@ -219,7 +248,7 @@ mod tests {
         let (mut journal, written) = Journal::open(directory.path()).unwrap();
         assert_eq!(written.bans.len(), 1);
         ledger.restore(source(2), entry(100));
-        journal.write(source(2), &ledger).unwrap();
+        journal.write(&[source(2)], &ledger).unwrap();
         assert_eq!(Journal::open(directory.path()).unwrap().1.bans.len(), 2);
     }
 
@@ -229,12 +258,54 @@ mod tests {
         let (mut ledger, mut journal) = kept(directory.path(), &[]);
         for round in 0..SLACK_LINES as u64 + 10 {
             ledger.restore(source(1), entry(round));
-            journal.write(source(1), &ledger).unwrap();
+            journal.write(&[source(1)], &ledger).unwrap();
         }
-        journal.trim(&ledger).unwrap();
+        rewritten(&mut journal, &ledger, |_| ());
         assert_eq!(journal.lines, 1);
         ledger.restore(source(2), entry(8));
-        journal.write(source(2), &ledger).unwrap();
+        journal.write(&[source(2)], &ledger).unwrap();
         assert_eq!(Journal::open(directory.path()).unwrap().1.bans.len(), 2);
+    }
+
+    #[test]
+    fn what_is_written_while_the_file_is_rewritten_is_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut ledger, mut journal) = kept(directory.path(), &[(1, 100), (2, 200)]);
+        journal.lines = SLACK_LINES * 2;
+        ledger.restore(source(3), entry(300));
+        let late = ledger;
+        rewritten(&mut journal, &late, |journal| journal.write(&[source(3)], &late).unwrap());
+        assert_eq!(journal.lines, 3);
+        assert_eq!(Journal::open(directory.path()).unwrap().1.bans.len(), 3);
+        assert!(!directory.path().join("bans.new").exists());
+    }
+
+    #[test]
+    fn a_clock_that_was_set_moves_what_stands_above() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut ledger, mut journal) = kept(directory.path(), &[(1, 100)]);
+        journal.shift(3600).unwrap();
+        ledger.restore(source(2), entry(5000));
+        journal.write(&[source(2)], &ledger).unwrap();
+        for round in 0..2 {
+            let bans = Journal::open(directory.path()).unwrap().1.bans;
+            let times = |last: u8| (bans[&source(last)].since_s, bans[&source(last)].until_s);
+            assert_eq!((times(1), times(2)), ((3601, 3700), (1, 5000)), "{round}");
+            journal.lines = SLACK_LINES * 2;
+            rewritten(&mut journal, &ledger, |_| ());
+        }
+    }
+
+    /// Begins to rewrite, does something meanwhile, and waits for the end.
+    fn rewritten(journal: &mut Journal, ledger: &Ledger, meanwhile: impl FnOnce(&mut Journal)) {
+        journal.trim(ledger).unwrap();
+        assert!(journal.rewrite.is_some(), "it is not rewritten");
+        meanwhile(journal);
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        while journal.rewrite.is_some() {
+            assert!(std::time::Instant::now() < deadline, "the rewrite does not end");
+            std::thread::park_timeout(Duration::from_millis(5));
+            journal.trim(ledger).unwrap();
+        }
     }
 }

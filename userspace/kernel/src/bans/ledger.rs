@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,21 @@ pub struct Past {
     pub nth: u32,
 }
 
+impl Entry {
+    /// Moves its times, because the clock by which they were kept was set.
+    pub(super) const fn shift(&mut self, by_s: i64) {
+        self.since_s = self.since_s.saturating_add_signed(by_s);
+        self.until_s = self.until_s.saturating_add_signed(by_s);
+    }
+}
+
+impl Past {
+    /// As [`Entry::shift`].
+    pub(super) const fn shift(&mut self, by_s: i64) {
+        self.ended_s = self.ended_s.saturating_add_signed(by_s);
+    }
+}
+
 /// Why a ban was not made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -66,10 +82,14 @@ pub enum Refusal {
 #[derive(Debug)]
 pub struct Ledger {
     terms: Terms,
-    entries: HashMap<IpAddr, Entry>,
+    entries: HashMap<IpAddr, Arc<Entry>>,
     past: HashMap<IpAddr, Past>,
     minute: Minute,
 }
+
+/// Bans that one call of [`Ledger::expire`] ends: each costs whoever calls a word to the kernel and a line of the journal.
+/// The kernel lets their packets through in any case.
+pub const ENDED_MAX: usize = 4096;
 
 /// Counts bans by rules in a window that slides in steps of one minute.
 #[derive(Debug, Default)]
@@ -101,7 +121,7 @@ impl Ledger {
         cause: Cause,
         now_s: u64,
     ) -> Result<Entry, Refusal> {
-        self.expire(now_s);
+        self.end(source, now_s);
         if !self.entries.contains_key(&source) && self.entries.len() >= self.entries_max() {
             return Err(Refusal::Full(self.terms.entries_max));
         }
@@ -121,7 +141,7 @@ impl Ledger {
         let since_s = before.map_or(now_s, |entry| entry.since_s);
         let entry = Entry { cause: cause.cut(), since_s, until_s, nth };
         self.past.remove(&source);
-        self.entries.insert(source, entry.clone());
+        self.entries.insert(source, Arc::new(entry.clone()));
         Ok(entry)
     }
 
@@ -135,7 +155,7 @@ impl Ledger {
     pub fn restore(&mut self, source: IpAddr, entry: Entry) -> bool {
         let has_room = self.entries.len() < self.entries_max();
         if has_room {
-            self.entries.insert(source, entry);
+            self.entries.insert(source, Arc::new(entry));
         }
         has_room
     }
@@ -143,7 +163,7 @@ impl Ledger {
     /// Holds these bans and memories instead of those it held, as far as there is room.
     pub fn replace(&mut self, bans: HashMap<IpAddr, Entry>, past: HashMap<IpAddr, Past>) {
         let room = self.entries_max();
-        self.entries = bans.into_iter().take(room).collect();
+        self.entries = bans.into_iter().take(room).map(|(source, entry)| (source, Arc::new(entry))).collect();
         self.past = past.into_iter().take(room).collect();
     }
 
@@ -160,13 +180,8 @@ impl Ledger {
 
     /// Moves every time that is kept, because the clock by which it was kept was set.
     pub fn shift(&mut self, by_s: i64) {
-        for entry in self.entries.values_mut() {
-            entry.since_s = entry.since_s.saturating_add_signed(by_s);
-            entry.until_s = entry.until_s.saturating_add_signed(by_s);
-        }
-        for past in self.past.values_mut() {
-            past.ended_s = past.ended_s.saturating_add_signed(by_s);
-        }
+        self.entries.values_mut().for_each(|entry| Arc::make_mut(entry).shift(by_s));
+        self.past.values_mut().for_each(|past| past.shift(by_s));
         self.minute.began_s = self.minute.began_s.saturating_add_signed(by_s);
     }
 
@@ -176,6 +191,7 @@ impl Ledger {
         let Some(entry) = self.entries.get_mut(&source) else { return false };
         let differs = entry.until_s.abs_diff(until_s) > 2;
         if differs {
+            let entry = Arc::make_mut(entry);
             let length_s = entry.until_s.saturating_sub(entry.since_s);
             (entry.since_s, entry.until_s) = (until_s.saturating_sub(length_s), until_s);
         }
@@ -185,7 +201,7 @@ impl Ledger {
     /// The ban of a source.
     #[must_use]
     pub fn find(&self, source: IpAddr) -> Option<&Entry> {
-        self.entries.get(&source)
+        self.entries.get(&source).map(Arc::as_ref)
     }
 
     /// Every ban in force at this time, in no order.
@@ -193,24 +209,46 @@ impl Ledger {
         self.entries
             .iter()
             .filter(move |(_, entry)| entry.until_s > now_s)
-            .map(|(&source, entry)| (source, entry))
+            .map(|(&source, entry)| (source, entry.as_ref()))
     }
 
-    /// Lets bans end and memories fade. Returns the sources whose ban has ended.
+    /// The same, to be looked at elsewhere while the ledger goes on.
+    #[must_use]
+    pub fn snapshot(&self, now_s: u64) -> Vec<(IpAddr, Arc<Entry>)> {
+        let holds = |(_, entry): &(&IpAddr, &Arc<Entry>)| entry.until_s > now_s;
+        self.entries.iter().filter(holds).map(|(&source, entry)| (source, Arc::clone(entry))).collect()
+    }
+
+    /// Lets bans end, up to [`ENDED_MAX`] of them, and memories fade. Returns the sources whose ban has ended.
     pub fn expire(&mut self, now_s: u64) -> Vec<IpAddr> {
         let decay_s = self.decay_s();
         self.past.retain(|_, past| faded(*past, now_s, decay_s) > 0);
-        let is_over = |(source, entry): (&IpAddr, &Entry)| {
-            (entry.until_s <= now_s).then_some((*source, Past { ended_s: entry.until_s, nth: entry.nth }))
-        };
-        let ended: Vec<(IpAddr, Past)> = self.entries.iter().filter_map(is_over).collect();
-        for &(source, past) in &ended {
-            self.entries.remove(&source);
-            if self.past.len() < self.entries_max() && faded(past, now_s, decay_s) > 0 {
-                self.past.insert(source, past);
-            }
+        let is_over = |(source, entry): (&IpAddr, &Arc<Entry>)| (entry.until_s <= now_s).then_some(*source);
+        let ended: Vec<IpAddr> = self.entries.iter().filter_map(is_over).take(ENDED_MAX).collect();
+        ended.iter().for_each(|&source| self.end(source, now_s));
+        ended
+    }
+
+    /// Lets the ban of a source end if it is over, and remembers it.
+    fn end(&mut self, source: IpAddr, now_s: u64) {
+        let Some(entry) = self.entries.get(&source).filter(|entry| entry.until_s <= now_s) else { return };
+        let past = Past { ended_s: entry.until_s, nth: entry.nth };
+        self.entries.remove(&source);
+        if self.past.len() < self.entries_max() && faded(past, now_s, self.decay_s()) > 0 {
+            self.past.insert(source, past);
         }
-        ended.into_iter().map(|(source, _)| source).collect()
+    }
+
+    /// Whether there is room for nobody else.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.entries.len() >= self.entries_max()
+    }
+
+    /// How many sources are banned or remembered.
+    #[must_use]
+    pub fn known(&self) -> usize {
+        self.entries.len().saturating_add(self.past.len())
     }
 
     /// How many bans are in the ledger.

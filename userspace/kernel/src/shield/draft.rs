@@ -1,6 +1,8 @@
 //! Lists and rules on their way into the kernel. A draft holds nothing of the shield: reading a million lines, and writing
 //! them, is for a thread that has time.
 
+use std::collections::BTreeSet;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -8,6 +10,7 @@ use weir_plan::shield::Shield as Plan;
 use weir_wire::list::image::Image;
 
 use super::{Shield, random};
+use crate::attach::{Attached, Attacher};
 use crate::bans::{Protected, protected};
 use crate::host::Host;
 use crate::lists::Gathered;
@@ -27,6 +30,14 @@ pub struct Draft {
     tables: Option<Arc<Tables>>,
     salt: Option<[u64; 2]>,
     protected: Protected,
+    program: Option<Running>,
+}
+
+/// The program of a shield that is up, and the interfaces that it looks after.
+#[derive(Debug)]
+struct Running {
+    program: OwnedFd,
+    interfaces: BTreeSet<String>,
 }
 
 /// A plan that is compiled, and can be written.
@@ -35,11 +46,21 @@ pub struct Compiled {
     image: Box<Image>,
     complaints: Vec<Complaint>,
     entries: usize,
+    /// Interfaces that the shield looked after nothing on, and the program sits on now.
+    fresh: Vec<Attached>,
 }
 
 impl Draft {
     pub(super) fn new(plan: &Plan, host: &Host, pins: Pins, protected: Protected) -> Self {
-        Self { plan: plan.clone(), host: host.clone(), pins, tables: None, salt: None, protected }
+        Self {
+            plan: plan.clone(),
+            host: host.clone(),
+            pins,
+            tables: None,
+            salt: None,
+            protected,
+            program: None,
+        }
     }
 
     /// Who is never banned and never dropped by it.
@@ -55,7 +76,13 @@ impl Draft {
         let gathered = Gathered::read(&self.plan, self.protected.iter().map(|(network, _)| network))?;
         rules::compile(&self.plan, Cookies::of_machine(&self.host), [0, 0])?;
         let (entries, complaints) = (gathered.len(), gathered.complaints.clone());
-        Ok(Compiled { draft: self, image: Box::new(gathered.compile()?), complaints, entries })
+        Ok(Compiled {
+            draft: self,
+            image: Box::new(gathered.compile()?),
+            complaints,
+            entries,
+            fresh: Vec::new(),
+        })
     }
 }
 
@@ -65,10 +92,11 @@ impl Compiled {
         self.draft.salt = salt;
     }
 
-    /// Puts rules and lists in force. The salt stays for as long as the tables do, so that a reload forgives nobody.
+    /// Puts rules and lists in force, and the program of a running shield on interfaces that are new. The salt stays for as
+    /// long as the tables do, so that a reload forgives nobody.
     ///
     /// # Errors
-    /// What the kernel refused. Unless it has let the lists in and not the rules, all is as before.
+    /// What the kernel refused. Unless it has let the lists in and not the rules or the program, all is as before.
     pub fn write(&mut self) -> Result<(), Error> {
         let Draft { plan, host, pins, tables, salt, .. } = &mut self.draft;
         let tables = match tables {
@@ -78,7 +106,19 @@ impl Compiled {
         let used = salt.map_or_else(random, Ok)?;
         *salt = Some(used);
         tables.set_lists(&mut self.image)?;
-        tables.set_rules(&*rules::compile(plan, Cookies::of_machine(host), used)?)
+        tables.set_rules(&*rules::compile(plan, Cookies::of_machine(host), used)?)?;
+        self.fresh = self.attach()?;
+        Ok(())
+    }
+
+    /// To attach may set a network card up anew, and waits for all its packets.
+    fn attach(&self) -> Result<Vec<Attached>, Error> {
+        let Draft { plan, pins, program, .. } = &self.draft;
+        let Some(Running { program, interfaces }) = program else { return Ok(Vec::new()) };
+        let linked: BTreeSet<String> = pins.linked().into_iter().collect();
+        let is_new = |name: &&String| !interfaces.contains(*name) && !linked.contains(*name);
+        let new: Vec<String> = plan.interfaces.iter().filter(is_new).cloned().collect();
+        Attacher { program: program.as_fd(), shield: plan, pins }.attach_each(&new, &linked, |_| None)
     }
 }
 
@@ -87,7 +127,11 @@ impl Shield {
     #[must_use]
     pub fn draft(&self, plan: &Plan, dependencies: &[(IpNet, &'static str)]) -> Draft {
         let protected = protected::of_plan(plan, &self.host, dependencies);
+        let interfaces = self.attached.iter().map(|how| how.interface.clone()).collect();
+        // Without a descriptor to spare the program is attached when the plan is adopted.
+        let program = self.loaded.main().try_clone_to_owned().ok();
         Draft {
+            program: program.map(|program| Running { program, interfaces }),
             salt: self.salt,
             tables: Some(Arc::clone(&self.tables)),
             ..Draft::new(plan, &self.host, self.pins.clone(), protected)
@@ -103,7 +147,7 @@ impl Shield {
         written: Compiled,
         dependencies: Vec<(IpNet, &'static str)>,
     ) -> Result<(), Error> {
-        let Compiled { draft: Draft { plan, protected, salt, .. }, complaints, entries, .. } = written;
+        let Compiled { draft: Draft { plan, protected, salt, .. }, complaints, entries, fresh, .. } = written;
         let before = std::mem::replace(&mut self.plan, plan);
         (self.entries, self.dependencies, self.salt) = (entries, dependencies, salt);
         if (before.sysctls, before.syn_guard.when) != (self.plan.sysctls, self.plan.syn_guard.when) {
@@ -112,7 +156,7 @@ impl Shield {
         self.complaints.extend(complaints);
         let mask = rules::high_bits(self.plan.limits.source.v6_bits);
         self.bans.set_terms(self.plan.bans.clone(), protected, mask)?;
-        self.attached = self.attach_all()?;
+        self.attached = self.attach_all(&fresh)?;
         Ok(())
     }
 

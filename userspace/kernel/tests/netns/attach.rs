@@ -88,6 +88,38 @@ pub(crate) fn missing(world: &World) {
     assert_eq!(Status::read(&world.pins()).unwrap().interfaces, []);
 }
 
+/// A new plan may name further interfaces: they are protected before it is adopted, and bare again if it comes to nothing.
+pub(crate) fn another(world: &World) {
+    const OTHER: &str = "s1";
+    world.ip_server(&format!("link add {OTHER} type veth peer name s1p"));
+    let mut shield = world.shield(&world.plan());
+    let linked = || {
+        let status = Status::read(&world.pins()).unwrap();
+        let mut names: Vec<String> = status.interfaces.into_iter().map(|how| how.interface).collect();
+        names.sort();
+        names
+    };
+    let with = |more: &[&str]| {
+        let names = [INTERFACE].iter().chain(more).map(|name| (*name).to_owned());
+        Plan { interfaces: names.collect(), ..world.plan() }
+    };
+    let error = shield.sync(&with(&[OTHER, "none0"])).expect_err("there is no such interface");
+    assert!(error.to_string().contains("attach to none0"), "{error}");
+    assert_eq!(linked(), [INTERFACE], "what was new is taken off again");
+
+    let mut compiled = shield.draft(&with(&[OTHER]), &[]).compile().unwrap();
+    compiled.write().unwrap();
+    assert_eq!(linked(), [INTERFACE, OTHER], "whoever writes the lists attaches, too");
+    shield.adopt(compiled, Vec::new()).unwrap();
+    let placements: Vec<_> =
+        shield.attached().iter().map(|how| (how.interface.as_str(), how.placement)).collect();
+    assert_eq!(placements, [(INTERFACE, Placement::Generic), (OTHER, Placement::Generic)]);
+    assert!(shield.tick().unwrap().is_empty(), "nothing is amiss");
+
+    shield.sync(&with(&[])).unwrap();
+    assert_eq!(linked(), [INTERFACE], "an interface that the plan leaves out is bare");
+}
+
 pub(crate) fn mtu(world: &World) {
     // A veth judges by the MTU of its peer, from where the frames come.
     world.ip_server(&format!("link set {INTERFACE} mtu 9000"));

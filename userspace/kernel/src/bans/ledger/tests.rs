@@ -117,3 +117,23 @@ fn a_ban_ends_when_the_kernel_says() {
     let entry = ledger.find(source(1)).unwrap();
     assert_eq!((entry.since_s, entry.until_s), (19_400, 20_000));
 }
+
+#[test]
+fn only_so_many_bans_end_at_once() {
+    let mut ledger = Ledger::new(Terms::default());
+    let number = |number: usize| IpAddr::from(u32::try_from(number).unwrap().to_be_bytes());
+    for ban in 0..ENDED_MAX + 10 {
+        ledger.ban(number(ban), Some(Duration::from_secs(5)), Cause::by_hand("x"), 100).unwrap();
+    }
+    assert_eq!((ledger.iter(104).count(), ledger.iter(105).count()), (ENDED_MAX + 10, 0));
+    assert_eq!([ledger.expire(105).len(), ledger.expire(105).len()], [ENDED_MAX, 10]);
+    assert!(ledger.is_empty());
+}
+
+#[test]
+fn a_ban_that_waits_to_be_cleared_away_counts_as_ended() {
+    let mut ledger = ledger();
+    assert_eq!(length(&mut ledger, 1000), 60);
+    let again = ledger.ban(source(1), None, rule(), 1060).unwrap();
+    assert_eq!((again.since_s, again.until_s, again.nth), (1060, 1300, 2));
+}
