@@ -2,6 +2,7 @@
 //! completion arrives, whatever becomes of the future that asked for it.
 
 use crate::op::accept::Acceptor;
+use crate::shelf::Shelf;
 use crate::socket::Socket;
 use std::any::Any;
 use std::os::fd::OwnedFd;
@@ -120,7 +121,7 @@ struct Entry {
 /// All operations in flight.
 #[derive(Default)]
 pub(crate) struct Slots {
-    entries: Vec<Entry>,
+    entries: Shelf<Entry>,
     free: Option<u32>,
     live: u32,
 }
@@ -133,7 +134,7 @@ impl Slots {
     pub(crate) fn insert(&mut self, slot: Slot) -> Option<Key> {
         let key = match self.free {
             Some(index) => {
-                let entry = self.entries.get_mut(index as usize)?;
+                let entry = self.entries.find_mut(index as usize)?;
                 let Place::Free { next } = entry.place else { return None };
                 self.free = next;
                 entry.place = Place::Taken(slot);
@@ -151,7 +152,7 @@ impl Slots {
 
     #[inline]
     pub(crate) fn find(&mut self, key: Key) -> Option<&mut Slot> {
-        match self.entries.get_mut(key.index as usize) {
+        match self.entries.find_mut(key.index as usize) {
             Some(Entry { generation, place: Place::Taken(slot) }) if *generation == key.generation => {
                 Some(slot)
             }
@@ -161,7 +162,7 @@ impl Slots {
 
     /// Frees the slot and hands out what it owned, to be dropped where nothing is borrowed.
     pub(crate) fn remove(&mut self, key: Key) -> Option<Slot> {
-        let entry = self.entries.get_mut(key.index as usize)?;
+        let entry = self.entries.find_mut(key.index as usize)?;
         if entry.generation != key.generation || !matches!(entry.place, Place::Taken(_)) {
             return None;
         }

@@ -218,6 +218,8 @@ pub(super) async fn both(
         if uploading && let Poll::Ready(done) = upload.as_mut().poll(cx) {
             uploading = false;
             done?;
+            // Whoever has sent all may leave from now on, or has left already.
+            return answer.as_mut().poll(cx);
         }
         Poll::Pending
     })

@@ -1,12 +1,13 @@
 //! Numbered places, of which so many can be taken at once.
 use std::ops::Range;
+use weir_reactor::Shelf;
 
 /// Places that are kept whether taken or not.
 const SPARE_MIN: usize = 64;
 
 /// Whatever is put into them is known by its number until it is taken out.
 pub(crate) struct Places<T> {
-    all: Vec<Option<T>>,
+    all: Shelf<Option<T>>,
     free: Vec<u32>,
     max: u32,
 }
@@ -14,7 +15,7 @@ pub(crate) struct Places<T> {
 impl<T> Places<T> {
     /// No place is taken, and no more than `max` ever are.
     pub(crate) const fn new(max: u32) -> Places<T> {
-        Places { all: Vec::new(), free: Vec::new(), max }
+        Places { all: Shelf::new(), free: Vec::new(), max }
     }
 
     /// Whatever lies in them.
@@ -45,7 +46,7 @@ impl<T> Places<T> {
             self.all.push(None);
             u32::try_from(self.all.len() - 1).unwrap_or(u32::MAX)
         });
-        match self.all.get_mut(number as usize) {
+        match self.all.find_mut(number as usize) {
             Some(place) => *place = Some(one),
             None => return Err(one),
         }
@@ -53,12 +54,12 @@ impl<T> Places<T> {
     }
 
     pub(crate) fn find(&self, number: u32) -> Option<&T> {
-        self.all.get(number as usize)?.as_ref()
+        self.all.find(number as usize)?.as_ref()
     }
 
     /// Takes out what lies under a number.
     pub(crate) fn take(&mut self, number: u32) -> Option<T> {
-        let one = self.all.get_mut(number as usize)?.take()?;
+        let one = self.all.find_mut(number as usize)?.take()?;
         self.free.push(number);
         Some(one)
     }
@@ -69,18 +70,18 @@ impl<T> Places<T> {
         if self.all.len() < SPARE_MIN + 2 * self.taken() {
             return;
         }
-        let left = self.all.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        let free = self.all.iter().rev().take_while(|place| place.is_none()).count();
+        let left = self.all.len() - free;
         self.all.truncate(left);
         self.free.retain(|number| (*number as usize) < left);
         self.free.sort_unstable_by(|one, other| other.cmp(one));
-        self.all.shrink_to_fit();
         self.free.shrink_to_fit();
     }
 
     /// Takes out what `wanted` is true of, among the numbers of the range.
     pub(crate) fn take_where(&mut self, range: Range<usize>, wanted: impl Fn(&T) -> bool) -> Vec<T> {
         let mut taken = Vec::new();
-        for (number, place) in self.all.iter_mut().enumerate().take(range.end).skip(range.start) {
+        for (number, place) in self.all.range_mut(range) {
             if place.as_ref().is_some_and(&wanted) {
                 taken.extend(place.take());
                 self.free.extend(u32::try_from(number));

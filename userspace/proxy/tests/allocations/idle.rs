@@ -12,7 +12,7 @@ use weir_meter::Level;
 const PLAIN_BYTES_MAX: isize = 300;
 /// The same, and a session of which the buffer for what comes is the most.
 const TLS_BYTES_MAX: isize = 7000;
-const CONNECTIONS: usize = 400;
+const CONNECTIONS: usize = 200;
 
 pub(crate) fn plain() {
     let rig = rig::Rig::new(lasting(origin()).finish());

@@ -93,6 +93,12 @@ fn half_closed_aborts() {
     wait_for("the request arrives", || origin.seen().len() == 1);
     client.finish_sending();
     assert_eq!(client.rest(), (String::new(), true));
+    // The end comes with the last of the body, before anything is waited for.
+    let mut client = Client::new(rig.address);
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n");
+    client.send("hi");
+    client.finish_sending();
+    assert_eq!(client.rest(), (String::new(), true));
 }
 
 fn leaves_while_reading() {
