@@ -27,6 +27,8 @@ use std::time::{Duration, Instant};
 const COST_MAX: f64 = 1.3;
 /// Throughputs are the same up to this share.
 const SAME: f64 = 0.05;
+/// With a wider range nothing can be said.
+const NOISY: f64 = 0.2;
 /// Rounds, a second for each client; `--quick` does fewer.
 const ROUNDS: usize = 25;
 const QUICK: usize = 7;
@@ -200,7 +202,11 @@ fn main() {
             (ratio(one, other, |turn| turn.throughput), ratio(one, other, |turn| turn.cost_us));
         let (middle, low, high) = throughput;
         let is_other = high < 1.0 - SAME || low > 1.0 + SAME;
-        let verdict = if is_other { "another" } else { "the same within noise" };
+        let verdict = match high - low {
+            _ if is_other => "another",
+            range if range > NOISY => "not decided, the rounds lie too far apart",
+            _ => "the same within noise",
+        };
         println!("throughput {middle:.2} of {what} ({low:.2} to {high:.2}): {verdict}; CPU {:.2}", cost.0);
         if is_other {
             others.push(what);

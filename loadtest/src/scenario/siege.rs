@@ -74,3 +74,10 @@ words! {
         Handshake = "handshake",
     }
 }
+
+impl Kind {
+    /// It consists of packets, each made by itself.
+    pub(crate) fn is_packets(self) -> bool {
+        matches!(self, Self::Syn | Self::Ack | Self::Udp | Self::Malformed | Self::Fragments)
+    }
+}

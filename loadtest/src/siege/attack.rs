@@ -6,6 +6,7 @@ use crate::engine::Engine;
 use crate::load::random::Random;
 use crate::packet::{Kind as Shape, build};
 use crate::scenario::{Attack, Kind, per_second};
+use crate::siege::field::CLIENT;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -21,7 +22,9 @@ type Flags<'a> = (&'a Arc<AtomicBool>, &'a Arc<AtomicU64>);
 
 /// In words, for the report.
 pub(crate) fn describe(attack: &Attack) -> String {
-    format!("{} at {:.0}/s", attack.kind.as_str(), per_second(&attack.rate))
+    let is_real = attack.sources.value == 1 && attack.kind.is_packets();
+    let from = if is_real { " from a real address" } else { "" };
+    format!("{} at {:.0}/s{from}", attack.kind.as_str(), per_second(&attack.rate))
 }
 
 /// Begins it; it ends when the first flag is set, and counts in the second.
@@ -64,7 +67,8 @@ fn flood(shape: Shape, to: SocketAddrV4, (rate, sources): (f64, u32), (stop, sen
         for _ in 0..BURST {
             let drawn = random.next();
             let number = drawn % u64::from(sources);
-            let packet = build(shape, source(number, drawn), to, u32::try_from(drawn >> 32).unwrap_or(0));
+            let from = if sources == 1 { own(drawn) } else { source(number, drawn) };
+            let packet = build(shape, from, to, u32::try_from(drawn >> 32).unwrap_or(0));
             // What this host refuses to send was not offered.
             sent.fetch_add(u64::from(socket.send_to(&packet, &target).is_ok()), Relaxed);
         }
@@ -80,8 +84,17 @@ fn flood(shape: Shape, to: SocketAddrV4, (rate, sources): (f64, u32), (stop, sen
 /// Sources lie in 198.18.0.0/15, which RFC 2544 sets aside for benchmarks.
 fn source(number: u64, drawn: u64) -> SocketAddrV4 {
     let [.., a, b, c] = number.to_be_bytes();
+    SocketAddrV4::new(Ipv4Addr::new(198, 18 | (a & 1), b, c), port(drawn))
+}
+
+/// The address that the attacker really has: its own kernel answers what comes back.
+fn own(drawn: u64) -> SocketAddrV4 {
+    SocketAddrV4::new(CLIENT, port(drawn))
+}
+
+fn port(drawn: u64) -> u16 {
     let [high, low, ..] = drawn.to_be_bytes();
-    SocketAddrV4::new(Ipv4Addr::new(198, 18 | (a & 1), b, c), u16::from_be_bytes([high, low]) | 1024)
+    u16::from_be_bytes([high, low]) | 1024
 }
 
 /// Connections under way at once.
@@ -144,5 +157,24 @@ async fn rapid_reset(endpoint: &Endpoint, stop: &AtomicBool, sent: &AtomicU64) {
 async fn handshake(endpoint: &Endpoint, sent: &AtomicU64) {
     if endpoint.begin_handshake().await.is_ok() {
         sent.fetch_add(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn sources_are_invented_or_the_own_address() {
+        let mut random = Random::new(5);
+        let drawn: Vec<u64> = (0..2000).map(|_| random.next()).collect();
+        let invented: HashSet<Ipv4Addr> =
+            drawn.iter().map(|drawn| *source(drawn % 500, *drawn).ip()).collect();
+        assert!(invented.len() > 450 && invented.len() <= 500, "{}", invented.len());
+        assert!(invented.iter().all(|ip| ip.octets()[0] == 198 && ip.octets()[1] & 0xfe == 18));
+        let real: HashSet<SocketAddrV4> = drawn.iter().map(|drawn| own(*drawn)).collect();
+        assert!(real.len() > 1000, "ports differ: {}", real.len());
+        assert!(real.iter().all(|from| *from.ip() == CLIENT && from.port() >= 1024));
     }
 }

@@ -6,7 +6,7 @@ use std::process::{Command, ExitStatus};
 
 /// RFC 5737 sets this range aside for documentation; it exists inside the namespaces only.
 pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 2);
-const CLIENT: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 /// The interface on the server's side, to which the shield is attached.
 pub(crate) const INTERFACE: &str = "edge";
 

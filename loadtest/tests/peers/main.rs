@@ -123,6 +123,7 @@ fn floods(report: &Value) -> Vec<&Value> {
 fn siege_of_packets() -> Result<(), Failed> {
     let attacks = [
         "{ kind: syn, rate: 5k/s }",
+        "{ kind: syn, rate: 2k/s, sources: 1 }",
         "{ kind: ack, rate: 2k/s }",
         "{ kind: udp, rate: 5k/s, sources: 1 }",
         "{ kind: malformed, rate: 2k/s }",
