@@ -68,6 +68,26 @@ impl Appliance {
         clock.now().expect("a time").into()
     }
 
+    /// How much of it the threads have used that are always there: the workers, and the one that controls.
+    pub(crate) fn standing_cpu(&self) -> [Duration; 2] {
+        let tasks =
+            std::fs::read_dir(format!("/proc/{}/task", self.process())).expect("its threads").flatten();
+        let mut sums = [Duration::ZERO; 2];
+        for task in tasks.map(|task| task.path()) {
+            let read = |file: &str| std::fs::read_to_string(task.join(file)).unwrap_or_default();
+            let (name, used) = (read("comm"), read("schedstat"));
+            let ns = used.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0);
+            match name.trim().strip_prefix("weir") {
+                Some("") => sums[1] += Duration::from_nanos(ns),
+                Some(rest) if rest.trim_start_matches('-').parse::<u32>().is_ok() => {
+                    sums[0] += Duration::from_nanos(ns);
+                }
+                _ => {}
+            }
+        }
+        sums
+    }
+
     /// How much memory it holds.
     pub(crate) fn memory_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process())).expect("its status");

@@ -33,7 +33,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Rounds with reloads; as many without: a thousand reloads for each kind of load.
 const ROUNDS: usize = 10;
 /// With `--quick`.
-const QUICK: Extent = Extent { rounds: 3, reloads: 30 };
+const QUICK: Extent = Extent { rounds: 3, reloads: 25 };
 /// The slowest requests may be slower by this factor.
 const P99_MAX: f64 = 1.10;
 /// Memory may grow by this factor between the first round and the last.
@@ -81,31 +81,44 @@ fn measured(pace: Pace, extent: Extent) -> Vec<Row> {
                 wait_until(Instant::now() + PAUSE);
             }
         });
-        seen.memory_kib.push(appliance.memory_kib() as f64);
         let took = begun.elapsed();
         let burnt = load_while(pace, appliance.port(), || {
             let begun = Instant::now();
             while begun.elapsed() < took {
-                burner.burn(cost);
+                burner.burn(cost.whole);
                 wait_until(Instant::now() + PAUSE);
             }
         });
         let without = load_while(pace, appliance.port(), || wait_until(Instant::now() + took));
+        // What reloads took has had the time to come back.
+        seen.memory_kib.push(appliance.memory_kib() as f64);
         seen.asked += with.asked;
         seen.failed += with.failed + burnt.failed + without.failed;
         seen.busy_us.push(with.p99_us());
         seen.burnt_us.push(burnt.p99_us());
         seen.quiet_us.push(without.p99_us());
     }
-    rows(pace, extent.rounds * extent.reloads, cost, &seen)
+    rows(pace, extent.rounds * extent.reloads, &cost, &seen)
 }
 
 /// The CPU time of a reload, from several when nobody asks for anything.
-fn reload_cost(appliance: &mut Appliance) -> Duration {
-    const RELOADS: u32 = 20;
-    let before = appliance.cpu();
+struct Cost {
+    whole: Duration,
+    workers: Duration,
+    /// The thread that takes it and swaps; the rest is done by threads that step back.
+    control: Duration,
+}
+
+fn reload_cost(appliance: &mut Appliance) -> Cost {
+    const RELOADS: u32 = 50;
+    let (before, [workers_before, control_before]) = (appliance.cpu(), appliance.standing_cpu());
     (0..RELOADS).for_each(|_| appliance.reload());
-    (appliance.cpu() - before) / RELOADS
+    let (after, [workers, control]) = (appliance.cpu(), appliance.standing_cpu());
+    Cost {
+        whole: (after - before) / RELOADS,
+        workers: workers.saturating_sub(workers_before) / RELOADS,
+        control: control.saturating_sub(control_before) / RELOADS,
+    }
 }
 
 fn load_while(pace: Pace, port: u16, work: impl FnOnce()) -> Outcome {
@@ -114,13 +127,14 @@ fn load_while(pace: Pace, port: u16, work: impl FnOnce()) -> Outcome {
     load.stop()
 }
 
-fn rows(pace: Pace, reloads: usize, cost: Duration, seen: &Seen) -> Vec<Row> {
+fn rows(pace: Pace, reloads: usize, cost: &Cost, seen: &Seen) -> Vec<Row> {
     let Seen { asked, failed, busy_us, burnt_us, quiet_us, memory_kib } = seen;
     let (before, after, burnt) = (median(quiet_us), median(busy_us), median(burnt_us));
-    let cost_ms = cost.as_secs_f64() * 1e3;
+    let [cost_ms, workers_ms, control_ms] =
+        [cost.whole, cost.workers, cost.control].map(|part| part.as_secs_f64() * 1e3);
     let (first, last) = (memory_kib[0], memory_kib[memory_kib.len() - 1]);
     println!(
-        "{pace}: {reloads} reloads of {cost_ms:.1} ms CPU each, {asked} requests meanwhile, {failed} failed; p99 {after:.0} µs, \
+        "{pace}: {reloads} reloads of {cost_ms:.1} ms CPU each ({workers_ms:.2} on all workers, {control_ms:.2} on the control thread), {asked} requests meanwhile, {failed} failed; p99 {after:.0} µs, \
          without {before:.0} µs, beside another process as busy {burnt:.0} µs; memory {last} KiB, {first} after the first round"
     );
     let row = |what: &str, unit, ours, peer, spread, goal| Row {
@@ -140,7 +154,7 @@ fn rows(pace: Pace, reloads: usize, cost: Duration, seen: &Seen) -> Vec<Row> {
         Row {
             floor: Some(burnt),
             note: format!(
-                "{}; a reload takes {cost_ms:.1} ms of CPU; the floor is the p99 beside another process that takes as much, at the same priority",
+                "{}; a reload takes {cost_ms:.1} ms of CPU: {workers_ms:.2} on all workers, {control_ms:.2} on the control thread, the rest on threads that step back; the floor is the p99 beside another process that takes as much, at the same priority",
                 p99.note
             ),
             ..p99

@@ -105,18 +105,25 @@ fn rolled_back() -> Result<(), Failed> {
 /// Nothing is attached: the rule is found before the kernel is asked for anything.
 fn lockout() -> Result<(), Failed> {
     let (weir, answer, port) = start();
-    let shield = "shield: { interfaces: [ lo ], pin_directory: \"{dir}/pins\", deny: [ 198.51.100.0/24 ] }";
+    let shield =
+        "shield: { interfaces: [ weir-none ], pin_directory: \"{dir}/pins\", deny: [ 198.51.100.0/24 ] }";
     weir.rewrite(&config(port, "second").replace("shield: { mode: off }", shield));
-    let output = crate::process::weir()
-        .args(["reload", "--socket"])
-        .arg(weir.socket())
-        .env("SSH_CONNECTION", "198.51.100.7 50000 10.0.0.1 22")
-        .output()?;
+    let asked = |more: &[&str]| {
+        let mut command = crate::process::weir();
+        command.args(["reload", "--socket"]).arg(weir.socket()).args(more);
+        command.env("SSH_CONNECTION", "198.51.100.7 50000 10.0.0.1 22").output().unwrap()
+    };
+    let output = asked(&[]);
     assert_eq!(output.status.code(), Some(78), "{output:?}");
     let words = String::from_utf8_lossy(&output.stderr);
     for says in ["cut off 198.51.100.7", "198.51.100.0/24 is on the list `deny`", "--force"] {
         assert!(words.contains(says), "{says} is not in {words}");
     }
     assert_eq!(answer(), "first");
+    // It gets past the rule, and as far as the interface that is not there.
+    let forced = asked(&["--force"]);
+    let words = String::from_utf8_lossy(&[forced.stdout, forced.stderr].concat()).into_owned();
+    assert!(!words.contains("cut off"), "{words}");
+    assert!(words.contains("weir-none") || answer() == "second", "{words}");
     Ok(())
 }
