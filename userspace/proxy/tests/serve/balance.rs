@@ -4,6 +4,7 @@ use crate::client::Client;
 use crate::origin::{Act, Origin, Script, ok};
 use crate::plans::Draft;
 use crate::rig::Rig;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use weir_meter::Count;
@@ -25,6 +26,7 @@ pub const TESTS: &[Test] = &[
     ("b46_a_status_may_be_a_reason_to_ask_another", asks_another),
     ("b46_a_target_is_told_which_attempt_it_is", attempt_told),
     ("b47_without_room_for_retries_the_answer_counts", no_room),
+    ("b47_without_room_for_retries_a_target_that_refuses_is_502", no_room_to_connect),
     ("b46_without_another_target_the_answer_counts", nobody_else),
     ("b46_a_short_body_is_sent_again_to_another_target", body_again),
     ("b46_a_long_body_is_sent_once", body_once),
@@ -41,9 +43,13 @@ const BUSY: Script = |_, _| Act::Send(b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r
 
 /// A worker in front of origins, whose upstream may be changed before it begins.
 fn rig(origins: &[&Origin], change: impl FnOnce(&mut Upstream)) -> Rig {
-    let mut draft = Draft::default();
     let targets: Vec<_> = origins.iter().map(|origin| origin.address).collect();
-    drop(draft.upstream(&targets));
+    rig_at(&targets, change)
+}
+
+fn rig_at(targets: &[SocketAddr], change: impl FnOnce(&mut Upstream)) -> Rig {
+    let mut draft = Draft::default();
+    drop(draft.upstream(targets));
     change(Arc::get_mut(&mut draft.upstreams[0]).unwrap());
     draft.route("/*", |draft| Action::Upstream(Arc::clone(&draft.upstreams[0])));
     Rig::new(draft.finish())
@@ -228,6 +234,19 @@ fn no_room() {
     let mut client = Client::new(rig.address);
     assert_eq!(count(&mut client, 10, "b"), 5);
     assert_eq!((busy.seen().len(), rig.count(Count::Retried)), (5, 0));
+}
+
+fn no_room_to_connect() {
+    let b = Origin::new(B);
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (retries_max, expect) in [(100, (10, 5, 0)), (0, (5, 0, 5))] {
+        let rig = rig_at(&[closed, b.address], |upstream| upstream.breaker.retries_max = retries_max);
+        let mut client = Client::new(rig.address);
+        let statuses: Vec<u16> = (0..10).map(|_| get(&mut client, "").0).collect();
+        let good = statuses.iter().filter(|status| **status == 200).count();
+        assert!(statuses.iter().all(|status| [200, 502].contains(status)), "{statuses:?}");
+        assert_eq!((good, rig.count(Count::Retried), rig.count(Count::RetryDenied)), expect, "{retries_max}");
+    }
 }
 
 fn nobody_else() {
