@@ -36,6 +36,15 @@ impl Shield {
 /// # Errors
 /// What could not be removed or put back; all the rest is.
 pub fn detach(pin_directory: &Path, host: &Host) -> Result<Vec<String>, Error> {
+    // Everything in it is removed: that must never be a directory of somebody's files.
+    let is_pinned = || matches!(host.bpffs_of(pin_directory), Ok(Some(_)));
+    if pin_directory.exists() && !is_pinned() {
+        return Err(Error::config(
+            format!("detach what is pinned in {}", pin_directory.display()),
+            "this is no directory of a bpffs",
+            "name the `pin_directory` of the configuration with --pins",
+        ));
+    }
     let freed = Pins::at(pin_directory).clear();
     let restored = Changes::found(host).restore();
     freed.and_then(|freed| restored.map(|()| freed))

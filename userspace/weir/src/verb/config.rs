@@ -1,11 +1,13 @@
 //! Verbs about a configuration that need no running program.
 
-use super::CONFIG;
+use super::running::versioned;
+use super::{CONFIG, Output};
 use crate::failure::{self, failure};
 use crate::files;
 use crate::load::check;
 use crate::rehearsal;
 use anyhow::Result;
+use serde_json::json;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,7 +24,7 @@ pub(crate) struct Validate {
     #[arg(long)]
     offline: bool,
     /// How to print what is found.
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(short = 'o', long = "output", visible_alias = "format", value_enum, default_value = "text")]
     format: Printed,
 }
 
@@ -77,20 +79,31 @@ impl Validate {
 pub(crate) struct Explain {
     /// The code of a diagnostic, for example E0103; without one, all codes are listed.
     code: Option<String>,
+    /// How to print.
+    #[arg(short, long, value_enum, default_value = "text")]
+    output: Output,
 }
 
 impl Explain {
     pub(crate) fn run(self) -> Result<ExitCode> {
+        let told =
+            |code: &Code| json!({ "code": code.as_str(), "title": code.title(), "text": code.explain() });
         let Some(number) = self.code else {
-            for code in Code::ALL {
-                println!("{}  {}", code.as_str(), code.title());
+            match self.output {
+                Output::Text => {
+                    Code::ALL.iter().for_each(|code| println!("{}  {}", code.as_str(), code.title()));
+                }
+                Output::Json => println!("{:#}", versioned(Code::ALL.iter().map(told).collect())),
             }
             return Ok(ExitCode::SUCCESS);
         };
         let unknown =
             || failure(failure::USAGE, format!("there is no code {number}; `weir explain` lists them"));
         let code = Code::find(&number).ok_or_else(unknown)?;
-        println!("{}: {}\n\n{}", code.as_str(), code.title(), code.explain());
+        match self.output {
+            Output::Text => println!("{}: {}\n\n{}", code.as_str(), code.title(), code.explain()),
+            Output::Json => println!("{:#}", versioned(told(&code))),
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -26,6 +26,7 @@ impl Respond {
 
 /// Binds, or says which address could not be had.
 pub(crate) fn open(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address)
-        .map_err(|error| failure(UNAVAILABLE, format!("cannot listen on {address}: {error}")))
+    TcpListener::bind(address).map_err(|error| {
+        failure(UNAVAILABLE, format!("cannot listen on {address}: {error}; name another address with --bind"))
+    })
 }

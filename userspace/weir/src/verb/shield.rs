@@ -76,6 +76,9 @@ pub(crate) enum Shield {
         /// Where the program keeps what must outlive it.
         #[arg(long, default_value = STATE)]
         state: PathBuf,
+        /// How to print.
+        #[arg(short, long, value_enum, default_value = "text")]
+        output: Output,
     },
     /// Which stage would decide what for an address, and why.
     Explain {
@@ -105,7 +108,7 @@ impl Shield {
             Self::Explain { address, asking } => {
                 print(&asking, "GET", &format!("/v1/shield/explain/{address}"))
             }
-            Self::Detach { pins, state } => detach(&pins, state),
+            Self::Detach { pins, state, output } => detach(&pins, state, output),
             Self::Monitor { ip, drops, pins, output } => {
                 let wanted = |event: &Event| {
                     ip.is_none_or(|ip| event.source == ip || event.destination == ip)
@@ -127,12 +130,13 @@ fn print(asking: &Asking, method: &str, path: &str) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn detach(pins: &std::path::Path, state: PathBuf) -> Result<ExitCode> {
+fn detach(pins: &std::path::Path, state: PathBuf, output: Output) -> Result<ExitCode> {
     let host = Host { state, ..Host::default() };
     let freed = weir_kernel::detach(pins, &host).map_err(|error| coded(&error))?;
-    match freed.is_empty() {
-        true => println!("nothing was attached"),
-        false => println!("detached from {}", freed.join(", ")),
+    match output {
+        Output::Json => println!("{:#}", versioned(json!({ "detached_from": freed }))),
+        Output::Text if freed.is_empty() => println!("nothing was attached"),
+        Output::Text => println!("detached from {}", freed.join(", ")),
     }
     Ok(ExitCode::SUCCESS)
 }

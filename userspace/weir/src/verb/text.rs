@@ -39,7 +39,12 @@ impl Fmt {
             } else {
                 files::read(path)
             };
-            let old = old.map_err(|why| failure(EX_CONFIG, format!("cannot read {name}: {why}")))?;
+            let old = old.map_err(|why| {
+                failure(
+                    EX_CONFIG,
+                    format!("cannot read {name}: {why}; name a file, or `-` for standard input"),
+                )
+            })?;
             let new = fmt::format(&old)
                 .map_err(|report| refused(&report, &Sources::one(name.clone(), old.clone())))?;
             untidy |= new != old;

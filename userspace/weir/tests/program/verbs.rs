@@ -13,6 +13,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         Trial::test("verbs::targets_are_steered", targets),
         Trial::test("verbs::every_answer_says_its_format", formats),
         Trial::test("verbs::each_answer_keeps_its_shape", shapes),
+        Trial::test("verbs::what_is_told_is_told_to_programs_too", outputs),
         Trial::test("verbs::keys_are_hashed_as_the_configuration_takes_them", hash_key),
         Trial::test("verbs::tokens_are_looked_into", jwt),
         Trial::test("verbs::a_program_that_does_not_answer_is_waited_for", waiting),
@@ -129,9 +130,15 @@ fn shapes() -> Result<(), Failed> {
         ("status", &["status"]),
         ("generations", &["generations"]),
         ("upstream list", &["upstream", "list"]),
+        ("upstream drain", &["upstream", "drain", "api", "127.0.0.1:1"]),
+        ("upstream undrain", &["upstream", "undrain", "api", "127.0.0.1:1"]),
+        ("upstream weight", &["upstream", "weight", "api", "127.0.0.1:2", "7"]),
         ("certs list", &["certs", "list"]),
         ("shield status", &["shield", "status"]),
         ("shield bans", &["shield", "bans"]),
+        ("shield ban", &["shield", "ban", "198.51.100.8", "--for", "10m"]),
+        ("shield unban", &["shield", "unban", "198.51.100.8"]),
+        ("shield explain", &["shield", "explain", "198.51.100.8"]),
         ("apply", &["apply", &file, "--confirm", "5m"]),
         ("confirm", &["confirm"]),
         ("rollback", &["rollback"]),
@@ -142,6 +149,10 @@ fn shapes() -> Result<(), Failed> {
         String::from_utf8(weir().args(verb).args(["-o", "json"]).output().unwrap().stdout).unwrap()
     };
     note("trace", &alone(&["trace", "GET", &format!("https://a.test:{port}/x"), "-c", &file]));
+    note("explain", &alone(&["explain", "E0103"]));
+    note("explain all", &alone(&["explain"]));
+    note("shield detach", &alone(&["shield", "detach", "--pins", "/nonexistent/weir"]));
+    note("jwt inspect", &printed(&fed(&["jwt", "inspect", "-o", "json"], A_TOKEN)));
     note("doctor", &alone(&["doctor", "-c", &file]));
     note("hash-key", &printed(&fed(&["hash-key", "--new", "-o", "json"], "")));
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program/verbs/shapes.txt");
@@ -150,6 +161,37 @@ fn shapes() -> Result<(), Failed> {
         std::fs::write(&golden, &found)?;
     }
     assert_eq!(found, std::fs::read_to_string(golden)?, "WEIR_BLESS=1 accepts these shapes");
+    Ok(())
+}
+
+/// Verbs whose output is a document of its own kind, or that serve.
+const WITHOUT_OUTPUT: [&str; 10] =
+    ["run", "demo", "fmt", "render", "schema", "init", "respond", "completions", "man", "help"];
+
+/// Every verb that tells something tells it as JSON, too.
+fn outputs() -> Result<(), Failed> {
+    let verbs = |of: &[&str]| -> Vec<String> {
+        let help = printed(&weir().args(of).arg("--help").output().unwrap());
+        let list = help.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
+        let list = list.take_while(|line| line.starts_with("  "));
+        let own =
+            list.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next());
+        own.map(str::to_owned).filter(|verb| verb != "help").collect()
+    };
+    let mut seen = 0;
+    for verb in verbs(&[]) {
+        let below = verbs(&[&verb]);
+        let leaves: Vec<Vec<&str>> = match below.is_empty() {
+            true => vec![vec![&verb]],
+            false => below.iter().map(|sub| vec![&*verb, &**sub]).collect(),
+        };
+        for leaf in leaves.iter().filter(|leaf| !WITHOUT_OUTPUT.contains(&leaf[0])) {
+            let help = printed(&weir().args(leaf).arg("--help").output()?);
+            assert!(help.contains("-o, --output <"), "{leaf:?} has no -o:\n{help}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 20, "only {seen} verbs were found");
     Ok(())
 }
 
@@ -179,9 +221,11 @@ fn hash_key() -> Result<(), Failed> {
     Ok(())
 }
 
+/// RFC 7515, appendix A.1.
+const A_TOKEN: &str = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
 fn jwt() -> Result<(), Failed> {
-    // RFC 7515, appendix A.1.
-    let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    let token = A_TOKEN;
     let told: Value = serde_json::from_str(&printed(&fed(&["jwt", "inspect", "-o", "json"], token)))?;
     assert_eq!((&told["header"]["alg"], &told["claims"]["iss"]), (&"HS256".into(), &"joe".into()));
     assert_eq!(told["times"]["expires"], "Tue, 22 Mar 2011 18:43:00 GMT");
@@ -249,6 +293,12 @@ fn wishes() -> Result<(), Failed> {
     check(&["validate", "-c", file], 1, &["--offline leaves that alone"]);
     check(&["validate", "--offline", "-c", file], 0, &[]);
     assert_eq!(printed(&fed(&["fmt", "-"], "version:   1\n")), "version: 1\n");
+    check(&["fmt", "/nonexistent"], 78, &["`-` for standard input"]);
+    check(&["respond", "--bind", "192.0.2.254:1"], 69, &["another address with --bind"]);
+    // Whatever is pinned is removed; files of somebody's are not.
+    let directory = room.path().to_str().ok_or("a path")?;
+    check(&["shield", "detach", "--pins", directory], 78, &["no directory of a bpffs", "--pins"]);
+    assert!(std::path::Path::new(file).exists());
     check(&["trace", "GET", "a.test/", "-c", file], 2, &["`a.test/` is no URL"]);
     Ok(())
 }
