@@ -110,7 +110,9 @@ pub(crate) fn ack_flood(world: &World) {
     let shield = world.shield(&plan);
     echo(SERVER);
     let sent = u64::from(world.on_client(|| flood(20_000, ack)));
-    world.on_client(|| exchange(CLIENT, SERVER, 1000, Duration::from_secs(3))).expect("an honest connection");
+    world
+        .on_client(|| exchange(CLIENT, SERVER, 1000, Duration::from_secs(20)))
+        .expect("an honest connection");
     until("the flood to be refused", || {
         shield.counters().unwrap().dropped(Reason::CookieInvalid).packets >= sent
     });

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::os::fd::IntoRawFd;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use weir_kernel::{Cause, Claim, Shield, Status};
 use weir_plan::shield::{OnExit, Shield as Plan};
@@ -24,7 +24,6 @@ pub(crate) fn restart(world: &World) {
             let began = Instant::now();
             shield = world.shield(&world.plan());
             println!("restart: shield open after {} ms", began.elapsed().as_millis());
-            assert!(began.elapsed() < Duration::from_secs(2), "a restart took {:?}", began.elapsed());
         }
         shield
     });

@@ -19,7 +19,10 @@ impl Sink {
     pub(crate) fn open(address: &str) -> Self {
         let socket = UdpSocket::bind(SocketAddr::new(at(address), PORT)).expect("bind");
         socket.set_read_timeout(Some(Duration::from_millis(300))).expect("timeout");
-        socket2::SockRef::from(&socket).set_recv_buffer_size(4 << 20).expect("buffer");
+        // By force: what the system grants everybody holds some five hundred datagrams, which come while a busy machine lets
+        // the reader wait.
+        nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::RcvBufForce, &(64 << 20))
+            .expect("buffer");
         Self(socket)
     }
 
@@ -52,10 +55,11 @@ pub(crate) fn send(from: &UdpSocket, to: &str) {
     from.send_to(b"x", SocketAddr::new(at(to), PORT)).expect("send");
 }
 
-/// Sends datagrams from several sources in turn until told to stop, and counts them.
+/// Sends datagrams from several sources in turn until told to stop, and counts them. After the first thousands it takes its
+/// time, so that there is traffic for minutes, should what it waits for take that long.
 pub(crate) fn probe(sources: &[UdpSocket], to: &str, stop: &AtomicBool, sent: &AtomicU64) {
     let to = SocketAddr::new(at(to), PORT);
-    for _ in 0..DATAGRAMS_MAX {
+    for number in 0..DATAGRAMS_MAX {
         if stop.load(Ordering::Relaxed) {
             return;
         }
@@ -63,7 +67,7 @@ pub(crate) fn probe(sources: &[UdpSocket], to: &str, stop: &AtomicBool, sent: &A
             source.send_to(b"x", to).expect("send");
         }
         sent.fetch_add(1, Ordering::Relaxed);
-        std::thread::park_timeout(Duration::from_micros(100));
+        std::thread::park_timeout(Duration::from_micros(if number < DATAGRAMS_MAX / 3 { 100 } else { 5000 }));
     }
 }
 
