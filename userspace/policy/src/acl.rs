@@ -36,3 +36,31 @@ impl Policy for Acl {
         Flow::Reply(Reply::refuse(403, Reason::Denied, "not a member of an allowed group"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Consumer;
+    use crate::scene::Scene;
+    use std::sync::Arc;
+
+    #[test]
+    fn b18_who_is_known_and_not_allowed_is_403() {
+        let names = |names: &[&str]| names.iter().map(|name| Box::from(*name)).collect::<Vec<Box<str>>>();
+        let check = |allow: &[&str], deny: &[&str], groups: Option<&[&str]>, status: u16| {
+            let policy = Acl { allow: names(allow), deny: names(deny) };
+            let mut scene = Scene::get(&[]);
+            scene.pass.identity.consumer =
+                groups.map(|groups| Arc::new(Consumer { groups: names(groups), ..Consumer::default() }));
+            assert_eq!(scene.status(&policy), status, "{policy:?} {groups:?}");
+        };
+        check(&[], &[], None, 0);
+        check(&["gold"], &[], None, 403);
+        check(&["gold"], &[], Some(&[]), 403);
+        check(&["gold", "silver"], &[], Some(&["silver"]), 0);
+        check(&["gold"], &[], Some(&["Gold", "golden"]), 403);
+        check(&[], &["banned"], None, 0);
+        check(&[], &["banned"], Some(&["gold", "banned"]), 403);
+        check(&["gold"], &["banned"], Some(&["gold", "banned"]), 403);
+    }
+}
