@@ -18,12 +18,13 @@ pub(super) struct Room {
     file: &'static str,
 }
 
-pub(super) const ROOMS: [Room; 8] = [
+pub(super) const ROOMS: [Room; 9] = [
     Room { part: Part::Xdp, package: "weir-kernel", bench: "xdp", file: "xdp.json" },
     Room { part: Part::Reactor, package: "weir-reactor", bench: "relay", file: "reactor.json" },
     Room { part: Part::Plan, package: "weir-plan", bench: "plan", file: "plan.json" },
     Room { part: Part::Plan, package: "weir", bench: "reload", file: "reload.json" },
     Room { part: Part::Plan, package: "weir", bench: "scrape", file: "scrape.json" },
+    Room { part: Part::Plan, package: "weir-meter", bench: "meter", file: "log.json" },
     Room { part: Part::Balance, package: "weir-plan", bench: "plan", file: "plan.json" },
     Room { part: Part::Policy, package: "weir-policy", bench: "jwt", file: "jwt.json" },
     Room { part: Part::Policy, package: "weir-policy", bench: "policy", file: "policy.json" },

@@ -94,7 +94,10 @@ fn main() {
     let rows = [
         row("a scrape under load", "ms", time_ms, None, spread(&times_ms), Some(SCRAPE_MS_MAX)),
         row("CPU of a scrape", "ms", cpu_ms, None, 0.0, None),
-        row("p99 while scraped every second", "µs", after, no_scrapes, spread(&scraped), Some(P99_MAX)),
+        Row {
+            floor: Some(floor),
+            ..row("p99 while scraped every second", "µs", after, no_scrapes, spread(&scraped), Some(P99_MAX))
+        },
         row("p99 while other work takes as much CPU", "µs", floor, no_scrapes, spread(&burnt), None),
     ];
     rows::write("scrape.json", &rows);
