@@ -123,7 +123,7 @@ impl Limit {
 
     /// What a state means for the client.
     pub(super) fn quota(&self, state: u64, now: Now) -> Quota {
-        Moment { rule: self.rule, now }.quota(state)
+        Moment { rule: self.rule, now }.caught_up(state).quota(state)
     }
 }
 
@@ -136,11 +136,12 @@ struct Moment {
 
 impl Counter for Moment {
     fn weight(&self, state: u64) -> u64 {
-        match self.rule {
-            Rule::Bucket { .. } => state.saturating_sub(self.now.mono_ns),
-            Rule::Fixed { window_s, .. } => u64::from(fixed(state, self.window(window_s))),
+        let at = self.caught_up(state);
+        match at.rule {
+            Rule::Bucket { .. } => state.saturating_sub(at.now.mono_ns),
+            Rule::Fixed { window_s, .. } => u64::from(fixed(state, at.window(window_s))),
             Rule::Sliding { window_s, .. } => {
-                let (previous, current) = sliding(state, self.window(window_s));
+                let (previous, current) = sliding(state, at.window(window_s));
                 previous + current
             }
         }
@@ -148,6 +149,19 @@ impl Counter for Moment {
 }
 
 impl Moment {
+    /// This moment as the state has it. Each worker reads the clock once a turn, so another one may have begun the next
+    /// window already: what it has counted there counts, or the two would take it from each other.
+    fn caught_up(&self, state: u64) -> Moment {
+        let (window_s, epoch, mask) = match self.rule {
+            Rule::Bucket { .. } => return *self,
+            Rule::Fixed { window_s, .. } => (window_s, state >> 32, u64::from(u32::MAX)),
+            Rule::Sliding { window_s, .. } => (window_s, state >> (2 * BITS), EPOCH_MASK),
+        };
+        let next = self.window(window_s) + 1;
+        let wall_ms = if epoch == next & mask { next * window_s * 1_000 } else { self.now.wall_ms };
+        Moment { now: Now { wall_ms, ..self.now }, ..*self }
+    }
+
     fn window(&self, window_s: u64) -> u64 {
         self.now.wall_s() / window_s
     }
@@ -160,20 +174,21 @@ impl Moment {
 
     /// The state after one more request, unless it is one too many.
     fn taken(&self, state: u64) -> Option<u64> {
-        match self.rule {
+        let at = self.caught_up(state);
+        match at.rule {
             Rule::Bucket { each_ns, full_ns, .. } => {
-                let full_at = state.max(self.now.mono_ns) + each_ns;
-                (full_at - self.now.mono_ns <= full_ns).then_some(full_at)
+                let full_at = state.max(at.now.mono_ns) + each_ns;
+                (full_at - at.now.mono_ns <= full_ns).then_some(full_at)
             }
             Rule::Fixed { limit, window_s } => {
-                let window = self.window(window_s);
+                let window = at.window(window_s);
                 let used = fixed(state, window);
                 (used < limit).then(|| window << 32 | u64::from(used + 1))
             }
             Rule::Sliding { limit, window_s } => {
-                let window = self.window(window_s);
+                let window = at.window(window_s);
                 let (previous, current) = sliding(state, window);
-                let (elapsed_ms, length_ms) = self.elapsed(window_s);
+                let (elapsed_ms, length_ms) = at.elapsed(window_s);
                 let used = previous * (length_ms - elapsed_ms) + (current + 1) * length_ms;
                 (used <= u64::from(limit) * length_ms).then(|| pack(window, previous, current + 1))
             }
@@ -182,11 +197,12 @@ impl Moment {
 
     /// The state with one request less; nothing if its window is over.
     fn returned(&self, state: u64) -> Option<u64> {
-        match self.rule {
+        let at = self.caught_up(state);
+        match at.rule {
             Rule::Bucket { each_ns, .. } => Some(state.saturating_sub(each_ns)),
-            Rule::Fixed { window_s, .. } => (fixed(state, self.window(window_s)) > 0).then(|| state - 1),
+            Rule::Fixed { window_s, .. } => (fixed(state, at.window(window_s)) > 0).then(|| state - 1),
             Rule::Sliding { window_s, .. } => {
-                let window = self.window(window_s);
+                let window = at.window(window_s);
                 let (previous, current) = sliding(state, window);
                 (current > 0).then(|| pack(window, previous, current - 1))
             }

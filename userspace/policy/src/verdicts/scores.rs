@@ -4,7 +4,8 @@ use crate::table::{Counter, Table};
 use std::net::Ipv6Addr;
 use std::sync::atomic::Ordering;
 
-/// Points are kept in thousandths, moments in units of about a millisecond, of which 32 bits last 52 days.
+/// Points are kept in thousandths, moments in units of about a millisecond, of which 32 bits last 52 days,
+/// half of them ahead.
 const TICK: u32 = 20;
 
 #[derive(Debug)]
@@ -73,14 +74,20 @@ impl Moment {
     /// The score of a state, decayed to this moment, in thousandths of a point.
     fn score(&self, state: u64) -> u64 {
         let milli = u32::try_from(state >> 32).unwrap_or_default();
-        let then = u32::try_from(state & u64::from(u32::MAX)).unwrap_or_default();
         if milli == 0 {
             return 0;
         }
-        let age_ns = u64::from(self.tick.wrapping_sub(then)) << TICK;
+        let age_ns = u64::from(self.since(state)) << TICK;
         let age = std::time::Duration::from_nanos(age_ns).as_secs_f64();
         let left = f64::from(milli) * (-age / self.half_life).exp2();
         std::time::Duration::try_from_secs_f64(left).map_or(0, |left| left.as_secs())
+    }
+
+    /// The ticks since a state's moment: none if that is later, as it can be, since each worker reads the clock once a turn.
+    fn since(&self, state: u64) -> u32 {
+        let then = u32::try_from(state & u64::from(u32::MAX)).unwrap_or_default();
+        let ticks = self.tick.wrapping_sub(then);
+        if ticks > u32::MAX / 2 { 0 } else { ticks }
     }
 
     fn pack(&self, milli: u64) -> u64 {

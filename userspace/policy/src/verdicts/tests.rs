@@ -42,6 +42,16 @@ fn what_decays_between_two_refusals_costs_no_further_one() {
     assert_eq!(bans.position(|ban| ban.is_some()), Some(19));
 }
 
+/// Each worker reads its clock once a turn, so two that score one client may be apart by as long as a turn takes.
+#[test]
+fn a_worker_that_is_behind_forgets_nothing() {
+    let verdicts = Verdicts::new(weights(), 100);
+    let clocks = [SECOND + SECOND / 50, SECOND];
+    let mut bans =
+        (0..20).map(|n| verdicts.offend(address(1), Reason::BadToken, 0, clocks[usize::from(n % 2_u8)]));
+    assert_eq!(bans.position(|ban| ban.is_some()), Some(19));
+}
+
 #[test]
 fn all_addresses_of_a_network_have_one_score() {
     let verdicts = Verdicts::new(weights(), 100);

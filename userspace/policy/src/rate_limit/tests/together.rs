@@ -72,3 +72,16 @@ fn two_workers_let_a_thousand_clients_have_what_governor_gives_them() {
     println!("{refused} refused, {excess} more than the oracle, of {CLIENTS} clients in {STEPS} steps");
     assert!(refused > 50_000 && excess <= CLIENTS / 100 && policy.evicted() == 0, "{refused} {excess}");
 }
+
+/// Each worker reads its clock once a turn: one may be in the next window while another is still in the one before.
+#[test]
+fn workers_on_both_sides_of_a_windows_end_count_in_one() {
+    for count in [Count::Fixed { limit: 10, window_s: 1 }, Count::Sliding { limit: 10, window_s: 1 }] {
+        let limit = Limit::new(count, 64);
+        let passed =
+            (0..100).filter(|n| passes(&limit, 7, at(if n % 2 == 0 { 5_000 } else { 4_999 }))).count();
+        assert_eq!(passed, 10, "{count:?}");
+        assert_eq!(quota(&limit, 7, at(4_999)).remaining, 0, "{count:?}");
+        assert!(passes(&limit, 7, at(7_000)), "{count:?}");
+    }
+}
