@@ -32,6 +32,8 @@ const SWEEP: Duration = Duration::from_secs(5);
 const REST: Duration = Duration::from_millis(50);
 /// How often a worker looks at what it has and uses.
 const TENDING: Duration = Duration::from_millis(250);
+/// A worker that uses less of its processor than this, in thousandths, has time to give memory back.
+const CALM: u128 = 100;
 /// How often accepting begins anew, in case a connection was called to a process that has just ended.
 const RENEWAL: Duration = Duration::from_secs(1);
 
@@ -362,6 +364,9 @@ async fn tend(desk: Rc<Desk>) {
             / now().saturating_duration_since(at).as_micros().max(1);
         if !desk.is_draining() {
             desk.place.tell_busy(u32::try_from(share).unwrap_or(u32::MAX));
+        }
+        if share < CALM {
+            weir_reactor::release();
         }
         (used, at) = (cpu_time(), now());
     }

@@ -62,7 +62,9 @@ pub use owned::{Owned, OwnedList};
 pub use pipeline::end_with_reader;
 pub use priority::give_way;
 pub use pump::{Pump, pump};
-pub use reactor::{Reactor, buffers_in_use, counters, is_short_of_buffers, limit_buffers, spawn, trim};
+pub use reactor::{
+    Reactor, buffers_in_use, counters, is_short_of_buffers, limit_buffers, release, spawn, trim,
+};
 pub use sheet::{put_sheet, take_sheet};
 pub use shelf::Shelf;
 pub use spare::Spare;
