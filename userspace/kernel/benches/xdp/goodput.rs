@@ -142,7 +142,7 @@ fn honest(world: &World) -> Vec<Duration> {
         // its pace by being busy, would wait for whole slices of the scheduler, whatever the defence.
         scope.spawn(|| {
             pin_to(0, 0);
-            world.on_client(|| pace(&flood, &stop))
+            world.on_client(|| pace(&flood, &stop));
         });
         let took = world.on_client(|| {
             // An interface that has just got a program may still be coming up.
