@@ -193,6 +193,7 @@ impl Worker {
     ) {
         let binds: Vec<Bind> = self.plans.load().listeners.iter().flat_map(|one| one.binds.clone()).collect();
         let listen = |desk: &Rc<Desk>| {
+            desk.pretend_time();
             for bind in binds {
                 let Bind::Ip(address) = bind else { continue };
                 if let Ok(listener) = Listener::bind(address, Listen::default()) {
