@@ -16,7 +16,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use weir_message::{Head, Request, Response, http_date};
@@ -94,12 +94,15 @@ struct Clock {
     wall: Cell<Duration>,
     read: Cell<Instant>,
     date: Cell<(u64, [u8; 29])>,
-    start: Instant,
+    /// The same for all workers, also for one that begins later: they count in the same tables.
+    start: Cell<Instant>,
     /// What was said last, and of which turn: a turn asks many times.
     said: Cell<(Instant, Now)>,
     is_real: Cell<bool>,
 }
 
+/// From when on workers count time.
+static START: OnceLock<Instant> = OnceLock::new();
 /// The wall clock may be set; this is how long that goes unnoticed.
 const CLOCK_TRUST: Duration = Duration::from_secs(1);
 
@@ -330,12 +333,14 @@ impl Drop for Enlisted {
 impl Clock {
     fn new() -> Clock {
         let (read, wall) = (Instant::now(), wall());
-        let first = Now { wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX), mono_ns: 0 };
+        let start = *START.get_or_init(|| read);
+        let mono_ns = u64::try_from(read.saturating_duration_since(start).as_nanos()).unwrap_or(u64::MAX);
+        let first = Now { wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX), mono_ns };
         Clock {
             wall: Cell::new(wall),
             read: Cell::new(read),
             date: Cell::new((u64::MAX, [b' '; 29])),
-            start: read,
+            start: Cell::new(start),
             said: Cell::new((read, first)),
             is_real: Cell::new(true),
         }
@@ -345,11 +350,11 @@ impl Clock {
     /// HPACK depends on its digits.
     fn pretend(&self) {
         let wall = Duration::from_secs(1 << 30);
-        let first = Now { wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX), mono_ns: 0 };
         self.wall.set(wall);
         self.read.set(now());
-        self.said.set((now(), first));
+        self.start.set(now());
         self.is_real.set(false);
+        self.said.set((now(), self.read(now())));
     }
 
     fn now(&self) -> Now {
@@ -371,7 +376,7 @@ impl Clock {
             since = Duration::ZERO;
         }
         let wall = self.wall.get() + since;
-        let mono = now.saturating_duration_since(self.start);
+        let mono = now.saturating_duration_since(self.start.get());
         Now {
             wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
             mono_ns: u64::try_from(mono.as_nanos()).unwrap_or(u64::MAX),
