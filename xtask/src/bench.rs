@@ -2,7 +2,9 @@
 
 mod baseline;
 mod goal;
+mod machine;
 mod proxies;
+mod quote;
 mod room;
 mod row;
 
@@ -11,7 +13,7 @@ use anyhow::{Context, Result};
 use row::Row;
 use serde_json::json;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
@@ -49,7 +51,7 @@ pub(crate) struct Arguments {
     /// Fewer rounds
     #[arg(long)]
     quick: bool,
-    /// Write the rows down as the new baseline
+    /// Write the rows down as the new baseline, which the README quotes
     #[arg(long)]
     bless: bool,
 }
@@ -83,15 +85,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let whole = arguments.part == Part::All;
     let rows = goal::complete(&rows, whole);
-    write(&folder, &rows)?;
+    let took = format!(
+        "Measured in {} s{}, everything compiled before.",
+        started.elapsed().as_secs(),
+        if arguments.quick { " with few rounds" } else { "" }
+    );
+    let dated = write(&folder, &rows, &took)?;
     println!("\n{}", row::table(&rows));
-    println!("measured in {} s; {}", started.elapsed().as_secs(), folder.join("summary.json").display());
+    println!("{took}\n{}\n{}", folder.join("summary.json").display(), dated.display());
     for failure in &failures {
         println!("not measured: {failure}");
     }
     let committed = root.join("loadtest/baseline.json");
     if arguments.bless {
-        baseline::write(&committed, &rows)?;
+        quote::write(&root.join("README.md"), &baseline::write(&committed, &rows)?)?;
     }
     Ok(judge(&baseline::fallen(&committed, &rows)?))
 }
@@ -107,15 +114,27 @@ fn wants(asked: Part, part: Part) -> bool {
     asked == part || asked == Part::All
 }
 
-/// The list that other programs read, and beside it a report of this day that is not written over.
-fn write(folder: &Path, rows: &[Row]) -> Result<()> {
+/// The list that other programs read, and beside it a report of this moment that is not written over.
+fn write(folder: &Path, rows: &[Row], took: &str) -> Result<PathBuf> {
     let list: Vec<_> = rows.iter().map(|row| row.0.clone()).collect();
     let text = serde_json::to_string_pretty(&json!(list))?;
     fs::write(folder.join("summary.json"), &text).context("cannot write the summary")?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
-    let dated = folder.join(format!("{}.md", day(now)));
-    fs::write(&dated, row::markdown(&rows.iter().collect::<Vec<_>>())).context("cannot write the report")?;
-    Ok(())
+    let dated = folder.join(format!("{}.md", moment(now)));
+    let report = format!(
+        "# {}\n\n{}\n\n{took}\n\n{}",
+        moment(now),
+        machine::describe(),
+        row::markdown(&rows.iter().collect::<Vec<_>>())
+    );
+    fs::write(&dated, report).with_context(|| format!("cannot write {}", dated.display()))?;
+    Ok(dated)
+}
+
+/// A moment as files are named by it, `2026-11-21-093000` in UTC.
+fn moment(unix_seconds: u64) -> String {
+    let (hours, minutes) = (unix_seconds / 3600 % 24, unix_seconds / 60 % 60);
+    format!("{}-{hours:02}{minutes:02}{:02}", day(unix_seconds), unix_seconds % 60)
 }
 
 /// The date of a moment, `2026-11-21`.
@@ -146,7 +165,8 @@ mod tests {
     }
 
     #[test]
-    fn days_are_dates() {
+    fn moments_are_dates_with_a_time() {
+        assert_eq!(moment(951_782_400 + 3 * 3600 + 4 * 60 + 5), "2000-02-29-030405");
         assert_eq!(day(0), "1970-01-01");
         assert_eq!(day(951_782_400), "2000-02-29");
         assert_eq!(day(1_798_675_200), "2026-12-31");

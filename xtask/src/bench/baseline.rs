@@ -40,8 +40,8 @@ fn describe(row: &Row) -> String {
     )
 }
 
-/// Writes the rows down. Those that were not measured now keep what stood there.
-pub(super) fn write(path: &Path, rows: &[Row]) -> Result<()> {
+/// Writes the rows down. Those that were not measured now keep what stood there. Returns all that stand there then.
+pub(super) fn write(path: &Path, rows: &[Row]) -> Result<Vec<Row>> {
     let old = fs::read_to_string(path).unwrap_or_else(|_| "[]".into());
     let mut list: Vec<Row> = serde_json::from_str::<Vec<Value>>(&old)?.into_iter().map(Row).collect();
     for row in rows.iter().filter(|row| row.number("ours").is_some()) {
@@ -53,9 +53,10 @@ pub(super) fn write(path: &Path, rows: &[Row]) -> Result<()> {
     let order =
         |row: &Row| row.text("id").trim_start_matches(char::is_alphabetic).parse::<u32>().unwrap_or(u32::MAX);
     list.sort_by_key(order);
-    let values: Vec<Value> = list.into_iter().map(|row| row.0).collect();
+    let values: Vec<&Value> = list.iter().map(|row| &row.0).collect();
     let text = serde_json::to_string_pretty(&json!(values))? + "\n";
-    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(list)
 }
 
 #[cfg(test)]
