@@ -8,11 +8,14 @@
     clippy::unwrap_used,
     reason = "a benchmark prints, and if it cannot be set up it says where"
 )]
+#[path = "../src/jwt/tests/base64url.rs"]
+mod base64url;
 #[path = "measure.rs"]
 mod measure;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{self as raw, KeyPair};
+use base64url::encode;
 use jsonwebtoken::{Algorithm as Theirs, DecodingKey, Validation, decode};
 use measure::{Goals, in_turns, row};
 use serde::de::IgnoredAny;
@@ -22,19 +25,6 @@ use weir_policy::jwt::{Algorithm, Key, KeySet, Memory, Rules, Tokens, Verifier};
 const NOW_S: u64 = 1_700_000_000;
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 const CLAIMS: &str = r#"{"iss":"https://id.example.com","sub":"1234567890","aud":"api","exp":4102444800,"iat":1699999000,"scope":"read write","tenant":"acme"}"#;
-
-fn encode(bytes: &[u8]) -> String {
-    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits =
-            chunk.iter().fold(0_u32, |sum, &byte| sum << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
-        text.extend(
-            (0..=chunk.len()).map(|place| char::from(LETTERS[(bits >> (18 - 6 * place) & 63) as usize])),
-        );
-    }
-    text
-}
 
 fn token(algorithm: &str, claims: &str, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
     let header = format!(r#"{{"alg":"{algorithm}","typ":"JWT"}}"#);

@@ -2,9 +2,11 @@
 use super::*;
 use aws_lc_rs::signature::{self, KeyPair};
 use aws_lc_rs::{hmac, rand::SystemRandom, rsa};
+use base64url::encode;
 use std::sync::{Arc, OnceLock};
 
 mod attacks;
+pub(super) mod base64url;
 mod cached;
 mod claimed;
 mod vectors;
@@ -12,19 +14,6 @@ mod wycheproof;
 
 const NOW_S: u64 = 1_700_000_000;
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-
-fn encode(bytes: &[u8]) -> String {
-    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits =
-            chunk.iter().fold(0_u32, |sum, &byte| sum << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
-        text.extend(
-            (0..=chunk.len()).map(|place| char::from(LETTERS[(bits >> (18 - 6 * place) & 63) as usize])),
-        );
-    }
-    text
-}
 
 /// Whoever holds a private key or a secret.
 trait Signer {

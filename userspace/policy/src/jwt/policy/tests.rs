@@ -1,24 +1,12 @@
 //! Tokens in requests: where they stand, what is refused and how, what the upstream sees.
 use super::*;
+use crate::jwt::tests::base64url::encode;
 use crate::jwt::{ClaimRule, Key, KeySet, Rules};
 use crate::scene::{Scene, sent};
 use aws_lc_rs::hmac;
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 const CLAIMS: &str = r#"{"sub":"mobile","exp":1700000600,"tenant":"t1","roles":["admin"],"scope":"read"}"#;
-
-fn encode(bytes: &[u8]) -> String {
-    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits =
-            chunk.iter().fold(0_u32, |sum, &byte| sum << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
-        text.extend(
-            (0..=chunk.len()).map(|place| char::from(LETTERS[(bits >> (18 - 6 * place) & 63) as usize])),
-        );
-    }
-    text
-}
 
 fn token(header: &str, claims: &str) -> String {
     let signed = format!("{}.{}", encode(header.as_bytes()), encode(claims.as_bytes()));
