@@ -8,9 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Rounds of a quick run. Memory differs little from one to the next, and a round of it takes seconds.
+/// Rounds of a quick run.
 const QUICK: &str = "3";
-const QUICK_IDLE: &str = "2";
 
 /// Builds what is needed.
 pub(super) fn build(root: &Path) -> Result<()> {
@@ -34,7 +33,7 @@ pub(super) fn run(root: &Path, quick: bool, failures: &mut Vec<String>) -> Resul
         command.arg("--weir").arg(root.join("target/release/weir")).arg("--floor").arg(&floor);
         let name = scenario.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         if quick {
-            command.args(["--rounds", if name.contains("idle") { QUICK_IDLE } else { QUICK }]);
+            command.args(["--rounds", QUICK, "--goals-only"]);
         }
         let status = command.status().context("cannot start weir-loadtest")?;
         if !status.success() {

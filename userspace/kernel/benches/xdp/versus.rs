@@ -138,7 +138,7 @@ struct Cost {
 /// Floods every contender in turn, several times; the median counts.
 fn compare(world: &World, sources: u32, contenders: &[(&'static str, SetUp)]) -> Vec<Cost> {
     prepare(world);
-    let rounds = if is_quick() { 2 } else { 5 };
+    let rounds = if is_quick() { 3 } else { 5 };
     let mut times = vec![Vec::new(); contenders.len()];
     let _peer = world.on_client(|| {
         let program = Draw::dropping(30).unwrap();
@@ -174,7 +174,7 @@ fn compare(world: &World, sources: u32, contenders: &[(&'static str, SetUp)]) ->
 
 /// Nanoseconds of one processor for each packet that came in; none if nothing did.
 fn flood(world: &World, sources: u32) -> Option<f64> {
-    let count = if is_quick() { 300_000 } else { 1_000_000 };
+    let count = if is_quick() { 200_000 } else { 1_000_000 };
     let before = received();
     let spent = world.on_client(|| {
         let (program, frame) = flooder(sources);

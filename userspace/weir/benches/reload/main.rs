@@ -33,7 +33,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Rounds with reloads; as many without: a thousand reloads for each kind of load.
 const ROUNDS: usize = 10;
 /// With `--quick`.
-const QUICK: Extent = Extent { rounds: 2, reloads: 25 };
+const QUICK: Extent = Extent { rounds: 3, reloads: 10 };
 /// The slowest requests may be slower by this factor.
 const P99_MAX: f64 = 1.10;
 /// Memory may grow by this factor between the first round and the last.

@@ -36,10 +36,10 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 /// Scrapes in a round, and with `--quick`; how far apart they are.
-const SCRAPES: [u32; 2] = [4, 2];
+const SCRAPES: [u32; 2] = [4, 1];
 const APART: Duration = Duration::from_secs(1);
 /// Rounds with scrapes, and with `--quick`; as many without, and with other work.
-const ROUNDS: [usize; 2] = [7, 2];
+const ROUNDS: [usize; 2] = [7, 3];
 /// Scrapes that nothing disturbs, by which is known what one costs.
 const ALONE: u32 = 20;
 /// Routes that have served a request: each has some twenty series.
