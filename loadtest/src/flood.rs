@@ -8,9 +8,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 /// No flood is larger.
-const PACKETS_MAX: u64 = 10_000_000;
+pub(crate) const PACKETS_MAX: u64 = 10_000_000;
 /// No flood lasts longer.
-const LASTS_MAX: Duration = Duration::from_secs(60);
+pub(crate) const LASTS_MAX: Duration = Duration::from_secs(60);
+/// No flood is faster; so many packets a second.
+pub(crate) const RATE_MAX: u64 = 1_000_000;
 /// Packets between two looks at the clock.
 const BURST: u64 = 32;
 
@@ -36,7 +38,7 @@ pub(crate) struct Flood {
 impl Flood {
     pub(crate) fn run(&self) -> Result<()> {
         ensure!((1..=PACKETS_MAX).contains(&self.count), "--count is from 1 to {PACKETS_MAX}");
-        ensure!(self.rate > 0, "--rate is at least 1");
+        ensure!((1..=RATE_MAX).contains(&self.rate), "--rate is from 1 to {RATE_MAX}");
         confine(&self.netns, IpAddr::V4(*self.to.ip()))?;
         let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(255)))
             .context("a raw socket needs root or CAP_NET_RAW")?;

@@ -1,6 +1,7 @@
 //! A scenario as written: one file says what is asked, of whom, how hard, and what must come out.
 
 mod client;
+mod fit;
 mod goal;
 mod latency;
 mod load;
@@ -10,12 +11,12 @@ mod siege;
 mod target;
 mod threshold;
 
-pub(crate) use client::{Client, Handshake, Key, Protocol, Tls};
+pub(crate) use client::{Client, Handshake, Key, Protocol, Tls, Tokens};
 pub(crate) use goal::{Figure, Goal};
 pub(crate) use latency::Latency;
 pub(crate) use load::{Arrivals, Closed, Load, Open, per_second};
 pub(crate) use peers::{PeerName, Peers};
-pub(crate) use request::Request;
+pub(crate) use request::{Expect, Request};
 pub(crate) use siege::{Attack, Kind, Siege};
 pub(crate) use target::Target;
 pub(crate) use threshold::Thresholds;
@@ -82,8 +83,8 @@ impl Checked for Scenario {
             ));
         }
         self.goals_have_peers(reader);
-        self.fits_the_target(reader);
         self.load.fits(&self.client, reader);
+        self.fits(reader);
     }
 }
 
@@ -119,23 +120,17 @@ impl Scenario {
         }
     }
 
-    fn fits_the_target(&self, reader: &mut Reader<'_>) {
-        let mut conflict = |span, message: &str| {
-            reader.push(Diagnostic::new(Code::Conflict, span, message));
-        };
-        if let (Some(target), Some(tls)) = (&self.target, &self.client.tls)
-            && !target.tls
-        {
-            conflict(tls.span, "the target is `http`, without TLS");
-        }
-        if self.target.is_none() && self.client.host.span.is_written() {
-            conflict(self.client.host.span, "`peers` are asked for `load.test`");
-        }
-    }
-
     /// Packets are to be smaller than those of this host's loopback.
     pub(crate) fn wants_own_loopback(&self) -> bool {
         self.peers.as_ref().is_some_and(|peers| peers.mtu.is_some())
+    }
+
+    /// The p99 to be kept and the rate a second at which its search begins.
+    pub(crate) fn knee(&self) -> Option<(Duration, f64)> {
+        let Load::Open(Open { knee: Some(limit), rate: Some(rate), .. }) = &self.load.value else {
+            return None;
+        };
+        Some((limit.0, per_second(rate)))
     }
 
     /// TLS of the clients, if they speak it.
@@ -145,9 +140,18 @@ impl Scenario {
         self.client.tls.as_ref().map(|tls| &tls.value).or(implied)
     }
 
+    fn runs(&self, name: PeerName) -> bool {
+        self.peers.iter().any(|peers| peers.run.iter().any(|peer| peer.value == name))
+    }
+
+    /// A goal speaks of a peer.
+    pub(crate) fn compares(&self, name: PeerName) -> bool {
+        self.goals.iter().any(|goal| goal.of.value == name || goal.against.value == name)
+    }
+
     fn goals_have_peers(&self, reader: &mut Reader<'_>) {
         for goal in &self.goals {
-            let runs = |name| self.peers.iter().any(|peers| peers.run.iter().any(|peer| peer.value == name));
+            let runs = |name| self.runs(name);
             for name in [&goal.of, &goal.against].into_iter().filter(|name| !runs(name.value)) {
                 let message =
                     format!("`{}` does not run here, so nothing can be compared with it", name.as_str());

@@ -6,24 +6,26 @@ mod fort;
 
 pub(crate) use field::Field;
 
-use crate::client::endpoint::Endpoint;
 use crate::client::mix::Mix;
 use crate::engine::Engine;
 use crate::load::job::{Job, Pace};
 use crate::load::run::run;
 use crate::measure::Tally;
-use crate::scenario::{Attack, Scenario};
+use crate::scenario::{Attack, Handshake, Scenario, Tls};
 use crate::trial::Options;
 use anyhow::{Context, Result, ensure};
 use fort::Fort;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use weir_schema::At;
 
 /// What one attack did.
 #[derive(Debug)]
 pub(crate) struct Assault {
     pub(crate) what: String,
+    /// `None` for the turn in peace.
+    pub(crate) attack: Option<Attack>,
     pub(crate) defended: bool,
     /// Packets, connections or streams a second that really left.
     pub(crate) offered: f64,
@@ -54,7 +56,7 @@ pub(crate) fn carry_out(
     let mut assaults = Vec::new();
     for defended in if siege.control.value { vec![true, false] } else { vec![true] } {
         let fort = Fort::build(scenario, field, options, defended)?;
-        let job = job(scenario, &fort, pace, options);
+        let job = job(scenario, &fort, pace, options)?;
         let mut at_peace = None;
         for attack in std::iter::once(None).chain(siege.attacks.iter().map(|attack| Some(&attack.value))) {
             let mut assault = turn(&job, &fort, attack, (&engines, &attackers))?;
@@ -79,7 +81,8 @@ fn turn(
 ) -> Result<Assault> {
     let (before, cookies_before) = fort.counters()?;
     let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let tls = fort.endpoint_tls()?;
+    let hands = Tls { handshake: At::implied(Handshake::New), ..Tls::DEFAULT };
+    let tls = fort.endpoint_tls(&hands, false)?;
     let running = attack
         .map(|attack| attack::begin(attack, (fort.target(), tls), attackers, (&stop, &sent)))
         .transpose()?;
@@ -103,6 +106,7 @@ fn turn(
     let reasons: BTreeMap<String, u64> = reasons.filter(|(_, n)| *n > 0).collect();
     Ok(Assault {
         what: attack.map_or_else(|| "no attack".into(), attack::describe),
+        attack: attack.cloned(),
         defended: fort.defended,
         offered: per_second(marks),
         dropped: fort.defended.then(|| reasons.values().sum()),
@@ -115,9 +119,9 @@ fn turn(
     })
 }
 
-fn job(scenario: &Scenario, fort: &Fort, pace: Pace, options: &Options) -> Job {
+fn job(scenario: &Scenario, fort: &Fort, pace: Pace, options: &Options) -> Result<Job> {
     let requests: Vec<_> = scenario.requests.iter().map(|request| request.value.clone()).collect();
     let mix = Mix::new(&requests, &scenario.client, Vec::new());
-    let endpoint = Endpoint::new(fort.target(), None, 0);
-    Job::new(scenario, (Arc::new(endpoint), Arc::new(mix)), pace, &options.stop)
+    let endpoint = fort.endpoint(&scenario.client)?;
+    Ok(Job::new(scenario, (Arc::new(endpoint), Arc::new(mix)), pace, &options.stop))
 }

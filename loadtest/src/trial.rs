@@ -4,7 +4,7 @@ mod saturation;
 mod stage;
 pub(crate) mod subject;
 
-pub(crate) use subject::{Round, Subject};
+pub(crate) use subject::{Point, Round, Subject};
 
 use crate::engine::Engine;
 use crate::load::arrivals::Ramp;
@@ -30,6 +30,8 @@ pub(crate) struct Options {
     pub(crate) folder: PathBuf,
     /// Fewer rounds than the scenario says.
     pub(crate) rounds_max: Option<u32>,
+    /// Only peers that goals compare.
+    pub(crate) goals_only: bool,
     /// The field of a siege in which this process stands.
     pub(crate) field: Option<String>,
     /// This process stands in a network namespace whose loopback is its own.
@@ -65,6 +67,7 @@ pub(crate) fn carry_out(
         let field = Field::around(server)?;
         return besiege((scenario, source), &field, options);
     }
+    let started = SystemTime::now();
     let mut stage = Stage::set(&scenario, options)?;
     let mut notes = std::mem::take(&mut stage.notes);
     let paces = paces(&scenario, &stage)?;
@@ -72,24 +75,34 @@ pub(crate) fn carry_out(
     let mut subjects: Vec<Subject> = stage.seats.iter().map(Subject::new).collect();
     let total = subjects.len() * paces.len() * usize::try_from(rounds)?;
     let mut done = 0;
-    'rounds: for _ in 0..rounds {
+    'rounds: for number in 0..rounds {
         for (rate, pace) in &paces {
-            for (seat, subject) in stage.seats.iter().zip(&mut subjects) {
-                let round = turn(&scenario, (seat, &stage.engines), *pace, options)?;
+            let mut turns: Vec<_> = stage.seats.iter().zip(&mut subjects).collect();
+            // There and back: whoever comes after another is before it the next time.
+            if number % 2 == 1 {
+                turns.reverse();
+            }
+            // Connections that idle are in nobody's way.
+            let at_once = if Subject::is_idle(&scenario) { turns.len() } else { 1 };
+            for turns in turns.chunks_mut(at_once.max(1)) {
+                let found = take_turns(&scenario, turns, (&stage.engines, *pace), options)?;
                 if options.stop.load(Relaxed) {
                     break 'rounds;
                 }
-                subject.add(round, *rate);
-                done += 1;
-                tell(done, total, subject);
+                for ((_, subject), found) in turns.iter_mut().zip(found) {
+                    subject.add(found, *rate);
+                    done += 1;
+                    tell(done, total, subject);
+                }
             }
         }
     }
-    if let Load::Open(Open { knee: Some(limit), rate: Some(rate), .. }) = &scenario.load.value {
+    if let Some((limit, rate)) = scenario.knee() {
         for (seat, subject) in stage.seats.iter().zip(&mut subjects) {
-            climb(&scenario, (seat, &stage.engines), (limit.0, rate), options, subject)?;
+            climb(&scenario, (seat, &stage.engines), (limit, rate), options, subject)?;
         }
     }
+    notes.extend(subjects.iter().filter_map(Subject::faults));
     notes.extend(saturation::notes(&scenario, &subjects));
     let is_partial = options.stop.load(Relaxed);
     Ok(Trial {
@@ -97,7 +110,7 @@ pub(crate) fn carry_out(
         source,
         subjects,
         machine: machine::describe(),
-        started: SystemTime::now(),
+        started,
         assaults: Vec::new(),
         is_partial,
         notes,
@@ -110,16 +123,38 @@ fn besiege((scenario, source): (Scenario, String), field: &Field, options: &Opti
         bail!("honest clients of a siege come at a rate of their own");
     };
     let pace = Pace::Open(Ramp::steady(crate::scenario::per_second(rate)), arrivals.value);
+    let started = SystemTime::now();
     let assaults = siege::carry_out(&scenario, field, options, pace, crate::report::terminal::assault)?;
     Ok(Trial {
         scenario,
         source,
         subjects: Vec::new(),
         machine: machine::describe(),
-        started: SystemTime::now(),
+        started,
         assaults,
         is_partial: options.stop.load(Relaxed),
         notes: Vec::new(),
+    })
+}
+
+/// What one turn came to.
+type Found = (Round, crate::measure::Tally);
+
+/// The turns of one peer, or of several at the same time.
+fn take_turns(
+    scenario: &Scenario,
+    turns: &[(&stage::Seat, &mut Subject)],
+    (engines, pace): (&[Engine], Pace),
+    options: &Options,
+) -> Result<Vec<Found>> {
+    std::thread::scope(|scope| {
+        let seats: Vec<&stage::Seat> = turns.iter().map(|(seat, _)| *seat).collect();
+        let start = |seat| scope.spawn(move || turn(scenario, (seat, engines), pace, options));
+        let threads: Vec<_> = seats.into_iter().map(start).collect();
+        let end = |thread: std::thread::ScopedJoinHandle<'_, Result<Found>>| {
+            thread.join().unwrap_or_else(|_| bail!("a turn's thread died"))
+        };
+        threads.into_iter().map(end).collect()
     })
 }
 
@@ -129,7 +164,7 @@ fn turn(
     (seat, engines): (&stage::Seat, &[Engine]),
     pace: Pace,
     options: &Options,
-) -> Result<(Round, crate::measure::Tally)> {
+) -> Result<Found> {
     let job = seat.job(scenario, pace, options);
     let tree = seat.tree();
     let (mut cpu_at_begin, mut cpu_at_end, mut memory) = (0_u64, 0_u64, 0_u64);
@@ -171,7 +206,7 @@ fn paces(scenario: &Scenario, stage: &Stage) -> Result<Vec<(Option<f64>, Pace)>>
 /// What a peer can answer in a second when it is asked as fast as it answers.
 fn ceiling(scenario: &Scenario, stage: &Stage, of: PeerName) -> Result<f64> {
     let seat = stage.seats.iter().find(|seat| seat.peer.as_ref().is_some_and(|peer| peer.name == of));
-    let seat = seat.with_context(|| format!("`ceiling_of` is {}, which does not run here", of.as_str()))?;
+    let seat = seat.with_context(|| format!("{} does not run here", of.as_str()))?;
     let mut job = seat.job(scenario, Pace::Closed, &stage.options);
     job.length = Duration::from_secs(1);
     let outcome = run(&stage.engines, &job, |_| {})?;
@@ -185,14 +220,13 @@ fn ceiling(scenario: &Scenario, stage: &Stage, of: PeerName) -> Result<f64> {
 fn climb(
     scenario: &Scenario,
     (seat, engines): (&stage::Seat, &[Engine]),
-    (limit, rate): (Duration, &weir_schema::value::Rate),
+    (limit, mut rate): (Duration, f64),
     options: &Options,
     subject: &mut Subject,
 ) -> Result<()> {
     const FACTOR: f64 = 1.25;
     const STEPS_MAX: u32 = 40;
     let Load::Open(open) = &scenario.load.value else { return Ok(()) };
-    let mut rate = crate::scenario::per_second(rate);
     for _ in 0..STEPS_MAX {
         let pace = Pace::Open(Ramp::steady(rate), open.arrivals.value);
         let (round, tally) = turn(scenario, (seat, engines), pace, options)?;

@@ -38,7 +38,9 @@ fn judge(limits: &Thresholds, tally: &Tally, throughput: f64, when: &str) -> Vec
     for (name, limit, quantile) in [("p50", p50, 0.5), ("p99", p99, 0.99), ("p99.9", p999, 0.999)] {
         let Some(limit) = limit else { continue };
         let (found, limit) = (tally.quantile_us(quantile), limit.0.as_secs_f64() * 1e6);
-        verdicts.push(verdict(format!("{name} below {}{when}", time(limit)), time(found), found < limit));
+        // Where nobody is answered, nobody is answered in time.
+        let said = if found.is_nan() { "no right answer".to_owned() } else { time(found) };
+        verdicts.push(verdict(format!("{name} below {}{when}", time(limit)), said, found < limit));
     }
     if let Some(most) = errors {
         let found = tally.errors();

@@ -2,6 +2,7 @@
 
 use crate::measure::Fault;
 use crate::origin::pattern;
+use bytes::Bytes;
 
 /// The longest head.
 const HEAD_MAX: usize = 64 << 10;
@@ -11,7 +12,32 @@ const HEAD_MAX: usize = 64 << 10;
 pub(crate) struct Expected {
     pub(crate) status: u16,
     pub(crate) bytes: Option<u64>,
-    pub(crate) exact: bool,
+    pub(crate) body: Body,
+    /// Each with the value that it must have.
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+/// Which bytes a body must have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    Any,
+    /// Those that the origin sends.
+    Pattern,
+    Text(Bytes),
+}
+
+impl Body {
+    /// Whether `part`, which begins `offset` bytes in, is as it must be.
+    fn matches(&self, offset: u64, part: &[u8]) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Pattern => pattern::matches(offset, part),
+            Self::Text(text) => {
+                let rest = usize::try_from(offset).ok().and_then(|offset| text.get(offset..));
+                rest.is_some_and(|rest| rest.starts_with(part))
+            }
+        }
+    }
 }
 
 /// Compares a body with what is expected, part after part.
@@ -23,13 +49,22 @@ pub(crate) struct Content {
 
 impl Content {
     pub(crate) fn take(&mut self, expected: &Expected, part: &[u8]) {
-        self.differs |= expected.exact && !pattern::matches(self.seen, part);
+        self.differs |= !expected.body.matches(self.seen, part);
         self.seen += part.len() as u64;
     }
 
-    pub(crate) fn judge(&self, expected: &Expected, status: u16) -> Result<(), Fault> {
+    /// `has` says whether a header has a value.
+    pub(crate) fn judge(
+        &self,
+        expected: &Expected,
+        status: u16,
+        has: impl Fn(&str, &str) -> bool,
+    ) -> Result<(), Fault> {
         if status != expected.status {
-            return Err(Fault::Status);
+            return Err(Fault::Status(status));
+        }
+        if !expected.headers.iter().all(|(name, value)| has(name, value)) {
+            return Err(Fault::Header);
         }
         let is_short = expected.bytes.is_some_and(|bytes| bytes != self.seen);
         if is_short || self.differs { Err(Fault::Body) } else { Ok(()) }
@@ -56,6 +91,8 @@ pub(crate) struct Answer {
     /// A head or line that was cut by the end of a read.
     carry: Vec<u8>,
     content: Content,
+    /// The head, kept only where its headers are judged.
+    head: Vec<u8>,
     pub(crate) status: u16,
     /// The server keeps the connection.
     pub(crate) keeps: bool,
@@ -64,7 +101,7 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn new() -> Self {
         let content = Content::default();
-        Self { stage: Stage::Head, carry: Vec::new(), content, status: 0, keeps: true }
+        Self { stage: Stage::Head, carry: Vec::new(), content, head: Vec::new(), status: 0, keeps: true }
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -93,7 +130,7 @@ impl Answer {
                     self.content.take(expected, bytes);
                     &[]
                 }
-                Stage::Head => self.head(bytes)?,
+                Stage::Head => self.head(expected, bytes)?,
                 Stage::ChunkSize | Stage::ChunkEnd | Stage::Trailers => self.line(bytes)?,
                 Stage::Done => bytes,
             };
@@ -111,15 +148,18 @@ impl Answer {
     }
 
     pub(crate) fn judge(&self, expected: &Expected) -> Result<(), Fault> {
-        self.content.judge(expected, self.status)
+        self.content.judge(expected, self.status, |name, value| {
+            let mut fields = self.head.split(|byte| *byte == b'\n').filter_map(field);
+            fields.any(|field| field.0.eq_ignore_ascii_case(name.as_bytes()) && field.1 == value.as_bytes())
+        })
     }
 
-    fn head<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Fault> {
+    fn head<'a>(&mut self, expected: &Expected, bytes: &'a [u8]) -> Result<&'a [u8], Fault> {
         if self.carry.is_empty()
             && let Some(end) = find(bytes, b"\r\n\r\n")
         {
             let (head, rest) = split(bytes, end as u64 + 4);
-            self.read_head(head)?;
+            self.read_head(expected, head)?;
             return Ok(rest);
         }
         let before = self.carry.len();
@@ -129,21 +169,20 @@ impl Answer {
         };
         let mut head = std::mem::take(&mut self.carry);
         head.truncate(end + 4);
-        self.read_head(&head)?;
+        self.read_head(expected, &head)?;
         Ok(bytes.get(end + 4 - before..).unwrap_or_default())
     }
 
-    fn read_head(&mut self, head: &[u8]) -> Result<(), Fault> {
-        let mut lines =
-            head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    fn read_head(&mut self, expected: &Expected, head: &[u8]) -> Result<(), Fault> {
+        if !expected.headers.is_empty() {
+            self.head = head.to_vec();
+        }
+        let mut lines = head.split(|byte| *byte == b'\n');
         let start = lines.next().unwrap_or_default();
         let status = start.strip_prefix(b"HTTP/1.1 ").and_then(|rest| rest.get(..3)).and_then(number);
         self.status = status.and_then(|status| u16::try_from(status).ok()).ok_or(Fault::Protocol)?;
         let (mut length, mut chunked) = (None, false);
-        for line in lines {
-            let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
-            let (name, value) = line.split_at(colon);
-            let value = value.get(1..).unwrap_or_default().trim_ascii();
+        for (name, value) in lines.filter_map(field) {
             if name.eq_ignore_ascii_case(b"content-length") {
                 length = Some(number(value).ok_or(Fault::Protocol)?);
             } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
@@ -190,6 +229,12 @@ impl Answer {
     }
 }
 
+/// Name and value of a line of the head.
+fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (name, value) = line.split_at(line.iter().position(|byte| *byte == b':')?);
+    Some((name, value.get(1..)?.trim_ascii()))
+}
+
 fn split(bytes: &[u8], at: u64) -> (&[u8], &[u8]) {
     bytes.split_at(usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len()))
 }
@@ -221,7 +266,8 @@ fn hexadecimal(line: &[u8]) -> Result<u64, Fault> {
 mod tests {
     use super::*;
 
-    const THIRTEEN: Expected = Expected { status: 200, bytes: Some(13), exact: true };
+    const THIRTEEN: Expected =
+        Expected { status: 200, bytes: Some(13), body: Body::Pattern, headers: Vec::new() };
 
     fn body(count: u64) -> String {
         String::from_utf8(pattern::bytes(count)).unwrap()
@@ -263,7 +309,7 @@ mod tests {
     fn wrong_answers_are_told_apart() {
         let good = body(13);
         let check = |text: String, fault| check(&text, &THIRTEEN, Err(fault));
-        check(format!("HTTP/1.1 503 No\r\nContent-Length: 13\r\n\r\n{good}"), Fault::Status);
+        check(format!("HTTP/1.1 503 No\r\nContent-Length: 13\r\n\r\n{good}"), Fault::Status(503));
         check("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nxxxxxxxxxxxxx".into(), Fault::Body);
         check(format!("HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{}", &good[..12]), Fault::Body);
         check(
@@ -272,6 +318,22 @@ mod tests {
         );
         check("SSH-2.0-x\r\n\r\n".into(), Fault::Protocol);
         check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".into(), Fault::Protocol);
+    }
+
+    #[test]
+    fn headers_and_a_text_are_judged_where_they_are_asked_for() {
+        let asked = |name: &str, value: &str, text: &'static str| Expected {
+            status: 200,
+            bytes: Some(text.len() as u64),
+            body: Body::Text(Bytes::from_static(text.as_bytes())),
+            headers: vec![(name.to_owned(), value.to_owned())],
+        };
+        let text = "HTTP/1.1 200 OK\r\nX-Cache:  hit \r\nContent-Length: 5\r\n\r\nhello";
+        check(text, &asked("x-cache", "hit", "hello"), Ok(true));
+        check(text, &asked("x-cache", "miss", "hello"), Err(Fault::Header));
+        check(text, &asked("x-other", "hit", "hello"), Err(Fault::Header));
+        check(text, &asked("x-cache", "hit", "hullo"), Err(Fault::Body));
+        check(text, &asked("x-cache", "hit", "hell"), Err(Fault::Body));
     }
 
     #[test]

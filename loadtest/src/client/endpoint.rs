@@ -30,7 +30,7 @@ impl Endpoint {
 
     /// A connection of a client with its own tickets.
     pub(crate) async fn open_as(&self, trust: Option<&Trust>) -> Result<Wire, Fault> {
-        let stream = self.connect().await.map_err(|_| Fault::Connect)?;
+        let stream = self.connect().await.map_err(|error| Fault::of_connect(&error))?;
         stream.set_nodelay(true).map_err(|_| Fault::Connect)?;
         match trust {
             None => Ok(Wire::plain(stream)),
@@ -40,7 +40,7 @@ impl Endpoint {
 
     /// Connects, says hello, waits for the server's part of the handshake, and leaves.
     pub(crate) async fn begin_handshake(&self) -> Result<(), Fault> {
-        let stream = self.connect().await.map_err(|_| Fault::Connect)?;
+        let stream = self.connect().await.map_err(|error| Fault::of_connect(&error))?;
         let trust = self.trust.as_ref().ok_or(Fault::Handshake)?;
         Wire::greet(stream, trust).await
     }

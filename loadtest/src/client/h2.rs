@@ -64,7 +64,8 @@ impl Client {
             content.take(&request.expected, &part);
         }
         let status = head.status.as_u16();
-        content.judge(&request.expected, status).map(|()| (status, content.seen))
+        let has = |name: &str, value: &str| head.headers.get_all(name).iter().any(|found| found == value);
+        content.judge(&request.expected, status, has).map(|()| (status, content.seen))
     }
 
     /// Opens a stream and resets it before anything can come back.
@@ -82,7 +83,7 @@ fn head(request: &Prepared, origin: &str, token: Option<&str>) -> Result<Request
     let uri = format!("{origin}{}", request.request.path.value);
     let mut builder = Request::builder().method(request.request.method.0.as_str()).uri(uri);
     for (name, value) in request.request.headers.iter() {
-        builder = builder.header(name.value.to_ascii_lowercase(), value.value.as_str());
+        builder = builder.header(name.value.to_ascii_lowercase(), value.value.0.as_str());
     }
     if let Some(token) = token {
         builder = builder.header("authorization", format!("Bearer {token}"));

@@ -1,9 +1,10 @@
 //! Requests made ready: the bytes to send, drawn by weight, and what must come back.
 
-use super::answer::Expected;
+use super::answer::{Body, Expected};
+use super::websocket::UPGRADE;
 use crate::load::random::Random;
 use crate::origin::pattern;
-use crate::scenario::{Client, Protocol, Request};
+use crate::scenario::{Client, Expect, Protocol, Request};
 use bytes::Bytes;
 
 /// The host that clients ask for.
@@ -96,7 +97,7 @@ fn head(request: &Request, client: &Client, token: Option<&String>) -> Vec<u8> {
     let host = authority(client);
     let mut head = format!("{} {} HTTP/1.1\r\nHost: {host}\r\n", request.method.0, request.path.value);
     for (name, value) in request.headers.iter() {
-        head += &format!("{}: {}\r\n", name.value, value.value);
+        head += &format!("{}: {}\r\n", name.value, value.value.0);
     }
     if let Some(token) = token {
         head += &format!("Authorization: Bearer {token}\r\n");
@@ -104,8 +105,10 @@ fn head(request: &Request, client: &Client, token: Option<&String>) -> Vec<u8> {
     if request.body.0 > 0 {
         head += &format!("Content-Length: {}\r\n", request.body.0);
     }
-    if !client.keep_alive.value && client.protocol.value == Protocol::Http1 {
-        head += "Connection: close\r\n";
+    match client.protocol.value {
+        Protocol::WebSocket => head += UPGRADE,
+        Protocol::Http1 if !client.keep_alive.value => head += "Connection: close\r\n",
+        Protocol::Http1 | Protocol::H2 => {}
     }
     head += "\r\n";
     head.into_bytes()
@@ -118,10 +121,64 @@ fn authority(client: &Client) -> String {
 }
 
 fn expected(request: &Request) -> Expected {
+    let Expect { status, bytes, exact, text, headers } = &request.expect.value;
     let named = request.path.strip_prefix("/bytes/").and_then(|number| number.parse().ok());
-    Expected {
-        status: request.expect.status.0,
-        bytes: request.expect.bytes.as_ref().map(|bytes| bytes.0).or(named),
-        exact: request.expect.exact.value && named.is_some(),
+    let body = match text {
+        Some(text) => Body::Text(Bytes::copy_from_slice(text.as_bytes())),
+        None if exact.value && named.is_some() => Body::Pattern,
+        None => Body::Any,
+    };
+    let length =
+        text.as_ref().map(|text| text.len() as u64).or(bytes.as_ref().map(|bytes| bytes.0)).or(named);
+    let headers = headers.iter().map(|(name, value)| (name.value.clone(), value.value.0.clone()));
+    Expected { status: status.0, bytes: length, body, headers: headers.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+    use weir_schema::diagnostic::Style;
+
+    fn mix(rest: &str, tokens: &[&str]) -> Mix {
+        let text = format!("version: 1\nname: x\nwhat: y\ntarget: http://127.0.0.1:1\n{rest}\n");
+        let scenario = Scenario::parse("x.yaml", &text, Style::Plain).unwrap();
+        let requests: Vec<Request> = scenario.requests.iter().map(|request| request.value.clone()).collect();
+        Mix::new(&requests, &scenario.client, tokens.iter().map(|token| (*token).to_owned()).collect())
+    }
+
+    #[test]
+    fn requests_are_drawn_by_their_weights() {
+        let mix = mix("requests: [ { path: /a, weight: 7 }, { path: /b, weight: 2 }, { path: /c } ]", &[]);
+        let mut random = Random::new(11);
+        let mut drawn = std::collections::BTreeMap::<String, i32>::new();
+        for _ in 0..10_000 {
+            let (kind, _) = mix.draw(&mut random).unwrap();
+            *drawn.entry(kind.request.path.value.clone()).or_default() += 1;
+        }
+        // Four times what chance adds to 7,000, 2,000 and 1,000 of 10,000.
+        let near = |path: &str, expect: i32, apart: i32| (drawn[path] - expect).abs() < apart;
+        assert!(near("/a", 7000, 184) && near("/b", 2000, 160) && near("/c", 1000, 120), "{drawn:?}");
+    }
+
+    #[test]
+    fn a_head_has_what_the_scenario_gives_it() {
+        let head = |rest: &str, tokens: &[&str]| {
+            let mix = mix(rest, tokens);
+            let (kind, token) = mix.draw(&mut Random::new(1)).unwrap();
+            String::from_utf8(kind.heads[token].to_vec()).unwrap()
+        };
+        assert_eq!(
+            head(
+                "client: { host: a.test, keep_alive: false }\nrequests: [ { method: POST, path: /x, body: 3B, headers: { X-A: b } } ]",
+                &["t"]
+            ),
+            "POST /x HTTP/1.1\r\nHost: a.test\r\nX-A: b\r\nAuthorization: Bearer t\r\nContent-Length: 3\r\nConnection: close\r\n\r\n012"
+        );
+        let upgrade = head(
+            "client: { protocol: websocket }\nrequests: [ { path: /echo, headers: { X-A: b } } ]",
+            &["t"],
+        );
+        assert!(upgrade.starts_with("GET /echo HTTP/1.1\r\nHost: load.test\r\nX-A: b\r\nAuthorization: Bearer t\r\nUpgrade: websocket\r\n"), "{upgrade}");
     }
 }

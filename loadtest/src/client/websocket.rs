@@ -9,6 +9,9 @@ use tokio_uring::net::TcpStream;
 
 /// RFC 6455 section 4.1 lets a client send any 16 bytes; the answer to these is known.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+/// What makes a request ask for a WebSocket; the key stands in it.
+pub(crate) const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                                  Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// Each message carries so much; RFC 6455 section 5.2 has a short form of the length up to 125.
 const PAYLOAD: usize = 64;
@@ -22,14 +25,10 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Connects and upgrades.
-    pub(crate) async fn open(endpoint: &Endpoint, (host, path): (&str, &str)) -> Result<Self, Fault> {
+    /// Connects and upgrades, by a head that asks for it.
+    pub(crate) async fn open(endpoint: &Endpoint, head: Bytes) -> Result<Self, Fault> {
         let mut wire = endpoint.open().await?;
-        let head = format!(
-            "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n",
-        );
-        let mut got = wire.ask(head.into(), &Bytes::new()).await?.to_vec();
+        let mut got = wire.ask(head, &Bytes::new()).await?.to_vec();
         while super::answer::find(&got, b"\r\n\r\n").is_none() {
             let more = wire.recv().await?;
             if more.is_empty() || got.len() > 64 << 10 {
@@ -38,8 +37,11 @@ impl Client {
             got.extend_from_slice(more);
         }
         let text = String::from_utf8_lossy(&got);
-        if !text.starts_with("HTTP/1.1 101") || !text.contains(ACCEPT) {
-            return Err(Fault::Status);
+        let status = text.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+        match status.ok_or(Fault::Protocol)? {
+            101 if text.contains(ACCEPT) => {}
+            101 => return Err(Fault::Header),
+            other => return Err(Fault::Status(other)),
         }
         let payload = crate::origin::pattern::bytes(PAYLOAD as u64);
         Ok(Self { wire, message: frame(&payload, Some(MASK)).into(), echo: frame(&payload, None) })

@@ -3,7 +3,6 @@
 use super::job::Pace;
 use super::random::Random;
 use super::run::Shared;
-use crate::client::mix::{Mix, Prepared};
 use crate::client::{h1, h2, websocket};
 use crate::measure::Fault;
 use crate::scenario::Protocol;
@@ -96,16 +95,20 @@ impl Worker {
         let mut open = None;
         let mut now = Instant::now();
         while let Some(due) = self.due(now).await {
-            let Some((request, _)) = shared.job.mix.draw(&mut self.random) else { break };
+            let Some((request, token)) = shared.job.mix.draw(&mut self.random) else { break };
             self.leaves(due);
             let outcome = match &mut open {
                 Some(client) => websocket::Client::exchange(client).await,
-                None => match websocket::Client::open(&shared.job.endpoint, place(&shared.job.mix, request))
-                    .await
-                {
-                    Ok(client) => open.insert(client).exchange().await,
-                    Err(fault) => Err(fault),
-                },
+                None => {
+                    let head = request.heads.get(token).cloned().unwrap_or_default();
+                    match websocket::Client::open(&shared.job.endpoint, head).await {
+                        Ok(client) => {
+                            shared.tally.borrow_mut().opened += 1;
+                            open.insert(client).exchange().await
+                        }
+                        Err(fault) => Err(fault),
+                    }
+                }
             };
             if outcome.is_err() {
                 open = None;
@@ -171,14 +174,9 @@ impl Worker {
                 Err(fault) => tally.fault(fault, 1),
             }
         }
-        if matches!(outcome, Err(Fault::Connect | Fault::Handshake)) {
+        if outcome.is_err_and(Fault::is_before_asking) {
             tokio::time::sleep(PAUSE).await;
         }
         now
     }
-}
-
-/// Host and path of a request.
-fn place<'a>(mix: &'a Mix, request: &'a Prepared) -> (&'a str, &'a str) {
-    (&mix.host, &request.request.path)
 }

@@ -1,5 +1,6 @@
 //! Counts and latencies of one window, kept by one thread and added up at its end.
 
+use super::Fault;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -8,43 +9,6 @@ use std::time::{Duration, Instant};
 const LATENCY_MAX_NS: u64 = 120_000_000_000;
 /// Slices of a window, for what is drawn over time.
 pub(crate) const SLICES: usize = 10;
-
-/// Why an answer does not count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Fault {
-    /// No connection.
-    Connect,
-    /// No TLS session, or not the one asked for.
-    Handshake,
-    /// The connection ended too early.
-    Closed,
-    /// Not HTTP, or not as it must be.
-    Protocol,
-    /// Another status than expected.
-    Status,
-    /// A body of other bytes than expected.
-    Body,
-    /// No answer in time.
-    Timeout,
-    /// The generator itself had too many requests waiting.
-    Overrun,
-}
-
-impl Fault {
-    /// As reports show it.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Handshake => "handshake",
-            Self::Closed => "closed",
-            Self::Protocol => "protocol",
-            Self::Status => "status",
-            Self::Body => "body",
-            Self::Timeout => "timeout",
-            Self::Overrun => "overrun",
-        }
-    }
-}
 
 /// When a window begins to count and when it ends.
 #[derive(Clone, Copy, Debug)]
@@ -165,8 +129,11 @@ impl Tally {
         self.opened += other.opened;
     }
 
-    /// A quantile of the latencies in microseconds.
+    /// A quantile of the latencies in microseconds; `NaN` where nobody was answered.
     pub(crate) fn quantile_us(&self, quantile: f64) -> f64 {
+        if self.latency.is_empty() {
+            return f64::NAN;
+        }
         self.latency.value_at_quantile(quantile) as f64 / 1000.0
     }
 }

@@ -14,13 +14,12 @@ pub(crate) struct Material {
     pub(crate) certificate: CertificateDer<'static>,
     pub(crate) certificate_pem: PathBuf,
     pub(crate) key_pem: PathBuf,
-    pub(crate) signer: Signer,
     pub(crate) token_pem: PathBuf,
 }
 
 impl Material {
     /// Makes them and writes them into a folder.
-    pub(crate) fn make(folder: &Path, key: Key) -> Result<Self> {
+    pub(crate) fn make(folder: &Path, key: Key, signer: &Signer) -> Result<Self> {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let algorithm = match key {
             Key::Ecdsa => &PKCS_ECDSA_P256_SHA256,
@@ -29,7 +28,6 @@ impl Material {
         let pair = KeyPair::generate_for(algorithm).context("cannot make a key")?;
         let parameters = CertificateParams::new([NAME.to_owned()]).context("the name is no name")?;
         let certificate = parameters.self_signed(&pair).context("cannot sign a certificate")?;
-        let signer = Signer::new()?;
         let write = |name: &str, text: &str| {
             let path = folder.join(name);
             std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
@@ -44,7 +42,6 @@ impl Material {
             certificate_pem: write("server.pem", &both)?,
             key_pem: write("server.key", &pair.serialize_pem())?,
             token_pem: write("tokens.pem", signer.public_pem())?,
-            signer,
         })
     }
 }

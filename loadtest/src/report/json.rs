@@ -49,6 +49,8 @@ fn assault(assault: &Assault) -> Value {
     json!({
         "what": format!("{shield}, {}", assault.what),
         "attack": assault.what,
+        "kind": assault.attack.as_ref().map(|attack| attack.kind.as_str()),
+        "from_own_address": assault.attack.as_ref().map(|attack| attack.sources.value == 1),
         "defended": assault.defended,
         "offered": number(assault.offered),
         "dropped": assault.dropped,
@@ -59,13 +61,14 @@ fn assault(assault: &Assault) -> Value {
         "p99_us": number(assault.tally.quantile_us(0.99)),
         "errors": assault.tally.errors(),
         "cpu_share": number(assault.cpu_share),
+        "slices": assault.tally.slices.iter().map(slice).collect::<Vec<_>>(),
     })
 }
 
 fn subject(subject: &Subject) -> Value {
     let Tally { faults, statuses, .. } = &subject.tally;
     let faults: serde_json::Map<_, _> =
-        faults.iter().map(|(fault, n)| (fault.word().to_owned(), json!(n))).collect();
+        faults.iter().map(|(fault, n)| (fault.word().into_owned(), json!(n))).collect();
     let statuses: serde_json::Map<_, _> =
         statuses.iter().map(|(status, n)| (status.to_string(), json!(n))).collect();
     json!({
@@ -89,7 +92,7 @@ fn subject(subject: &Subject) -> Value {
         "generator_us": figure(subject, |round| Some(round.generator_us)),
         "p99_us": figure(subject, |round| Some(round.p99_us)),
         "knee": subject.knee.map(number),
-        "points": subject.points.iter().map(|point| json!({
+        "points": subject.steps().iter().map(|point| json!({
             "rate": number(point.rate), "answered": number(point.answered),
             "p50_us": number(point.p50_us), "p99_us": number(point.p99_us), "p999_us": number(point.p999_us),
         })).collect::<Vec<_>>(),
@@ -120,7 +123,7 @@ fn latencies(tally: &Tally) -> Value {
         "p90": number(tally.quantile_us(0.9)),
         "p99": number(tally.quantile_us(0.99)),
         "p999": number(tally.quantile_us(0.999)),
-        "max": number(tally.latency.max() as f64 / 1000.0),
+        "max": number(tally.quantile_us(1.0)),
         "curve": curve,
     })
 }
@@ -141,6 +144,7 @@ fn round(round: &Round) -> Value {
         "seconds": round.seconds,
         "cpu_us": round.cpu_us.map(number),
         "memory_bytes": round.memory_bytes,
+        "connection_bytes": round.connection_bytes.map(number),
         "generator_us": number(round.generator_us),
         "p50_us": number(round.p50_us),
         "p99_us": number(round.p99_us),

@@ -1,7 +1,7 @@
 //! The summary in the terminal, and the progress before it.
 
 use crate::siege::Assault;
-use crate::trial::{Subject, Trial};
+use crate::trial::{Point, Subject, Trial};
 use crate::verdict::{rows, thresholds, time};
 use std::io::{IsTerminal, Write};
 
@@ -72,18 +72,29 @@ pub(crate) fn summary(trial: &Trial) -> String {
             );
         }
     }
-    for subject in trial
-        .subjects
-        .iter()
-        .filter(|subject| subject.points.len() > subject.rounds.len() || subject.knee.is_some())
-    {
-        let knee = subject.knee.map_or_else(
-            || "not even at the first rate".into(),
-            |rate| format!("up to {rate:.0} requests/s"),
-        );
-        out += &format!("{:<9} keeps its p99 {knee}\n", subject.name);
-    }
+    trial.subjects.iter().for_each(|subject| out += &steps(subject, trial));
     out + &verdicts(trial)
+}
+
+/// What was found at each rate, where there was more than one, and how far a search came.
+fn steps(subject: &Subject, trial: &Trial) -> String {
+    let steps = subject.steps();
+    let mut out = String::new();
+    for Point { rate, answered, p50_us, p99_us, p999_us } in steps.iter().filter(|_| steps.len() > 1) {
+        let [p50, p99, p999] = [p50_us, p99_us, p999_us].map(|us| time(*us));
+        out += &format!(
+            "{:<13}{answered:>11.0}{p50:>10}{p99:>10}{p999:>10}  of {rate:.0}/s offered\n",
+            subject.name
+        );
+    }
+    if trial.scenario.knee().is_some() {
+        let far = subject.knee.map_or_else(
+            || "does not keep its p99 even at the first rate".into(),
+            |rate| format!("keeps its p99 up to {rate:.0} requests/s"),
+        );
+        out += &format!("{:<13} {far}\n", subject.name);
+    }
+    out
 }
 
 /// Goals, thresholds, and what the reader must know.
@@ -133,7 +144,7 @@ fn line(subject: &Subject) -> String {
         time(subject.tally.quantile_us(0.5)),
         time(subject.tally.quantile_us(0.99)),
         time(subject.tally.quantile_us(0.999)),
-        time(subject.tally.latency.max() as f64 / 1000.0),
+        time(subject.tally.quantile_us(1.0)),
         number(subject.middle(|round| round.cpu_us), 2),
         number(subject.middle(|round| round.cpu_share.map(|share| 100.0 * share)), 0),
         number(memory, 1),
@@ -142,4 +153,4 @@ fn line(subject: &Subject) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

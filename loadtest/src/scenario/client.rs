@@ -2,8 +2,10 @@
 
 use crate::client::tls::NAME;
 use rustls_pki_types::ServerName;
+use weir_schema::node::Node;
 use weir_schema::reader::Reader;
-use weir_schema::value::Checked;
+use weir_schema::shape::Shape;
+use weir_schema::value::{Checked, FilePath, Short, Value};
 use weir_schema::{At, Code, Diagnostic, Span, section, words};
 
 section! {
@@ -19,8 +21,8 @@ section! {
         pub keep_alive: At<bool> = true,
         /// So many source addresses, from 127.0.1.1 on, taken in turn; 0 leaves the choice to the kernel.
         pub sources: At<u32> = 0,
-        /// Sign so many different tokens (ES256) and send one with each request; 0 sends none.
-        pub tokens: At<u32> = 0,
+        /// Tokens (JWT, ES256) of which each request has one: a number, or how they are signed.
+        pub tokens: At<Tokens>,
     }
 }
 
@@ -33,26 +35,9 @@ impl Checked for Client {
                 "there are at most 60000 source addresses",
             ));
         }
-        if self.tokens.value > 100_000 {
-            reader.push(Diagnostic::new(Code::Number, self.tokens.span, "there are at most 100000 tokens"));
-        }
         if ServerName::try_from(self.host.as_str()).is_err() {
             let found = Diagnostic::new(Code::Host, self.host.span, "this is neither a name nor an address");
             reader.push(found.hint("Write `host: www.example.com`, without port and scheme."));
-        }
-        if self.is_h2() && !self.keep_alive.value {
-            reader.push(Diagnostic::new(
-                Code::Conflict,
-                self.keep_alive.span,
-                "HTTP/2 connections are always kept",
-            ));
-        }
-        if self.protocol.value == Protocol::WebSocket
-            && let Some(tls) = self.tls.as_ref().filter(|tls| tls.handshake.value != Handshake::Once)
-        {
-            let message = "a WebSocket is kept, so hands are shaken once";
-            let found = Diagnostic::new(Code::Conflict, tls.handshake.span, message);
-            reader.push(found.hint("Leave `handshake` out."));
         }
     }
 }
@@ -67,6 +52,40 @@ impl Client {
     /// Requests share a connection.
     pub(crate) fn is_h2(&self) -> bool {
         self.protocol.value == Protocol::H2
+    }
+}
+
+section! {
+    /// Tokens that clients send.
+    pub struct Tokens "tokens" [short, checked] {
+        /// So many different ones, drawn at random; 0 sends none.
+        pub count: At<u32> = 0,
+        /// The private key (ECDSA on P-256, PKCS #8 in PEM) that signs them for a `target`; left out, one is made for the run.
+        pub key: Option<At<FilePath>>,
+        /// Who issues them, as a `target` expects it.
+        pub issuer: At<String> = "https://id.load.test".to_owned(),
+        /// For whom they are, as a `target` expects it.
+        pub audience: At<String> = "load".to_owned(),
+    }
+}
+
+/// How many, with a key of the run.
+impl Short for Tokens {
+    fn short(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let count = <u32 as Value>::read(node, reader)?;
+        Some(Self { count: At::new(count, node.span), ..Self::blank()? })
+    }
+
+    fn short_shape() -> Shape {
+        <u32 as Value>::shape()
+    }
+}
+
+impl Checked for Tokens {
+    fn check(&self, _span: Span, reader: &mut Reader<'_>) {
+        if self.count.value > 100_000 {
+            reader.push(Diagnostic::new(Code::Number, self.count.span, "there are at most 100000 tokens"));
+        }
     }
 }
 

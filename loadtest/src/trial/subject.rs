@@ -109,6 +109,27 @@ impl Subject {
         self.points.push(Point { rate, answered, p50_us, p99_us, p999_us });
     }
 
+    /// Each rate that was offered, from the lowest on, with the middle of what was found at it.
+    pub(crate) fn steps(&self) -> Vec<Point> {
+        let mut rates: Vec<f64> = self.points.iter().map(|point| point.rate).collect();
+        rates.sort_by(f64::total_cmp);
+        rates.dedup();
+        let step = |rate: f64| {
+            let middle = |of: fn(&Point) -> f64| {
+                let own = self.points.iter().filter(|point| point.rate.total_cmp(&rate).is_eq());
+                median(&own.map(of).collect::<Vec<_>>())
+            };
+            Point {
+                rate,
+                answered: middle(|point| point.answered),
+                p50_us: middle(|point| point.p50_us),
+                p99_us: middle(|point| point.p99_us),
+                p999_us: middle(|point| point.p999_us),
+            }
+        };
+        rates.into_iter().map(step).collect()
+    }
+
     /// Right answers a second.
     pub(crate) fn throughput(&self) -> f64 {
         let seconds: f64 = self.rounds.iter().map(|round| round.seconds).sum();
@@ -130,6 +151,13 @@ impl Subject {
     /// How late the generator itself came to one of a hundred requests, in microseconds; 0 in a closed loop.
     pub(crate) fn late_p99_us(&self) -> f64 {
         self.tally.late.value_at_quantile(0.99) as f64 / 1000.0
+    }
+
+    /// What went wrong, in a sentence.
+    pub(super) fn faults(&self) -> Option<String> {
+        let faults: Vec<String> =
+            self.tally.faults.iter().map(|(fault, n)| format!("{n} {}", fault.describe())).collect();
+        (!faults.is_empty()).then(|| format!("Wrong with {}: {}.", self.name, faults.join("; ")))
     }
 
     /// Every answer was right.

@@ -16,66 +16,134 @@ pub(crate) struct Compare {
     after: PathBuf,
 }
 
-/// A figure of the rounds, how it is called, and whether more of it is better.
-const FIGURES: [(&str, &str, bool); 6] = [
-    ("answers", "answers in a round", true),
-    ("cpu_us", "µs CPU per request", false),
-    ("p50_us", "p50 in µs", false),
-    ("p99_us", "p99 in µs", false),
-    ("p999_us", "p99.9 in µs", false),
-    ("memory_bytes", "bytes of memory", false),
-];
-
 impl Compare {
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        let (before, after) = (read(&self.before)?, read(&self.after)?);
-        let name = |report: &Value| report.get("scenario").and_then(Value::as_str).unwrap_or("").to_owned();
+        let (before, after) = (Report::read(&self.before)?, Report::read(&self.after)?);
         ensure!(
-            name(&before) == name(&after),
+            before.text("/scenario") == after.text("/scenario"),
             "these are reports of different scenarios: {} and {}",
-            name(&before),
-            name(&after)
+            before.text("/scenario"),
+            after.text("/scenario")
         );
-        for note in ["kernel", "processor"] {
-            let of = |report: &Value| report.pointer(&format!("/machine/{note}")).cloned();
-            if of(&before) != of(&after) {
-                println!("note: the {note} is another; absolute figures cannot be compared");
+        for note in ["kernel", "processor"].iter().filter(|note| before.machine(note) != after.machine(note))
+        {
+            println!("note: the {note} is another; absolute figures cannot be compared");
+        }
+        for (path, report) in [(&self.before, &before), (&self.after, &after)] {
+            if report.0.get("partial") == Some(&Value::Bool(true)) {
+                println!("note: the run of {} was interrupted", path.display());
             }
         }
-        for subject in subjects(&after) {
-            let same = |other: &&Value| other.get("name") == subject.get("name");
-            let Some(old) = subjects(&before).find(same) else { continue };
-            println!("{}", subject.get("name").and_then(Value::as_str).unwrap_or(""));
-            for (key, what, more_is_better) in FIGURES {
-                if let Some(change) = Change::of(&values(old, key), &values(subject, key)) {
-                    println!("  {what:<20} {}", change.describe(more_is_better));
-                }
-            }
+        let mut found = 0;
+        for series in after.series() {
+            let Some(old) = before.series().find(|old| old.name == series.name) else { continue };
+            print!("{}", old.describe(&series));
+            found += 1;
         }
+        ensure!(found > 0, "the reports have no server and no attack in common");
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn read(path: &Path) -> Result<Value> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let report: Value =
-        serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))?;
-    ensure!(
-        report.get("version").and_then(Value::as_u64) == Some(1),
-        "{} is no report of this tool",
-        path.display()
-    );
-    Ok(report)
+/// A report as it was written.
+struct Report(Value);
+
+impl Report {
+    fn read(path: &Path) -> Result<Self> {
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let report: Value =
+            serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))?;
+        ensure!(
+            report.get("version").and_then(Value::as_u64) == Some(1),
+            "{} is no report of this tool: `run` leaves one as report.json",
+            path.display()
+        );
+        Ok(Self(report))
+    }
+
+    fn text(&self, pointer: &str) -> &str {
+        self.0.pointer(pointer).and_then(Value::as_str).unwrap_or("")
+    }
+
+    fn machine(&self, note: &str) -> Option<&Value> {
+        self.0.pointer(&format!("/machine/{note}"))
+    }
+
+    /// Everything that was measured more than once: each server by its rounds, each attack by the slices of its turn.
+    fn series(&self) -> impl Iterator<Item = Series<'_>> {
+        let list = |key| self.0.get(key).and_then(Value::as_array).into_iter().flatten();
+        let seconds = self.0.get("slice_seconds").and_then(Value::as_f64).unwrap_or(f64::NAN);
+        let subjects = list("subjects").map(move |one| Series::new(one, ("name", "rounds"), &ROUND, seconds));
+        subjects.chain(list("floods").map(move |one| Series::new(one, ("what", "slices"), &SLICE, seconds)))
+    }
 }
 
-fn subjects(report: &Value) -> impl Iterator<Item = &Value> {
-    report.get("subjects").and_then(Value::as_array).into_iter().flatten()
+/// How a figure is called, how it is found in one round or slice of so many seconds, and whether more of it is better.
+type Figure = (&'static str, fn(&Value, f64) -> Option<f64>, bool);
+
+const ROUND: [Figure; 7] = [
+    ("answers a second", |round, _| Some(number(round, "answers")? / number(round, "seconds")?), true),
+    ("µs CPU per request", |round, _| number(round, "cpu_us"), false),
+    ("p50 in µs", |round, _| number(round, "p50_us"), false),
+    ("p99 in µs", |round, _| number(round, "p99_us"), false),
+    ("p99.9 in µs", |round, _| number(round, "p999_us"), false),
+    ("bytes of memory", |round, _| number(round, "memory_bytes"), false),
+    ("bytes a connection", |round, _| number(round, "connection_bytes"), false),
+];
+
+const SLICE: [Figure; 3] = [
+    ("honest answers a second", |slice, seconds| Some(number(slice, "n")? / seconds), true),
+    ("p50 in µs", |slice, _| number(slice, "p50_us"), false),
+    ("p99 in µs", |slice, _| number(slice, "p99_us"), false),
+];
+
+fn number(value: &Value, key: &str) -> Option<f64> {
+    value.get(key)?.as_f64()
 }
 
-fn values(subject: &Value, key: &str) -> Vec<f64> {
-    let rounds = subject.get("rounds").and_then(Value::as_array).into_iter().flatten();
-    rounds.filter_map(|round| round.get(key)?.as_f64()).collect()
+/// What was measured several times over.
+struct Series<'a> {
+    name: &'a str,
+    /// The highest rate that a search found; a single figure.
+    knee: Option<f64>,
+    parts: &'a [Value],
+    figures: &'static [Figure],
+    seconds: f64,
 }
+
+impl<'a> Series<'a> {
+    fn new(one: &'a Value, keys: (&str, &str), figures: &'static [Figure], seconds: f64) -> Self {
+        let name = one.get(keys.0).and_then(Value::as_str).unwrap_or("");
+        let parts = one.get(keys.1).and_then(Value::as_array).map_or(&[] as &[Value], Vec::as_slice);
+        Self { name, knee: number(one, "knee"), parts, figures, seconds }
+    }
+
+    fn values(&self, of: fn(&Value, f64) -> Option<f64>) -> Vec<f64> {
+        self.parts.iter().filter_map(|part| of(part, self.seconds)).collect()
+    }
+
+    /// What has become of it.
+    fn describe(&self, later: &Self) -> String {
+        let mut out = format!("{}\n", self.name);
+        for (what, of, more_is_better) in self.figures {
+            if let Some(change) = Change::of(&self.values(*of), &later.values(*of)) {
+                out += &format!("  {what:<24} {}\n", change.describe(*more_is_better));
+            }
+        }
+        if let (Some(before), Some(after)) = (self.knee, later.knee) {
+            let change = 100.0 * (after / before - 1.0);
+            out += &format!(
+                "  {:<24} {before:>12.2} -> {after:>12.2}  {change:+6.1} % (one search each: without a range)\n",
+                "knee, requests a second"
+            );
+        }
+        out
+    }
+}
+
+/// Of fewer rounds no range can be given that holds in 95 of 100 cases: even from the lowest to the highest is too narrow.
+const ROUNDS_MIN: usize = 5;
 
 /// The change of a middle value, as shares of the earlier one.
 #[derive(Debug)]
@@ -84,6 +152,8 @@ struct Change {
     after: f64,
     low: f64,
     high: f64,
+    /// The fewer of both sides.
+    rounds: usize,
 }
 
 impl Change {
@@ -103,28 +173,23 @@ impl Change {
         let mut changes: Vec<f64> = (0..DRAWS).map(|_| drawn(after) / drawn(before) - 1.0).collect();
         changes.sort_by(f64::total_cmp);
         let at = |index: usize| changes.get(index).copied();
-        Some(Self { before: middle, after: later, low: at(DRAWS / 40)?, high: at(DRAWS - DRAWS / 40 - 1)? })
+        Some(Self {
+            before: middle,
+            after: later,
+            low: at(DRAWS / 40)?,
+            high: at(DRAWS - DRAWS / 40 - 1)?,
+            rounds: before.len().min(after.len()),
+        })
     }
 
     fn describe(&self, more_is_better: bool) -> String {
-        let Self { before, after, low, high } = self;
+        let Self { before, after, low, high, rounds } = self;
         let change = 100.0 * (after / before - 1.0);
         let word = match (*low > 0.0, *high < 0.0) {
-            (true, _) => {
-                if more_is_better {
-                    "better"
-                } else {
-                    "worse"
-                }
-            }
-            (_, true) => {
-                if more_is_better {
-                    "worse"
-                } else {
-                    "better"
-                }
-            }
-            _ => "no difference that can be told from noise",
+            _ if *rounds < ROUNDS_MIN => "too few rounds to tell from noise",
+            (false, false) => "no difference that can be told from noise",
+            (is_more, _) if is_more == more_is_better => "better",
+            _ => "worse",
         };
         let (low, high) = (100.0 * low, 100.0 * high);
         format!("{before:>12.2} -> {after:>12.2}  {change:+6.1} % ({low:+.1} to {high:+.1} %)  {word}")
@@ -145,5 +210,7 @@ mod tests {
         assert!(say(12.0, 10.0, false).ends_with("better"));
         assert!(say(10.0, 10.05, false).ends_with("noise"));
         assert!(Change::of(&[], &[1.0]).is_none());
+        let few = Change::of(&[10.0, 10.1, 10.2, 10.1], &noise(20.0)).unwrap();
+        assert!(few.describe(false).ends_with("too few rounds to tell from noise"));
     }
 }

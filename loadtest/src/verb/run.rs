@@ -38,8 +38,11 @@ pub(crate) struct Run {
     #[arg(long)]
     floor: Option<PathBuf>,
     /// At most so many rounds.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: Option<u32>,
+    /// Leave out peers that no goal of the scenario compares.
+    #[arg(long)]
+    goals_only: bool,
     /// The field in which this process stands; set by itself.
     #[arg(long, hide = true)]
     field: Option<String>,
@@ -57,6 +60,7 @@ impl Run {
         if self.check {
             return Ok(ExitCode::SUCCESS);
         }
+        take_all_descriptors();
         let stop = Arc::new(AtomicBool::new(false));
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
             signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot watch for signals")?;
@@ -79,6 +83,7 @@ impl Run {
             programs,
             folder: self.out,
             rounds_max: self.rounds,
+            goals_only: self.goals_only,
             field: self.field,
             is_alone: self.alone,
             stop,
@@ -95,6 +100,14 @@ impl Run {
             }
         }
         Ok(if holds { ExitCode::SUCCESS } else { ExitCode::from(THRESHOLD) })
+    }
+}
+
+/// Each connection needs one, and so do the peers. What cannot be had is told where it lacks.
+fn take_all_descriptors() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        setrlimit(Resource::RLIMIT_NOFILE, most, most).ok();
     }
 }
 

@@ -36,6 +36,7 @@ fn main() {
     }
     let tests = vec![
         Trial::test("every_kind_of_client_is_answered", clients).with_ignored_flag(!nginx),
+        Trial::test("connections_idle_at_every_peer_at_once", idle).with_ignored_flag(!nginx),
         Trial::test("packets_are_as_small_as_asked_for", packets).with_ignored_flag(!nginx || !is_root),
         Trial::test("a_siege_counts_what_was_sent_and_what_was_dropped", siege_of_packets)
             .with_ignored_flag(!siege),
@@ -106,6 +107,17 @@ fn clients() -> Result<(), Failed> {
     Ok(())
 }
 
+fn idle() -> Result<(), Failed> {
+    let report = run(
+        "peers: { run: [ nginx, nginx-logged ] }\nload: { idle: { connections: 200 } }\nduration: 500ms\nthresholds: { errors: 0 }\n",
+    )?;
+    for subject in report["subjects"].as_array().unwrap() {
+        assert_eq!(subject["answers"], 200, "each connection is used once: {subject}");
+        assert!(subject["rounds"][0]["connection_bytes"].is_number(), "{subject}");
+    }
+    Ok(())
+}
+
 fn packets() -> Result<(), Failed> {
     let report = run(
         "peers: { run: [ nginx ], mtu: 1500 }\nduration: 200ms\nthresholds: { errors: 0 }\nrequests: [ { path: /bytes/100000 } ]\n",
@@ -129,6 +141,7 @@ fn siege_of_packets() -> Result<(), Failed> {
         "{ kind: malformed, rate: 2k/s }",
         "{ kind: fragments, rate: 2k/s }",
         "{ kind: slow_loris, rate: 50/s }",
+        "{ kind: rapid_reset, rate: 200/s }",
         "{ kind: handshake, rate: 20/s }",
     ];
     let report = run(&format!(
@@ -143,6 +156,9 @@ fn siege_of_packets() -> Result<(), Failed> {
     }
     for flood in &floods[1..] {
         assert!(flood["offered"].as_f64() > Some(0.0), "the attack took place: {flood}");
+        let answers =
+            flood["slices"].as_array().unwrap().iter().filter_map(|slice| slice["n"].as_u64()).sum::<u64>();
+        assert!(answers > 0, "honest answers are told over time: {flood}");
     }
     let malformed =
         floods.iter().find(|flood| flood["what"].as_str().unwrap().contains("malformed")).unwrap();
@@ -152,7 +168,7 @@ fn siege_of_packets() -> Result<(), Failed> {
 
 fn siege_of_streams() -> Result<(), Failed> {
     let report = run(
-        "siege: { control: false, attacks: [ { kind: rapid_reset, rate: 2k/s } ] }\nload: { open: { rate: 50/s, connections: 4 } }\nclient: { protocol: h2 }\nduration: 600ms\n",
+        "siege: { control: false, attacks: [ { kind: rapid_reset, rate: 2k/s } ] }\nload: { open: { rate: 50/s, connections: 4 } }\nclient: { protocol: h2, tls: {} }\nduration: 600ms\n",
     )?;
     let floods = floods(&report);
     assert!(floods[1]["offered"].as_f64() > Some(0.0), "{report}");

@@ -31,6 +31,8 @@ fn main() {
         test("wrong_bytes_are_errors", wrong_bytes),
         test("the_report_keeps_its_shape_and_needs_no_network", shape),
         test("a_ramp_brings_as_many_as_its_mean_rate", ramp),
+        test("the_warm_up_does_not_count", warm_up),
+        test("requests_leave_as_independent_clients_come", arrivals),
         test("the_knee_is_where_the_server_cannot_follow", knee),
         test("a_target_with_tls_is_loaded_by_new_and_resumed_hands", secured),
         test("an_interrupted_run_leaves_a_partial_report", interrupted),
@@ -49,8 +51,9 @@ fn run(server: &Server, rest: &str) -> (i32, Value) {
 
 fn command(folder: &Path, server: &Server, rest: &str) -> Command {
     let scenario = folder.join("truth.yaml");
+    let warm_up = if rest.contains("warm_up:") { "" } else { "warm_up: 0s\n" };
     let head = format!(
-        "version: 1\nname: truth\nwhat: a script\ntarget: {}://{}\nwarm_up: 0s\nrounds: 1\n",
+        "version: 1\nname: truth\nwhat: a script\ntarget: {}://{}\n{warm_up}rounds: 1\n",
         server.scheme(),
         server.address
     );
@@ -200,6 +203,13 @@ fn shape() -> Result<(), Failed> {
         serde_json::from_str(&std::fs::read_to_string(folder.path().join("truth/report.json"))?)?;
     let mut lines = Vec::new();
     fields(&report, "", &mut lines);
+    let rates: Vec<Option<f64>> = report["subjects"][0]["points"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|point| point["rate"].as_f64())
+        .collect();
+    assert_eq!(rates, [Some(50.0), Some(100.0)], "each step is told: {report}");
     let found = lines.join("\n") + "\n";
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/truth/report.txt");
     if std::env::var_os("WEIR_BLESS").is_some() {
@@ -236,6 +246,53 @@ fn ramp() -> Result<(), Failed> {
     let answers = |slice: &Value| slice["n"].as_u64().unwrap();
     assert!(2 * answers(&slices[0]) < answers(&slices[9]), "it grows: {slices:?}");
     Ok(())
+}
+
+/// Of forty requests, twenty are due before the window opens.
+fn warm_up() -> Result<(), Failed> {
+    let server = Server::start(|_| Duration::ZERO);
+    let load =
+        "warm_up: 1s\nduration: 1s\nload: { open: { rate: 20/s, arrivals: constant, connections: 16 } }\n";
+    let (code, report) = run(&server, load);
+    assert_eq!((code, server.held().len()), (0, 39), "requests at 50 ms, 100 ms … 1950 ms");
+    let answers = report["subjects"][0]["answers"].as_u64().unwrap();
+    assert!((19..=20).contains(&answers), "those due from the first second on: {answers}");
+    Ok(())
+}
+
+/// The gaps between requests, as the server sees them, are as a Poisson process has them, and as an even one has not.
+fn arrivals() -> Result<(), Failed> {
+    const ATTEMPTS: u32 = 8;
+    let distance = |arrivals: &str| {
+        let server = Server::start(|_| Duration::ZERO);
+        let (_, report) = run(
+            &server,
+            &format!(
+                "duration: 4s\nload: {{ open: {{ rate: 50/s, arrivals: {arrivals}, connections: 50 }} }}\n"
+            ),
+        );
+        let mut asked: Vec<_> = server.held().iter().map(|held| held.asked).collect();
+        asked.sort();
+        let offered = report["subjects"][0]["offered"].as_u64().unwrap();
+        assert_eq!(asked.len() as u64, offered, "all that was due was sent");
+        let mut gaps: Vec<f64> = asked.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();
+        gaps.sort_by(f64::total_cmp);
+        // Kolmogorov and Smirnov: the largest distance to the distribution asked for, at the 0.1 % level.
+        let n = gaps.len() as f64;
+        let apart =
+            gaps.iter().zip(1..).map(|(gap, rank)| ((1.0 - (-gap * 50.0).exp()) - f64::from(rank) / n).abs());
+        apart.fold(0.0, f64::max) / (1.95 / n.sqrt())
+    };
+    let even = distance("constant");
+    assert!(even > 2.0, "even gaps are not those of a Poisson process: {even}");
+    // A busy machine moves single requests; nothing makes independent ones of others.
+    let found: Vec<f64> =
+        (0..ATTEMPTS).map(|_| distance("poisson")).take_while(|apart| *apart > 1.0).collect();
+    if found.len() < ATTEMPTS as usize {
+        Ok(())
+    } else {
+        Err(format!("{found:?} times what chance allows").into())
+    }
 }
 
 /// One connection at a time, held for 50 ms each: 20 requests a second are the most there can be.

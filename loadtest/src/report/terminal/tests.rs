@@ -11,7 +11,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 use weir_schema::diagnostic::Style;
 
-fn trial(rest: &str, subjects: Vec<Subject>) -> Trial {
+/// A trial without figures of its own.
+pub(crate) fn trial(rest: &str, subjects: Vec<Subject>) -> Trial {
     let source = format!("version: 1\nname: golden\nwhat: what a summary says\n{rest}");
     let scenario = Scenario::parse("golden.yaml", &source, Style::Plain).unwrap();
     Trial {
@@ -35,7 +36,7 @@ fn tally(most_ms: u64) -> Tally {
 }
 
 /// A server that took so many microseconds of CPU for a request in each round.
-fn served(name: &str, cpu_us: [f64; 3], most_ms: u64) -> Subject {
+pub(crate) fn served(name: &str, cpu_us: [f64; 3], most_ms: u64) -> Subject {
     let one = |cpu_us| Round {
         cpu_us: Some(cpu_us),
         cpu_share: Some(0.5),
@@ -70,7 +71,7 @@ goals:
     let weir = served("weir", [7.0, 7.1, 7.4], 100);
     let nginx = served("nginx", [10.0, 10.4, 10.1], 150);
     let mut haproxy = served("haproxy", [9.0, 9.2, 9.1], 200);
-    haproxy.tally.fault(Fault::Status, 3);
+    haproxy.tally.fault(Fault::Status(503), 3);
     let mut told = trial(rest, vec![weir, nginx, haproxy, served("floor", [4.0, 4.1, 4.2], 50)]);
     told.notes = vec!["The generator's own core was fully used against weir.".into()];
     check("peers", &told);
@@ -103,30 +104,35 @@ load: { open: { rate: 1k/s, knee: 5ms } }
     check("no-knee", &trial(rest, vec![target]));
 }
 
+/// One attack that the kernel has counted.
+pub(crate) fn assault(what: &str, defended: bool) -> Assault {
+    Assault {
+        what: what.into(),
+        attack: None,
+        defended,
+        offered: 50_000.0,
+        dropped: Some(49_000),
+        cookies: Some(0),
+        reasons: BTreeMap::from([("syn_cookie".to_owned(), 49_000)]),
+        answers: 0.0,
+        kept: None,
+        tally: tally(40),
+        cpu_share: 0.2,
+    }
+}
+
 #[test]
 fn what_a_siege_came_to() {
     let rest = "siege: { attacks: [ { kind: syn, rate: 50k/s } ] }
 load: { open: { rate: 500/s } }
 thresholds: { goodput: 95%, errors: 0 }
 ";
-    let assault = |what: &str, defended, answers, kept| Assault {
-        what: what.into(),
-        defended,
-        offered: 50_000.0,
-        dropped: Some(49_000),
-        cookies: Some(0),
-        reasons: BTreeMap::from([("syn_cookie".to_owned(), 49_000)]),
-        answers,
-        kept,
-        tally: tally(40),
-        cpu_share: 0.2,
-    };
     let mut told = trial(rest, Vec::new());
     told.assaults = vec![
-        assault("no attack", true, 500.0, None),
-        assault("syn at 50000/s", true, 495.0, Some(0.99)),
-        assault("no attack", false, 500.0, None),
-        assault("syn at 50000/s", false, 100.0, Some(0.2)),
+        Assault { answers: 500.0, ..assault("no attack", true) },
+        Assault { answers: 495.0, kept: Some(0.99), ..assault("syn at 50000/s", true) },
+        Assault { answers: 500.0, ..assault("no attack", false) },
+        Assault { answers: 100.0, kept: Some(0.2), ..assault("syn at 50000/s", false) },
     ];
     check("siege", &told);
 }
