@@ -1,5 +1,6 @@
 //! A small HTTP/1.1 server for the admin interface and the status listener.
 
+mod portions;
 mod secure;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use hyper::body::{Body, Incoming};
 use hyper::http::HeaderValue;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use portions::Portions;
 use rustls::ServerConfig;
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -240,7 +242,7 @@ async fn converse(
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Portions(stream)), service);
     if let Err(error) = connection.await {
         tracing::debug!(%error, "a connection to a door ended badly");
     }

@@ -15,18 +15,13 @@
     reason = "a bench that cannot go on should stop; what it finds it prints"
 )]
 
-use std::{
-    net::{Ipv4Addr, TcpListener},
-    num::NonZeroU64,
-    os::fd::{AsFd, OwnedFd},
-    process::ExitCode,
-};
+use std::{net::TcpListener, num::NonZeroU64, process::ExitCode};
 
 use weir_wire::{
     Ban, Limit, Rules,
     config::{FLAG_CHECK_ACKS, FLAG_COOKIE_TIMESTAMPS, FLAG_COOKIES_FORCED, FLAG_GUARD_ALWAYS},
     limit::Class,
-    list::image::{Entry, List, Tie},
+    list::image::{List, Tie},
     port::Action,
     table,
 };
@@ -35,6 +30,8 @@ use weir_wire::{
 mod defence;
 #[path = "xdp/draw.rs"]
 mod draw;
+#[path = "xdp/entries.rs"]
+mod entries;
 #[path = "xdp/floor.rs"]
 mod floor;
 #[path = "../tests/fixtures/frames.rs"]
@@ -59,6 +56,7 @@ mod versus;
 mod world;
 
 use draw::{Draw, Program};
+use entries::{anywhere, trie, v4, v6};
 use frames::{ACK, LINUX, Packet, SYN, tcp};
 use rig::{Outcome, Rig};
 use row::{Goal, Row, is_quick};
@@ -394,33 +392,4 @@ fn limit(rules: &mut Rules, classes: &[Class]) {
         let rate = NonZeroU64::new(10_000_000_000).unwrap_or(NonZeroU64::MIN);
         rules.config.source[*class as usize] = Limit::new(rate, 1_000_000_000, rate.get());
     }
-}
-
-/// An entry among the sources that are drawn.
-fn v4(number: u32, length: u8, list: List) -> Option<Entry> {
-    Entry::new(Ipv4Addr::from_bits(draw::source(number)).into(), length, list)
-}
-
-/// An entry anywhere in IPv4.
-fn anywhere(number: u32) -> Option<Entry> {
-    Entry::new(Ipv4Addr::from_bits(number.wrapping_mul(draw::SPREAD)).into(), 32, List::Deny)
-}
-
-/// An entry anywhere in 8000::/2, where the drawn sources lie.
-fn v6(number: u32) -> Entry {
-    let network = u128::from(draw::source(number.wrapping_mul(7))) << 96 | u128::from(number) << 64;
-    rig::entry(&format!("{}/64", std::net::Ipv6Addr::from_bits(network)), List::Deny)
-}
-
-/// The kernel's trie with entries anywhere in IPv4.
-fn trie(length: u32) -> Outcome<OwnedFd> {
-    const BPF_MAP_TYPE_LPM_TRIE: u32 = 11;
-    const BPF_F_NO_PREALLOC: u32 = 1;
-    let trie = draw::map(BPF_MAP_TYPE_LPM_TRIE, 8, 4, length, BPF_F_NO_PREALLOC)?;
-    let mut addresses: Vec<_> = (0..length).map(|number| number.wrapping_mul(draw::SPREAD)).collect();
-    addresses.sort_unstable();
-    for address in addresses {
-        rig::update(trie.as_fd(), &(32_u32, address.to_be()), &1_u32)?;
-    }
-    Ok(trie)
 }

@@ -37,5 +37,5 @@ pub use explain::{Explanation, Outcome, Step};
 pub use host::{Capability, Host};
 pub use load::{Verified, verify_only};
 pub use object::ORIGIN;
-pub use shield::{Compiled, Draft, Inquiry, Shield, detach};
+pub use shield::{Compiled, Draft, Inquiry, Shield, detach, mount};
 pub use status::{StageMode, Status};

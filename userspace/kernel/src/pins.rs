@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use nix::mount::{MsFlags, mount};
+use nix::mount::MsFlags;
 
 use crate::Error;
 use crate::bpf;
@@ -35,38 +35,8 @@ pub(crate) struct Link {
 impl Pins {
     /// Makes the directory, on a bpffs that exists or, if allowed, is mounted now.
     pub(crate) fn make(directory: &Path, may_mount: bool, host: &Host) -> Result<Self, Error> {
-        let what = || format!("pin the shield under {}", directory.display());
-        let on_bpffs = |path: &Path| host.bpffs_of(path).map_err(|error| Error::os(what(), &error));
-        if on_bpffs(directory)?.is_none() {
-            let point = directory.parent().unwrap_or(directory);
-            let command = format!("run `mount -t bpf bpf {}`", point.display());
-            if !may_mount {
-                let mend = format!("{command}, or say `mount_bpffs: true`");
-                return Err(Error::unavailable(
-                    what(),
-                    format!("no bpffs is mounted on {}", point.display()),
-                    mend,
-                ));
-            }
-            fs::create_dir_all(point)
-                .map_err(|error| Error::os(format!("make {}", point.display()), &error))?;
-            mount(
-                Some("bpf"),
-                point,
-                Some("bpf"),
-                MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC,
-                Some("mode=0700"),
-            )
-            .map_err(|errno| match errno {
-                nix::Error::EPERM => Error::Permission(crate::Complaint::new(
-                    format!("mount a bpffs on {}", point.display()),
-                    "it takes CAP_SYS_ADMIN",
-                    command.clone(),
-                )),
-                _ => Error::os(format!("mount a bpffs on {}", point.display()), &errno.into()),
-            })?;
-        }
-        fs::create_dir_all(directory).map_err(|error| Error::os(what(), &error))?;
+        mount(directory, may_mount, host)?;
+        fs::create_dir_all(directory).map_err(|error| Error::os(purpose(directory), &error))?;
         Ok(Self { directory: directory.to_owned() })
     }
 
@@ -182,6 +152,37 @@ impl Pins {
         let listing = fs::read_dir(&self.directory).into_iter().flatten();
         listing.filter_map(|entry| entry.ok()?.file_name().into_string().ok())
     }
+}
+
+/// Mounts a bpffs for the directory if there is none and that is allowed.
+pub(crate) fn mount(directory: &Path, may_mount: bool, host: &Host) -> Result<(), Error> {
+    let purpose = || purpose(directory);
+    if host.bpffs_of(directory).map_err(|error| Error::os(purpose(), &error))?.is_some() {
+        return Ok(());
+    }
+    let point = directory.parent().unwrap_or(directory);
+    let command = format!("run `mount -t bpf bpf {}`", point.display());
+    if !may_mount {
+        let mend = format!("{command}, or say `mount_bpffs: true`");
+        let why = format!("no bpffs is mounted on {}", point.display());
+        return Err(Error::unavailable(purpose(), why, mend));
+    }
+    fs::create_dir_all(point).map_err(|error| Error::os(format!("make {}", point.display()), &error))?;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    nix::mount::mount(Some("bpf"), point, Some("bpf"), flags, Some("mode=0700")).map_err(
+        |errno| match errno {
+            nix::Error::EPERM => Error::Permission(crate::Complaint::new(
+                format!("mount a bpffs on {}", point.display()),
+                "it takes CAP_SYS_ADMIN",
+                command,
+            )),
+            _ => Error::os(format!("mount a bpffs on {}", point.display()), &errno.into()),
+        },
+    )
+}
+
+fn purpose(directory: &Path) -> String {
+    format!("pin the shield under {}", directory.display())
 }
 
 pub(crate) fn remove(path: &Path) -> Result<(), Error> {

@@ -63,6 +63,14 @@ pub struct Shield {
     asked_at: Option<Instant>,
 }
 
+/// Mounts the bpffs that the plan's shield is pinned on, if that is wished and nobody did: nothing after it takes as much of root.
+///
+/// # Errors
+/// It cannot be mounted, or none is there and it is not wished. [`Shield::open`] would say the same.
+pub fn mount(plan: &Plan, host: &Host) -> Result<(), Error> {
+    crate::pins::mount(&plan.pin_directory, plan.mount_bpffs, host)
+}
+
 impl Shield {
     /// Loads the program, fills its tables and attaches it. A shield that an earlier weir left behind is taken over:
     /// its program is replaced between two packets, its bans stay.

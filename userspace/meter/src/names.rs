@@ -48,6 +48,7 @@ names! {
     CPU: Counter "weir_process_cpu_seconds_total" [] "Processor time that this process has used.";
     MEMORY: Gauge "weir_process_resident_memory_bytes" [] "Memory of this process that is in use.";
     FILES: Gauge "weir_process_open_fds" [] "Open file descriptors of this process.";
+    OWN_LINES_LOST: Counter "weir_log_lines_lost_total" [] "Lines of the program's own log that were lost because nobody reads its standard error.";
     CERTIFICATE_END: Gauge "weir_certificate_not_after_seconds" ["source"] "When a certificate that a listener presents expires, in seconds since 1970.";
     STAPLE_END: Gauge "weir_ocsp_answer_not_after_seconds" ["source"] "Until when the answer of OCSP counts that clients are shown with a certificate, in seconds since 1970; absent where none is shown, or one without an end.";
     RENEWALS: Counter "weir_certificate_renewals_total" ["result"] "Certificates, keys, authorities and revocations replaced while running, by result: ok, or refused and what was in use kept.";

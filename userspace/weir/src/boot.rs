@@ -7,10 +7,11 @@ use crate::doors::Doors;
 use crate::failure::{OS, failure};
 use crate::files;
 use crate::generations::Generations;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 use crate::load::{hash, load};
 use crate::logbook::{Kind, Logbook};
 use crate::lookout::Lookout;
+use crate::powers::Powers;
 use crate::succession::{Estate, Inheritance, Successor};
 use crate::voice;
 use anyhow::Result;
@@ -33,8 +34,9 @@ const SHIELD_TICKS: u32 = 20;
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Runs the appliance until it is told to end; what must outlive it is kept in the directory `state`. `serving` is called
-/// once everything listens.
-pub(crate) fn run(file: &Path, state: &Path, serving: impl FnOnce()) -> Result<ExitCode> {
+/// once everything listens. Before anything else runs beside this thread, the last of its powers that serving does not need are
+/// given up.
+pub(crate) fn run(file: &Path, state: &Path, powers: Powers, serving: impl FnOnce()) -> Result<ExitCode> {
     let store = Generations::open(state);
     let loaded = load(first(file, &store)?, None)?;
     if !loaded.warnings.is_empty() {
@@ -42,6 +44,8 @@ pub(crate) fn run(file: &Path, state: &Path, serving: impl FnOnce()) -> Result<E
     }
     voice::obey(&loaded.config.telemetry.log);
     descriptors::raise(&loaded.config)?;
+    guard::mount(&loaded.plan);
+    powers.settle();
     // A port that is taken must be known before the shield is touched, and nobody is served before the shield is up.
     let plans = Arc::new(ArcSwap::new(Arc::clone(&loaded.plan)));
     let (heritage, estate) = Inheritance::find(&plans.load()).unzip();

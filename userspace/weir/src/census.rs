@@ -1,5 +1,6 @@
 //! Numbers about the process as a whole, for a scraper: what the kernel says, what the reactors count, what expires.
 
+use crate::voice;
 use std::collections::BTreeMap;
 use std::fs::{read_dir, read_to_string};
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub(crate) fn process(page: &mut Page) {
     if let Some(bytes) = resident(&read_to_string("/proc/self/status").unwrap_or_default()) {
         page.single(&names::MEMORY, bytes);
     }
+    page.single(&names::OWN_LINES_LOST, voice::lost());
     if let Ok(files) = read_dir("/proc/self/fd") {
         // One of them is that of the list itself.
         page.single(&names::FILES, files.count().saturating_sub(1));

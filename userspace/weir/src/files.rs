@@ -2,11 +2,12 @@
 
 use crate::failure::{CONFIG, failure};
 use anyhow::Result;
+use nix::unistd::geteuid;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use weir_admin::File;
@@ -149,13 +150,25 @@ fn is_open(path: &Path) -> bool {
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, String> {
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let file = std::fs::File::open(path).map_err(|error| unopened(&error))?;
     let mut bytes = Vec::new();
     let length = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     if length as u64 > FILE_BYTES_MAX {
         return Err(String::from("it is larger than 256 MiB"));
     }
     Ok(bytes)
+}
+
+/// Root is used to reading everything.
+fn unopened(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::PermissionDenied if geteuid().is_root() => {
+            format!(
+                "{error}: it is another user's, and weir gives up reading those; let root own it, or see `weir run --privileged`"
+            )
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// The main file, or standard input for `-`, and after it those of `conf.d` beside it.

@@ -299,6 +299,14 @@ impl Guard {
     }
 }
 
+/// Mounts what the plan's shield is pinned on, while this process may. A failure is told by whoever needs it.
+pub(crate) fn mount(plan: &Plan) {
+    let meant = meant(plan);
+    if !meant.interfaces.is_empty() {
+        drop(weir_kernel::mount(&meant, &Host::default()));
+    }
+}
+
 /// Why the targets of upstreams are never banned or dropped.
 const AN_UPSTREAM: &str = "an upstream";
 

@@ -18,6 +18,7 @@ mod load;
 mod lockout;
 mod logbook;
 mod lookout;
+mod powers;
 mod rehearsal;
 mod succession;
 mod verb;

@@ -1,5 +1,10 @@
 //! The program's own log, on standard error: how much of it there is, and how a line looks.
 
+mod line;
+
+pub(crate) use line::lost;
+
+use line::Line;
 use std::sync::OnceLock;
 use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -42,7 +47,7 @@ pub(crate) fn obey(log: &Log) {
 }
 
 fn shaped(format: LogFormat) -> Form {
-    let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let lines = fmt::layer().with_writer(Line::new).with_target(false);
     match format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),

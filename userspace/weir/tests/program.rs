@@ -22,24 +22,34 @@ mod clients;
 mod clock;
 #[path = "program/documents.rs"]
 mod documents;
+#[path = "program/drops.rs"]
+mod drops;
 #[path = "program/exposition.rs"]
 mod exposition;
 #[path = "program/generations.rs"]
 mod generations;
+#[path = "program/lists.rs"]
+mod lists;
 #[path = "program/live.rs"]
 mod live;
 #[path = "program/log.rs"]
 mod log;
 #[path = "program/plans.rs"]
 mod plans;
+#[path = "program/powers.rs"]
+mod powers;
 #[path = "program/pressure.rs"]
 mod pressure;
 #[path = "program/process.rs"]
 mod process;
+#[path = "program/readiness.rs"]
+mod readiness;
 #[path = "program/refusals.rs"]
 mod refusals;
 #[path = "program/reload.rs"]
 mod reload;
+#[path = "program/secured.rs"]
+mod secured;
 #[path = "program/service.rs"]
 mod service;
 #[path = "program/sessions.rs"]
@@ -83,12 +93,16 @@ fn main() {
         clients::trials(),
         clock::trials(),
         documents::trials(),
+        drops::trials(),
         exposition::trials(),
         log::trials(),
         plans::trials(),
+        powers::trials(),
         pressure::trials(),
         sslyze::trials(),
+        readiness::trials(),
         reload::trials(),
+        lists::trials(),
         live::trials(),
         generations::trials(),
         unit::trials(),
@@ -96,6 +110,7 @@ fn main() {
         succession::trials(),
         traces::trials(),
         tables::trials(),
+        secured::trials(),
         sessions::trials(),
         shielded::trials(),
         validate::trials(),

@@ -1,7 +1,8 @@
 //! A scraper that comes every second: how long it waits for more than ten thousand series, and what clients notice of it.
 //!
-//! `cargo bench -p weir --bench scrape`. Rounds with scrapes, rounds without and rounds in which something else takes as much CPU take
-//! turns, because others may use the machine meanwhile: the last is what any work beside costs here. The rows go to `target/bench/scrape.json`; with `--quick` there are fewer.
+//! `cargo bench -p weir --bench scrape`. Rounds with scrapes, rounds without and rounds in which another program is scraped of as long
+//! a page take turns, because others may use the machine meanwhile: the last is what such a page costs here, whoever serves it. The
+//! rows go to `target/bench/scrape.json`; with `--quick` there are fewer.
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
@@ -14,6 +15,7 @@
 
 #[path = "../reload/appliance.rs"]
 mod appliance;
+mod aside;
 #[path = "../reload/client.rs"]
 mod client;
 #[path = "../reload/load.rs"]
@@ -22,24 +24,25 @@ mod load;
 mod middle;
 #[path = "../../../plan/benches/plan/rows.rs"]
 mod rows;
+mod scraper;
+mod twin;
 
 use appliance::{Appliance, free_port};
 use client::Client;
 use load::{Load, Pace, wait_until};
 use middle::{median, spread};
-use nix::time::ClockId;
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 use rows::Row;
-use std::hint::black_box;
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use scraper::{Scrape, Scraper};
 use std::time::{Duration, Instant};
+use twin::Twin;
 
 /// Scrapes in a round, and with `--quick`; how far apart they are.
 const SCRAPES: [u32; 2] = [4, 1];
 const APART: Duration = Duration::from_secs(1);
-/// Rounds with scrapes, and with `--quick`; as many without, and with other work.
-const ROUNDS: [usize; 2] = [7, 3];
+/// Rounds with scrapes, and with `--quick`; as many without, and as many in which the other program is scraped.
+const ROUNDS: [usize; 2] = [9, 3];
 /// Scrapes that nothing disturbs, by which is known what one costs.
 const ALONE: u32 = 20;
 /// Routes that have served a request: each has some twenty series.
@@ -51,32 +54,36 @@ const SCRAPE_MS_MAX: f64 = 10.0;
 const P99_MAX: f64 = 1.10;
 
 fn main() {
+    scraper::be();
+    twin::be();
     let is_quick = usize::from(std::env::args().any(|argument| argument == "--quick"));
     let status = free_port();
     let appliance = Appliance::start(&format!("telemetry: {{ metrics: \"127.0.0.1:{status}\" }}\n"));
     visit(appliance.port());
-    let series = scrape(status).0.lines().filter(|line| line.starts_with("weir_")).count();
+    let mut scraper = Scraper::start();
+    let (cost, page) = cost(appliance.process(), &mut scraper, status);
+    let series = page.series;
     assert!(series >= SERIES_MIN, "{series} series, {SERIES_MIN} are the least");
-    let (page_cost, reader_cost) = costs(appliance.process(), status);
-    let cost = page_cost + reader_cost;
-    let (mut quiet, mut scraped, mut burnt) = (Vec::new(), Vec::new(), Vec::new());
+    let twin = twin_of(cost, page.bytes, &mut scraper);
+    let (mut quiet, mut scraped, mut beside) = (Vec::new(), Vec::new(), Vec::new());
     let (mut times_ms, mut failed) = (Vec::new(), 0);
     for _ in 0..ROUNDS[is_quick] {
-        for (p99s, work) in [
-            (&mut quiet, &mut (|| {}) as &mut dyn FnMut()),
-            (&mut scraped, &mut || times_ms.push(scrape(status).1)),
-            (&mut burnt, &mut || burn(cost)),
-        ] {
-            let outcome = round(appliance.port(), SCRAPES[is_quick], work);
+        for (p99s, port) in [(&mut quiet, None), (&mut scraped, Some(status)), (&mut beside, Some(twin.port))]
+        {
+            let outcome = round(appliance.port(), SCRAPES[is_quick], &mut || {
+                let page = port.map(|port| scraper.scrape(port));
+                times_ms.extend(page.filter(|_| port == Some(status)).map(|page| page.time_ms));
+            });
             failed += outcome.failed;
             p99s.push(outcome.p99_us());
         }
     }
     let (before, after, floor, time_ms) =
-        (median(&quiet), median(&scraped), median(&burnt), median(&times_ms));
+        (median(&quiet), median(&scraped), median(&beside), median(&times_ms));
     println!(
-        "a scrape of {series} series takes {time_ms:.2} ms and {page_cost:.2?} of CPU, whoever reads it {reader_cost:.2?}; \
-         p99 {after:.0} µs with one every second, {floor:.0} µs with as much other work, without {before:.0} µs; {failed} failed"
+        "a scrape of {series} series, {} bytes, takes {time_ms:.2} ms and {cost:.2?} of CPU, whoever reads it {:.2?}; \
+         p99 {after:.0} µs with one every second, {floor:.0} µs with one of another program, without {before:.0} µs; {failed} failed",
+        page.bytes, page.cpu
     );
     let row = |what: &str, unit, ours, peer, spread, goal| Row {
         id: "scrape",
@@ -89,18 +96,22 @@ fn main() {
         goal,
         note: format!("{series} series, {} scrapes, {failed} requests failed", times_ms.len()),
     };
-    let cpu_ms = page_cost.as_secs_f64() * 1000.0;
     let no_scrapes = Some((before, "no scrapes"));
     let rows = [
         row("a scrape under load", "ms", time_ms, None, spread(&times_ms), Some(SCRAPE_MS_MAX)),
-        row("CPU of a scrape", "ms", cpu_ms, None, 0.0, None),
+        row("CPU of a scrape", "ms", cost.as_secs_f64() * 1000.0, None, 0.0, None),
         Row {
             floor: Some(floor),
             ..row("p99 while scraped every second", "µs", after, no_scrapes, spread(&scraped), Some(P99_MAX))
         },
-        row("p99 while other work takes as much CPU", "µs", floor, no_scrapes, spread(&burnt), None),
+        row("p99 while another program is scraped", "µs", floor, no_scrapes, spread(&beside), None),
     ];
     rows::write("scrape.json", &rows);
+}
+
+/// CPU time of this thread.
+fn used() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("the clock").into()
 }
 
 /// A round of load, with some work every second beside.
@@ -114,30 +125,24 @@ fn round(port: u16, scrapes: u32, work: &mut dyn FnMut()) -> load::Outcome {
     load.stop()
 }
 
-/// What a scrape costs the program, and whoever reads the page.
-fn costs(process: u32, status: u16) -> (Duration, Duration) {
+/// What a scrape costs a program, and its page.
+fn cost(process: u32, scraper: &mut Scraper, port: u16) -> (Duration, Scrape) {
     let process = Pid::from_raw(i32::try_from(process).expect("a process id"));
-    let clocks = [ClockId::pid_cpu_clock_id(process).expect("its clock"), ClockId::CLOCK_THREAD_CPUTIME_ID];
-    let read = || clocks.map(|clock| Duration::from(clock.now().expect("a time")));
+    let clock = ClockId::pid_cpu_clock_id(process).expect("its clock");
+    let read = || Duration::from(clock.now().expect("a time"));
+    let page = scraper.scrape(port);
     let before = read();
     for _ in 0..ALONE {
-        scrape(status);
+        scraper.scrape(port);
     }
-    let after = read();
-    ((after[0] - before[0]) / ALONE, (after[1] - before[1]) / ALONE)
+    ((read() - before) / ALONE, page)
 }
 
-/// Takes so much CPU and does nothing with it: what is seen then is the machine, not the scrape.
-fn burn(cost: Duration) {
-    let clock = ClockId::CLOCK_THREAD_CPUTIME_ID;
-    let now = || Duration::from(clock.now().expect("a time"));
-    let until = now() + cost;
-    let mut sum = 0_u64;
-    while now() < until {
-        for number in 0..1000 {
-            sum = black_box(sum.wrapping_add(number));
-        }
-    }
+/// A program whose page costs as much and is as long. To send it costs something by itself.
+fn twin_of(whole: Duration, bytes: usize, scraper: &mut Scraper) -> Twin {
+    let idle = Twin::start(Duration::ZERO, bytes);
+    let (sending, _) = cost(idle.process.process(), scraper, idle.port);
+    Twin::start(whole.saturating_sub(sending), bytes)
 }
 
 /// Asks for something of every route, so that it has series.
@@ -147,17 +152,4 @@ fn visit(port: u16) {
         let answer = client.ask_for(&format!("/route/{route}/x"), b"other");
         assert!(answer.expect("an answer"), "route {route}");
     }
-}
-
-/// What a scraper does: the page, and how many milliseconds it waited for it.
-fn scrape(port: u16) -> (String, f64) {
-    let begun = Instant::now();
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the status listener");
-    let request = format!("GET /metrics HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).expect("it takes the request");
-    let mut page = String::with_capacity(2 << 20);
-    stream.read_to_string(&mut page).expect("a page");
-    let time_ms = begun.elapsed().as_secs_f64() * 1000.0;
-    assert!(page.starts_with("HTTP/1.1 200 "), "{page}");
-    (page, time_ms)
 }

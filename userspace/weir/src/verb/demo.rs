@@ -3,6 +3,7 @@
 use super::respond;
 use crate::boot;
 use crate::demo::{HTTP_PORT, HTTPS_PORT, Kit, Place, STATUS_PORT, bracketed, make};
+use crate::powers::Powers;
 use anyhow::Result;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ pub(crate) struct Demo {
 
 impl Demo {
     pub(crate) fn run(self) -> Result<ExitCode> {
+        let powers = Powers::lay_down();
         let upstream = respond::open(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
         let place = Place {
             address: self.address,
@@ -37,7 +39,7 @@ impl Demo {
         let words = invitation(&kit, self.address);
         let origin = move || weir_control::run(weir_control::origin::run(upstream, String::from("demo")));
         std::thread::Builder::new().name(String::from("demo-origin")).spawn(origin)?;
-        boot::run(&kit.config, &self.dir.join("state"), || print!("{words}"))
+        boot::run(&kit.config, &self.dir.join("state"), powers, || print!("{words}"))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{CONFIG, STATE};
 use crate::boot;
+use crate::powers::Powers;
 use anyhow::Result;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,10 +15,15 @@ pub(crate) struct Run {
     /// Where earlier configurations are kept.
     #[arg(long, env = "STATE_DIRECTORY", default_value = STATE)]
     state: PathBuf,
+    /// Keep everything that root may do, such as reading files that belong to others. Without this, what the program does not
+    /// need is given up at the start.
+    #[arg(long)]
+    privileged: bool,
 }
 
 impl Run {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        boot::run(&self.config, &self.state, || ())
+        let powers = if self.privileged { Powers::keep() } else { Powers::lay_down() };
+        boot::run(&self.config, &self.state, powers, || ())
     }
 }

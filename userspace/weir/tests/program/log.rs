@@ -12,6 +12,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         Trial::test("log::each_request_is_a_line_without_secrets", lines),
         Trial::test("log::the_programs_own_log_is_as_configured", own),
+        Trial::test("log::f9_the_programs_own_log_holds_nobody_up", unheard),
         Trial::test("log::sampling_leaves_no_refusal_out", sampled),
         Trial::test("log::f9_a_reader_that_stands_still_costs_lines_and_nothing_else", unread),
         Trial::test("log::a_full_disk_costs_lines_and_nothing_else", full).with_ignored_flag(!root),
@@ -208,6 +209,26 @@ fn unread() -> Result<(), Failed> {
     let text = read.join().unwrap()?;
     let torn = text.lines().filter(|line| serde_json::from_str::<Value>(line).is_err()).count();
     assert!(torn <= 2 && text.lines().count() > 50, "{torn} of {} lines are torn", text.lines().count());
+    Ok(())
+}
+
+/// F9: nobody reads standard error, and the operator is answered all the same.
+fn unheard() -> Result<(), Failed> {
+    let (reader, writer) = std::io::pipe()?;
+    let (port, status) = (free_port(), free_port());
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$0\" \"$@\" 2>&1"]).arg(weir().get_program()).stdout(writer);
+    let weir = Weir::start_by(command, &config(port, status, "\"{dir}/access.json\""));
+    // Each of them is a line; a pipe holds 64 KiB.
+    let url = "http://weir/v1/shield/bans/198.51.[100-107].[1-250]";
+    let mut bans = Command::new("curl");
+    bans.args(["--silent", "--max-time", "60", "--output", "/dev/null"]);
+    bans.args(["--unix-socket", weir.socket().to_str().ok_or("a path")?, "-X", "DELETE", url]);
+    assert!(bans.status()?.success(), "every change is answered");
+    assert!(metric(status, "weir_log_lines_lost_total") > 0);
+    assert_eq!(curl(&[&format!("http://127.0.0.1:{port}/hello")]).0, 200);
+    assert_eq!(curl(&[&format!("http://127.0.0.1:{status}/readyz")]).0, 200);
+    drop(reader);
     Ok(())
 }
 

@@ -58,6 +58,14 @@ impl Weir {
         Self::launch(command, room)
     }
 
+    /// The same for a command that runs as another user, who has the directory then.
+    pub(crate) fn start_as(user: u32, command: Command, config: &str) -> Self {
+        let room = tempfile::tempdir().unwrap();
+        write_config(room.path(), config);
+        std::os::unix::fs::chown(room.path(), Some(user), Some(user)).unwrap();
+        Self::launch(command, room)
+    }
+
     fn launch(mut command: Command, room: TempDir) -> Self {
         command.env("STATE_DIRECTORY", room.path().join("state"));
         command.arg("run").arg("--config").arg(room.path().join("weir.yaml"));

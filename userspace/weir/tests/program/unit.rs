@@ -86,7 +86,7 @@ fn told() -> Result<(), Failed> {
 }
 
 /// The number of the first worker's thread.
-fn worker_of(process: u32) -> Result<Pid, Failed> {
+pub(crate) fn worker_of(process: u32) -> Result<Pid, Failed> {
     for task in std::fs::read_dir(format!("/proc/{process}/task"))? {
         let task = task?;
         let name = std::fs::read_to_string(task.path().join("comm"))?;

@@ -80,7 +80,7 @@ fn formats() -> Result<(), Failed> {
 }
 
 /// Each field of a document and of what it holds, with the kind of its value; of a list, the first item.
-fn shape(value: &Value, path: &str, lines: &mut Vec<String>) {
+pub(crate) fn shape(value: &Value, path: &str, lines: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
