@@ -15,7 +15,7 @@ use rustls::pki_types::{ServerName, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
 
 pub use bearer::{Bearer, Told};
-pub use certificates::Certificates;
+pub use certificates::{Certificates, asked};
 pub use held::Held;
 pub use holder::holder;
 pub use renewable::Renewable;

@@ -60,7 +60,7 @@ pub(crate) async fn shake(line: &mut Line, tls: &DownTls, stream: Stream, early:
     let shaking = async {
         let early =
             if tls.certificates.is_strict() { named(tls, &stream, early, &mut name).await? } else { early };
-        begun.insert(Tls::server(stream, Arc::clone(&tls.config), early)?).handshake().await
+        begun.insert(Tls::server(stream, Arc::clone(&tls.config))?).handshake(early).await
     };
     let shaken = line.watch.limit(tls.handshake_timeout, shaking).await;
     let name = begun.as_ref().and_then(Tls::server_name).or(name);

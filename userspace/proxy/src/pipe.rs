@@ -1,122 +1,78 @@
 //! A connection as protocol crates see it: tokio's traits over the reactor's stream, with TLS in between if need be.
-use crate::stream::Stream;
-use rustls::Connection;
-use std::io::{self, Read, Write};
+use crate::{stream::Stream, tls::Session};
+use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use weir_reactor::{Buf, Duplex};
+use weir_reactor::{Buf, Duplex, put_sheet};
 
-/// Bytes read in one go where the reader asks for more.
-const READ_MAX: usize = 16 * 1024;
+/// Bytes written in one go where the writer has more.
+const WRITE_MAX: usize = 16 * 1024;
 
 /// Both directions of one connection.
 pub(crate) struct Pipe {
     duplex: Duplex,
-    session: Option<Connection>,
-    /// Received and not yet taken by the session or the reader.
+    session: Option<Session>,
+    /// Received, decrypted and not yet read.
     unread: Option<Buf>,
+    /// How much of the session's ciphertext the transport has.
+    passed: usize,
 }
 
 impl Pipe {
     /// Wraps a connection, with bytes that were read ahead of it.
     pub(crate) fn new(stream: Stream, early: Option<Buf>) -> Pipe {
-        match stream {
-            Stream::Plain(stream) => Pipe { duplex: Duplex::new(stream, None), session: None, unread: early },
+        let (stream, session) = match stream {
+            Stream::Plain(stream) => (stream, None),
             Stream::Tls(tls) => {
-                let (stream, session, cipher) = tls.into_parts();
-                Pipe { duplex: Duplex::new(stream, None), session: Some(session), unread: cipher }
+                let (stream, session) = tls.into_parts();
+                (stream, Some(session))
             }
-        }
+        };
+        Pipe { duplex: Duplex::new(stream, None), session, unread: early, passed: 0 }
     }
 
-    /// What was received, or what comes next; nothing at the end.
+    /// What is unread, or what comes next; nothing at the end.
     fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Buf>>> {
-        match self.unread.take() {
-            Some(news) => Poll::Ready(Ok(Some(news))),
-            None => pin!(self.duplex.stream().recv()).poll(cx),
+        if let Some(unread) = self.unread.take() {
+            return Poll::Ready(Ok(Some(unread)));
         }
-    }
-
-    fn poll_plain(&mut self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if let Some(mut news) = ready!(self.poll_news(cx))? {
-            let taken = news.len().min(into.remaining());
-            into.put_slice(news.get(..taken).unwrap_or_default());
-            news.advance(taken);
-            self.unread = Some(news).filter(|news| !news.is_empty());
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_decrypted(&mut self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
-            let Some(session) = &mut self.session else { return self.poll_plain(cx, into) };
-            match read_into(session, into) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                done => return Poll::Ready(done),
+            if let Some(taken) = self.session.as_mut().and_then(Session::take) {
+                return Poll::Ready(taken);
             }
-            let news = ready!(self.poll_news(cx))?;
-            let Some(session) = &mut self.session else { continue };
-            match news {
-                None => {
-                    session.read_tls(&mut io::empty())?;
-                }
-                Some(mut news) => {
-                    let taken = session.read_tls(&mut news.as_ref())?;
-                    news.advance(taken);
-                    self.unread = Some(news).filter(|news| !news.is_empty());
-                }
+            let received = ready!(pin!(self.duplex.stream().recv()).poll(cx))?;
+            let Some(session) = &mut self.session else { return Poll::Ready(Ok(received)) };
+            match received {
+                Some(news) => session.feed(news)?,
+                None => session.lose(),
             }
-            let processed = session.process_new_packets();
-            processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         }
     }
 
     /// Hands the ciphertext that the session holds to the transport.
     fn poll_cipher(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(session) = &mut self.session else { return Poll::Ready(Ok(())) };
-        while session.wants_write() {
-            let mut out = Out { duplex: &mut self.duplex, cx };
-            match session.write_tls(&mut out) {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
-                Err(error) => return Poll::Ready(Err(error)),
-            }
+        let out = session.out();
+        while let Some(rest) = out.get(self.passed..).filter(|rest| !rest.is_empty()) {
+            self.passed += ready!(Pin::new(&mut self.duplex).poll_write(cx, rest))?;
         }
+        self.passed = 0;
+        put_sheet(std::mem::take(out));
         Poll::Ready(Ok(()))
-    }
-}
-
-fn read_into(session: &mut Connection, into: &mut ReadBuf<'_>) -> io::Result<()> {
-    let mut space = [0; READ_MAX];
-    let room = into.remaining().min(READ_MAX);
-    let count = session.reader().read(space.get_mut(..room).unwrap_or_default())?;
-    into.put_slice(space.get(..count).unwrap_or_default());
-    Ok(())
-}
-
-/// A transport that can be full, as the session wants to write to it.
-struct Out<'a, 'c> {
-    duplex: &'a mut Duplex,
-    cx: &'a mut Context<'c>,
-}
-
-impl Write for Out<'_, '_> {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        match Pin::new(&mut *self.duplex).poll_write(self.cx, data) {
-            Poll::Ready(done) => done,
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
 impl AsyncRead for Pipe {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll_decrypted(cx, into)
+        let this = self.get_mut();
+        if let Some(mut news) = ready!(this.poll_news(cx))? {
+            let taken = news.len().min(into.remaining());
+            into.put_slice(news.get(..taken).unwrap_or_default());
+            news.advance(taken);
+            this.unread = Some(news).filter(|news| !news.is_empty());
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -127,11 +83,12 @@ impl AsyncWrite for Pipe {
         let Some(session) = &mut this.session else {
             return Pin::new(&mut this.duplex).poll_write(cx, data);
         };
-        let written = session.writer().write(data.get(..READ_MAX).unwrap_or(data))?;
+        let piece = data.get(..WRITE_MAX).unwrap_or(data);
+        session.write(piece)?;
         // What the transport does not take now leaves with the next write or flush.
         match this.poll_cipher(cx) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            _ => Poll::Ready(Ok(written)),
+            _ => Poll::Ready(Ok(piece.len())),
         }
     }
 
@@ -144,7 +101,8 @@ impl AsyncWrite for Pipe {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if let Some(session) = &mut this.session {
-            session.send_close_notify();
+            // Whoever has failed has said so in an alert.
+            drop(session.say_farewell());
         }
         ready!(this.poll_cipher(cx))?;
         Pin::new(&mut this.duplex).poll_shutdown(cx)

@@ -1,5 +1,7 @@
 //! What is told of an exchange to whoever collects traces: one span for the client's side, one for the upstream's.
 use crate::{log::Entry, trace::Own};
+use std::io::Write;
+use std::net::Ipv6Addr;
 use weir_meter::log::{Dialect, Ids, Side, Span, When, path};
 use weir_plan::log::Traces;
 
@@ -18,6 +20,18 @@ pub(crate) fn write(rules: &Traces, own: &Own, entry: &Entry<'_>) {
     }
 }
 
+/// The longest text of an address, which is one of IPv6 that ends like one of IPv4.
+const ADDRESS_MAX: usize = 45;
+
+/// An address as text.
+fn written(address: Ipv6Addr, space: &mut [u8; ADDRESS_MAX]) -> &[u8] {
+    let mut rest = &mut space[..];
+    // No address is longer than the space.
+    drop(write!(rest, "{}", address.to_canonical()));
+    let length = ADDRESS_MAX - rest.len();
+    space.get(..length).unwrap_or_default()
+}
+
 impl Entry<'_> {
     /// The span of the client's side.
     fn served(&self, out: &mut Vec<u8>, dialect: Dialect, own: &Own, begun_ns: u64) {
@@ -30,7 +44,8 @@ impl Entry<'_> {
         span.text("server.address", request.host().as_bytes());
         span.text("url.path", path(request.target()).0);
         span.number("http.response.status_code", self.status.into());
-        span.text("client.address", self.client.address.to_canonical().to_string().as_bytes());
+        let mut address = [0; ADDRESS_MAX];
+        span.text("client.address", written(self.client.address, &mut address));
         span.text("weir.listener", self.listener.as_bytes());
         if !self.route.is_empty() {
             span.text("http.route", self.route.as_bytes());

@@ -30,11 +30,12 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use weir_meter::log::{Sheet, hoses};
+use weir_meter::log::{Dialect, Hose, Sheet, hoses};
 use weir_plan::listener::{Protocols, Service};
-use weir_plan::log::{AccessLog, Header, Told};
+use weir_plan::log::{AccessLog, Header, Told, Traces};
 use weir_plan::upstream::UpProtocol;
 use weir_policy::Template;
+use weir_proxy::Helm;
 use weir_schema::value::Leaf;
 
 #[global_allocator]
@@ -52,8 +53,9 @@ const ANSWER2_STREAMS: [usize; 2] = [5, 33];
 const REQUEST2: &[u8] =
     b"\0\0\x21\x01\x05\0\0\0\0\x82\x86\x84\x01\x0fapi.example.com\x0f\x2b\x04test\x0f\x04\x03*/*";
 const FRAME_HEAD: usize = 9;
-/// What a request costs that comes as a stream. It may only fall.
+/// What a request costs that comes as a stream, and one whose spans are recorded. They may only fall.
 const STREAM_MAX: usize = 10;
+const TRACED_MAX: usize = 1;
 const WARM: usize = 300;
 const COUNTED: usize = 3000;
 
@@ -80,6 +82,10 @@ fn main() {
         streams_allocate_little();
         Ok(())
     };
+    let traced = || -> Result<(), libtest_mimic::Failed> {
+        traces_allocate_little();
+        Ok(())
+    };
     let idle = || -> Result<(), libtest_mimic::Failed> {
         idle::plain();
         Ok(())
@@ -94,6 +100,8 @@ fn main() {
         Trial::test("the_access_log_allocates_nothing", logged).with_ignored_flag(missing),
         Trial::test("h2_upstreams_allocate_nothing", shared).with_ignored_flag(missing),
         Trial::test("h2_streams_allocate_a_number_that_may_only_fall", streams).with_ignored_flag(missing),
+        Trial::test("recorded_traces_allocate_a_number_that_may_only_fall", traced)
+            .with_ignored_flag(missing),
         Trial::test("p9_an_idle_connection_is_small", idle).with_ignored_flag(missing),
         Trial::test("p9_an_idle_session_is_small", idle_tls).with_ignored_flag(missing),
     ];
@@ -109,7 +117,7 @@ fn allocates_nothing(forwarded: bool, logged: bool) {
     let mut plan = draft.finish();
     plan.access_log = logged.then(access_log);
     let rig = rig::Rig::new(plan);
-    let lines = logged.then(|| write_nowhere(&rig));
+    let lines = logged.then(|| write_nowhere(&rig, Helm::log_to));
     let mut client = TcpStream::connect(rig.address).unwrap();
     client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     client.set_nodelay(true).unwrap();
@@ -165,6 +173,20 @@ fn streams_allocate_little() {
     // Tables that grow now and then are no request's.
     let each = (allocations + COUNTED / 2) / COUNTED;
     assert!(each <= STREAM_MAX, "{each} allocations for each stream");
+}
+
+fn traces_allocate_little() {
+    let mut plan = lasting(origin()).finish();
+    plan.traces =
+        Some(Traces { millionths: 1_000_000, dialect: Dialect::Otlp, flush: Duration::from_millis(20) });
+    let rig = rig::Rig::new(plan);
+    let spans = write_nowhere(&rig, Helm::trace_to);
+    let mut client = connect(rig.address);
+    exchange(&mut client, WARM);
+    let allocations = counted(|| exchange(&mut client, COUNTED));
+    assert!(allocations <= TRACED_MAX * COUNTED, "{allocations} allocations over {COUNTED} requests");
+    drop((client, rig));
+    assert_eq!(spans.join().unwrap(), 2 * (WARM + COUNTED), "each request has two spans");
 }
 
 /// Allocations while something is done.
@@ -274,10 +296,11 @@ fn access_log() -> AccessLog {
 }
 
 /// Takes the lines of the worker and gives the sheets back, as the writer does. Returns how many came.
-fn write_nowhere(rig: &rig::Rig) -> JoinHandle<usize> {
-    let (mut hoses, wake, sheets) = hoses(1, 0);
+fn write_nowhere(rig: &rig::Rig, turn_to: impl Fn(&Helm, Option<Hose>) -> bool) -> JoinHandle<usize> {
+    // Room for all of them: a reader that is late loses none.
+    let (mut hoses, wake, sheets) = hoses(1, 16 << 20);
     drop(wake);
-    assert!(rig.helm.log_to(hoses.pop()));
+    assert!(turn_to(&rig.helm, hoses.pop()));
     std::thread::spawn(move || {
         let count = |sheet: Sheet| {
             let lines = sheet.lines as usize;

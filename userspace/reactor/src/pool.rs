@@ -2,31 +2,24 @@
 //! so the buffers in use are those used last and stay in the cache. It deepens when a burst empties it, and gets shallow
 //! again when nothing comes near that for a while.
 
+mod buffer_ring;
+mod depth;
+
 use crate::region::Region;
-use crate::request::GROUP;
+use buffer_ring::BufferRing;
+use depth::Depth;
 use io_uring::Submitter;
-use io_uring::types::BufRingEntry;
 use std::cell::RefCell;
 use std::io;
-use std::sync::atomic::{AtomicU16, Ordering};
 
 /// A buffer's number.
 pub(crate) type Bid = u16;
 /// No buffer.
 pub(crate) const NONE: Bid = Bid::MAX;
-/// How many buffers the kernel is given at least: what a turn draws, mostly. All of them take their turn, so that more
-/// would only push each other out of the cache.
-const DEPTH: u16 = 16;
-/// And how many at most: the ring is drawn in turn, so that all of it is memory that is used, whatever came in one burst.
-const DEPTH_MAX: u16 = 256;
-/// Over how many times of topping up it is watched how deep the ring has to be.
-const WINDOW: u16 = 1024;
 /// Buffers whose memory is kept in any case.
-const KEEP_MIN: usize = 64;
+const KEEP_MIN: usize = 16;
 /// Buffers lie this much further apart than they are long, so that their first lines do not share cache sets.
 const SKEW: usize = 128;
-/// Where the tail lies in the ring's first entry.
-const TAIL: usize = 14;
 
 #[derive(Clone, Copy, Default)]
 struct Meta {
@@ -46,13 +39,7 @@ struct State {
     /// Buffers that lie in the ring.
     provided: u16,
     /// How many buffers shall lie in the ring.
-    depth: u16,
-    /// The fewest that were left in the ring in this window, and how often it was topped up in it.
-    left_min: u16,
-    refills: u16,
-    tail: u16,
-    /// Where the simulated kernel reads the ring.
-    head: u16,
+    depth: Depth,
     live: u16,
     live_max: u16,
     /// How many may be out or in the ring.
@@ -64,39 +51,31 @@ struct State {
 /// The pool. It is shared by the reactor and every buffer that is out.
 pub(crate) struct Pool {
     memory: Region,
-    ring: Region,
-    entries: u16,
+    ring: BufferRing,
     buffer_bytes: u32,
     state: RefCell<State>,
 }
 
 impl Pool {
     pub(crate) fn new(buffers: u16, buffer_bytes: u32) -> io::Result<Pool> {
-        let entries = buffers.max(1).checked_next_power_of_two().filter(|n| *n <= 1 << 15);
-        let entries = entries.ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
         let memory = Region::new(usize::from(buffers) * (buffer_bytes as usize + SKEW))?;
-        let ring = Region::new(usize::from(entries) * size_of::<BufRingEntry>())?;
+        let ring = BufferRing::new(buffers)?;
         let state = State {
             meta: vec![Meta::default(); usize::from(buffers)],
             free: (0..buffers).rev().collect(),
             provided: 0,
-            depth: DEPTH.min(buffers.div_ceil(2)),
-            left_min: u16::MAX,
-            refills: 0,
-            tail: 0,
-            head: 0,
+            depth: Depth::new(buffers),
             live: 0,
             live_max: 0,
             most: buffers,
             free_min: 0,
         };
-        Ok(Pool { memory, ring, entries, buffer_bytes, state: RefCell::new(state) })
+        Ok(Pool { memory, ring, buffer_bytes, state: RefCell::new(state) })
     }
 
+    /// Has the kernel draw from this pool's ring.
     pub(crate) fn register(&self, submitter: &Submitter<'_>) -> io::Result<()> {
-        let ring = self.ring.at(0).addr() as u64;
-        // SAFETY: the ring's memory lives as long as the pool, which the hub frees only after the io_uring is gone.
-        unsafe { submitter.register_buf_ring_with_flags(ring, self.entries, GROUP, 0) }
+        self.ring.register(submitter)
     }
 
     pub(crate) fn buffer_bytes(&self) -> u32 {
@@ -112,50 +91,24 @@ impl Pool {
     pub(crate) fn refill(&self) {
         let mut state = self.state.borrow_mut();
         let state = &mut *state;
-        state.watch_depth();
-        if state.provided >= state.depth || state.room() == 0 {
+        state.depth.note_left(state.provided);
+        if state.provided >= state.depth.wanted() || state.room() == 0 {
             return;
         }
-        while state.provided < state.depth
+        while state.provided < state.depth.wanted()
             && state.room() > 0
             && let Some(bid) = state.free.pop()
         {
-            self.provide(state.tail, bid);
-            state.tail = state.tail.wrapping_add(1);
+            self.ring.push(bid, self.at(bid), self.buffer_bytes);
             state.provided += 1;
         }
         state.free_min = state.free_min.min(state.free.len());
-        self.tail().store(state.tail, Ordering::Release);
-    }
-
-    fn provide(&self, tail: u16, bid: Bid) {
-        let place = usize::from(tail & (self.entries - 1));
-        let entry = self.ring.at(place * size_of::<BufRingEntry>()).cast::<BufRingEntry>();
-        // SAFETY: the place lies within the ring's mapping, is aligned to its entries, and is not the kernel's: it
-        // holds at most `entries` buffers. The first entry's tail shares the entry's last bytes, which are not set.
-        let entry = unsafe { &mut *entry };
-        entry.set_addr(self.at(bid).addr() as u64);
-        entry.set_len(self.buffer_bytes);
-        entry.set_bid(bid);
-    }
-
-    fn tail(&self) -> &AtomicU16 {
-        // SAFETY: the mapping is longer than one entry, the tail is aligned in it, and both sides access it atomically.
-        unsafe { AtomicU16::from_ptr(self.ring.at(TAIL).cast()) }
+        self.ring.publish();
     }
 
     /// Takes the next buffer out of the ring, as the kernel does.
     pub(crate) fn draw(&self) -> Option<Bid> {
-        let mut state = self.state.borrow_mut();
-        let head = state.head;
-        if head == self.tail().load(Ordering::Acquire) {
-            return None;
-        }
-        state.head = head.wrapping_add(1);
-        let place = usize::from(head & (self.entries - 1));
-        let entry = self.ring.at(place * size_of::<BufRingEntry>()).cast::<BufRingEntry>();
-        // SAFETY: the place lies within the ring's mapping, aligned, and was written before the tail passed it.
-        Some(unsafe { &*entry }.bid())
+        self.ring.draw()
     }
 
     /// Writes into a drawn buffer, as the kernel does.
@@ -221,20 +174,21 @@ impl Pool {
         let mut state = self.state.borrow_mut();
         let all = u16::try_from(state.meta.len()).unwrap_or(u16::MAX);
         state.most = buffers.clamp(1, all);
-        state.depth = state.depth.min(state.most.div_ceil(2));
+        let most = state.most;
+        state.depth.limit(most);
     }
 
-    /// A receive found the ring empty: give the kernel more at a time. Half of the pool at most, because one stream's
-    /// burst can take all that lies in the ring.
+    /// A receive found the ring empty: give the kernel more at a time.
     pub(crate) fn deepen(&self) {
         let mut state = self.state.borrow_mut();
-        state.depth = state.depth.saturating_mul(2).min(DEPTH_MAX).min(state.most.div_ceil(2));
-        (state.left_min, state.refills) = (0, 0);
+        let most = state.most;
+        state.depth.deepen(most);
     }
 
     /// Gives the memory of buffers back to the system that nobody has needed since this was last called, but for a few.
     pub(crate) fn trim(&self) {
         let mut state = self.state.borrow_mut();
+        state.depth.settle();
         let State { free, meta, free_min, .. } = &mut *state;
         let cold = free.get(..free_min.saturating_sub(KEEP_MIN)).unwrap_or_default();
         let is_touched = |bid: &Bid| meta.get(usize::from(*bid)).is_some_and(|meta| meta.touched);
@@ -297,19 +251,6 @@ impl State {
         self.free.len().min(usize::from(self.most.saturating_sub(used)))
     }
 
-    /// A ring of which half was never drawn in a whole window is twice as deep as it has to be.
-    fn watch_depth(&mut self) {
-        self.left_min = self.left_min.min(self.provided);
-        self.refills += 1;
-        if self.refills < WINDOW {
-            return;
-        }
-        if self.left_min > self.depth / 2 && self.depth >= 2 * DEPTH {
-            self.depth /= 2;
-        }
-        (self.left_min, self.refills) = (u16::MAX, 0);
-    }
-
     fn lend(&mut self, bid: Bid, bytes: u32) {
         if let Some(meta) = self.meta.get_mut(usize::from(bid)) {
             *meta = Meta { shares: 1, touched: true, next: NONE, bytes };
@@ -323,35 +264,23 @@ impl State {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_ring_is_shallow_until_it_runs_dry() {
-        let pool = Pool::new(200, 64).unwrap();
+    fn deepest(pool: &Pool) -> u16 {
         pool.refill();
-        assert_eq!(pool.state.borrow().provided, DEPTH);
-        assert_eq!(pool.tail().load(Ordering::Acquire), DEPTH);
-        pool.deepen();
-        pool.deepen();
-        pool.deepen();
-        pool.refill();
-        pool.deepen();
-        pool.deepen();
-        pool.refill();
-        assert_eq!(pool.state.borrow().provided, 100, "half stays out of one burst's reach");
-        assert!(pool.available() > 0);
+        pool.state.borrow().provided
     }
 
     #[test]
-    fn no_burst_makes_the_ring_deeper_than_it_may_be() {
-        let pool = Pool::new(4096, 64).unwrap();
-        (0..20).for_each(|_| pool.deepen());
-        pool.refill();
-        assert_eq!(pool.state.borrow().provided, DEPTH_MAX);
+    fn the_ring_is_shallow_until_it_runs_dry() {
+        let pool = Pool::new(200, 64).unwrap();
+        assert_eq!(deepest(&pool), 16);
+        (0..3).for_each(|_| pool.deepen());
+        assert_eq!(deepest(&pool), 100, "half stays out of one burst's reach");
+        assert!(pool.available() > 0);
     }
 
     #[test]
     fn the_ring_gets_shallow_again_when_little_of_it_is_drawn() {
         let pool = Pool::new(200, 64).unwrap();
-        pool.refill();
         (0..2).for_each(|_| pool.deepen());
         let turn = |drawn: usize| {
             pool.refill();
@@ -361,12 +290,14 @@ mod tests {
                 pool.give(bid);
             }
         };
-        (0..2 * WINDOW).for_each(|_| turn(40));
-        assert_eq!(pool.state.borrow().depth, 4 * DEPTH, "that much is drawn");
-        (0..4 * WINDOW).for_each(|_| turn(3));
-        assert_eq!(pool.state.borrow().depth, DEPTH);
-        (0..WINDOW).for_each(|_| turn(3));
-        assert!(pool.state.borrow().provided <= DEPTH, "and the kernel holds no more");
+        let calm = |drawn: usize| {
+            (0..100).for_each(|_| turn(drawn));
+            pool.trim();
+        };
+        (0..3).for_each(|_| calm(40));
+        assert_eq!(deepest(&pool), 64, "that much is drawn");
+        (0..4).for_each(|_| calm(3));
+        assert_eq!(deepest(&pool), 16, "and the kernel holds no more");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Which certificate a client is shown: by server name, then by the kinds of signature it knows.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -96,8 +97,21 @@ fn rank(key: &CertifiedKey) -> u8 {
     }
 }
 
+thread_local! {
+    /// The name in the hello that was answered last on this thread.
+    static ASKED: Cell<Option<Box<str>>> = const { Cell::new(None) };
+}
+
+/// The server name of the hello that was answered last on this thread, told once. A session without buffers of its own does
+/// not tell what it was asked for, so whoever drives it asks here right afterwards.
+#[must_use]
+pub fn asked() -> Option<Box<str>> {
+    ASKED.take()
+}
+
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        ASKED.set(hello.server_name().map(Into::into));
         self.choose(hello.server_name(), hello.signature_schemes())
     }
 }

@@ -7,6 +7,7 @@ use crate::rig::Rig;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::server::ResolvesServerCert;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -22,6 +23,7 @@ use weir_schema::value::{HostPattern, Leaf};
 pub const TESTS: &[Test] = &[
     ("tls_1_2_and_1_3_carry_requests", versions),
     ("large_bodies_pass_through_tls", large),
+    ("records_come_in_pieces_and_under_new_keys", pieces),
     ("d2_garbage_instead_of_a_hello_ends_the_connection", garbage),
     ("a_handshake_that_stops_is_given_up", stalled),
     ("tunnels_carry_bytes_and_half_closes", tunnel),
@@ -37,10 +39,11 @@ pub const TESTS: &[Test] = &[
 pub fn certificate(name: &str) -> (Arc<ServerConfig>, RootCertStore) {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-    let config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .unwrap();
+    let key = aws_lc_rs::sign::any_supported_type(&key).unwrap();
+    let key = Arc::new(rustls::sign::CertifiedKey::new(vec![cert.der().clone()], key));
+    let mut certificates = Certificates::new(false);
+    certificates.add(&key, &[HostPattern::parse(name).unwrap()]);
+    let config = ServerConfig::builder().with_no_client_auth().with_cert_resolver(Arc::new(certificates));
     let mut roots = RootCertStore::empty();
     roots.add(cert.der().clone()).unwrap();
     (Arc::new(config), roots)
@@ -92,8 +95,8 @@ fn versions() {
 /// The client has asked for one name and sends a request for another.
 fn misdirected() {
     let origin = Origin::fixed();
-    let (config, roots) = certificate("a.example");
     let mut certificates = Certificates::new(false);
+    let mut roots = RootCertStore::empty();
     for name in ["a.example", "b.example"] {
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()]).unwrap();
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
@@ -102,16 +105,14 @@ fn misdirected() {
         let alias = format!("www.{name}");
         let names = [name, &alias].map(|name| HostPattern::parse(name).unwrap());
         certificates.add(&key, &names);
+        roots.add(cert.der().clone()).unwrap();
     }
     let mut draft = Draft::to(origin.address);
-    draft.tls(config);
-    let tls = draft.listener.tls.take().unwrap().load();
-    let tls = DownTls {
-        config: Arc::clone(&tls.config),
-        certificates: Arc::new(certificates),
-        clients: None,
-        handshake_timeout: tls.handshake_timeout,
-    };
+    let certificates = Arc::new(certificates);
+    let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(&certificates) as _;
+    let server = ServerConfig::builder().with_no_client_auth().with_cert_resolver(resolver);
+    let handshake_timeout = Duration::from_secs(10);
+    let tls = DownTls { config: Arc::new(server), certificates, clients: None, handshake_timeout };
     draft.listener.tls = Some(Renewable::new(Arc::new(tls)));
     let rig = Rig::new(draft.finish());
     let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
@@ -151,6 +152,51 @@ fn large() {
     let mut got = vec![0; body.len()];
     session.read_exact(&mut got).unwrap();
     assert!(got == body, "the body changed on its way");
+}
+
+/// Records are cut anywhere by the network, and each side may change its keys at any time.
+fn pieces() {
+    let origin = Origin::new(|_, message| {
+        let body = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+        let head =
+            format!("HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: {}\r\n\r\n", message.len() - body);
+        Act::Send([head.as_bytes(), &message[body..]].concat())
+    });
+    let (config, roots) = certificate("a.example");
+    let mut draft = Draft::to(origin.address);
+    draft.tls(config);
+    let rig = Rig::new(draft.finish());
+    for step in [1, 7, 1000, 16_500, 40_000] {
+        let client = ClientConfig::builder_with_protocol_versions(&[&rustls::version::TLS13]);
+        let client = client.with_root_certificates(roots.clone()).with_no_client_auth();
+        let mut session = connect(rig.address, "a.example", client);
+        session.sock.set_nodelay(true).unwrap();
+        session.flush().unwrap();
+        for length in [1_u32, 100, if step == 1 { 300 } else { 60_000 }] {
+            let body: Vec<u8> = (0..length).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+            session.conn.refresh_traffic_keys().unwrap();
+            write!(
+                session.conn.writer(),
+                "PUT / HTTP/1.1\r\nHost: a.example\r\nContent-Length: {length}\r\n\r\n"
+            )
+            .unwrap();
+            session.conn.writer().write_all(&body).unwrap();
+            let mut sealed = Vec::new();
+            while session.conn.wants_write() {
+                session.conn.write_tls(&mut sealed).unwrap();
+            }
+            sealed.chunks(step).for_each(|piece| session.sock.write_all(piece).unwrap());
+            expect(
+                &mut session,
+                &format!(
+                    "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: {length}\r\nVia: 1.1 weir\r\n\r\n"
+                ),
+            );
+            let mut got = vec![0; body.len()];
+            session.read_exact(&mut got).unwrap();
+            assert!(got == body, "{length} bytes in pieces of {step} changed on their way");
+        }
+    }
 }
 
 fn garbage() {
