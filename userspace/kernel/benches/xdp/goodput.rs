@@ -12,7 +12,7 @@ use crate::defence::{Defence, NATIVE, SetUp, control, index, prepare, shield, sh
 use crate::draw::{Draw, Paced};
 use crate::rig::Outcome;
 use crate::row::{Goal, Row, is_quick};
-use crate::traffic::{echo, exchange};
+use crate::traffic::{Stopped, echo, exchange};
 use crate::versus::{flood_frame, pin_to};
 use crate::world::{CLIENT, PEER, SERVER, World};
 
@@ -144,7 +144,8 @@ fn honest(world: &World) -> Vec<Duration> {
             pin_to(0, 0);
             world.on_client(|| pace(&flood, &stop));
         });
-        let took = world.on_client(|| {
+        let _stopped = Stopped(&stop);
+        world.on_client(|| {
             // An interface that has just got a program may still be coming up.
             let _served = (0..5).any(|_| exchange(CLIENT, SERVER, 1000, PATIENCE).is_ok());
             let (began, mut took) = (Instant::now(), Vec::new());
@@ -153,9 +154,7 @@ fn honest(world: &World) -> Vec<Duration> {
                 took.extend(exchange(CLIENT, SERVER, 1000, PATIENCE).is_ok().then(|| before.elapsed()));
             }
             took
-        });
-        stop.store(true, Ordering::Relaxed);
-        took
+        })
     })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! All packets come in through one queue that one thread on one processor takes care of; the flood is made on another, as
 //! on a network. What the thread is too slow for is lost, whoever sent it.
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use nix::mount::{MsFlags, mount};
@@ -13,7 +13,7 @@ use crate::draw::Draw;
 use crate::goodput::{flood, forget_ports, pace};
 use crate::rig::Outcome;
 use crate::row::{Row, is_quick};
-use crate::traffic::{echo, exchange};
+use crate::traffic::{Stopped, echo, exchange};
 use crate::versus::{pin_to, received};
 use crate::world::{CLIENT, INTERFACE, PEER, SERVER, World};
 
@@ -135,13 +135,13 @@ fn beside(world: &World, per_second: u32) -> (f64, u32) {
                 pace(&flood, &stop);
             });
         });
+        let _stopped = Stopped(&stop);
         std::thread::park_timeout(LEAD);
         let (began, before, came) = (Instant::now(), flood.sent().unwrap(), received());
         let failed = world.on_client(failures);
         let (sent, came) = (flood.sent().unwrap() - before, received() - came);
         let made = sent as f64 / began.elapsed().as_secs_f64();
         assert!(came > sent / 100, "the flood does not arrive: {came} of {sent}");
-        stop.store(true, Ordering::Relaxed);
         (made, failed)
     })
 }

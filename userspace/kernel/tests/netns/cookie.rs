@@ -1,6 +1,6 @@
 //! SYN cookies answered by the driver, believed by the real listener.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use weir_kernel::Counters;
@@ -9,7 +9,7 @@ use weir_plan::shield::{Attach, Shield as Plan, SynWhen, Sysctls};
 use weir_wire::Pass;
 
 use crate::attach::passing;
-use crate::traffic::{self, echo, exchange};
+use crate::traffic::{self, Stopped, echo, exchange};
 use crate::world::{CLIENT, CLIENT6, PEER, SERVER, SERVER6, World};
 
 /// How long is waited for what comes in milliseconds on a machine that has time.
@@ -66,6 +66,7 @@ pub(crate) fn flood(world: &World) {
     let mut slowest = Duration::ZERO;
     let sent = std::thread::scope(|scope| {
         let flooder = scope.spawn(|| world.on_client(|| flood_at_server(&stop)));
+        let stopped = Stopped(&stop);
         let enough = || shield.counters().unwrap().passed(Pass::CookieSent).packets > 2000;
         let deadline = Instant::now() + PATIENCE;
         let mut number = 0;
@@ -76,7 +77,7 @@ pub(crate) fn flood(world: &World) {
             told.unwrap_or_else(|error| panic!("honest connection {number} under the flood: {error}"));
             slowest = slowest.max(began.elapsed());
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(stopped);
         flooder.join().expect("the flooder panicked")
     });
     let counters = shield.counters().unwrap();

@@ -10,7 +10,7 @@ use weir_kernel::{Cause, Claim, Shield, Status};
 use weir_plan::shield::{OnExit, Shield as Plan};
 use weir_wire::Reason;
 
-use crate::traffic::{Sink, probe, send, source};
+use crate::traffic::{Sink, Stopped, probe, send, source};
 use crate::world::{INTERFACE, SERVER, World, at, until};
 
 /// Tells the test binary to be a weir that holds a shield in this directory until it is killed.
@@ -107,9 +107,8 @@ fn no_gap(world: &World, happen: impl FnOnce(Shield) -> Shield) -> Shield {
     let (stop, sent) = (AtomicBool::new(false), AtomicU64::new(0));
     let mut shield = std::thread::scope(|scope| {
         scope.spawn(|| probe(&sources, SERVER, &stop, &sent));
-        let shield = happen(shield);
-        stop.store(true, Ordering::Relaxed);
-        shield
+        let _stopped = Stopped(&stop);
+        happen(shield)
     });
     let sent = sent.load(Ordering::Relaxed);
     until("every datagram to be counted as dropped", || {

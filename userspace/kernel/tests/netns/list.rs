@@ -9,7 +9,7 @@ use weir_kernel::{Cause, Outcome};
 use weir_plan::shield::{Mode, Stages};
 use weir_wire::Reason;
 
-use crate::traffic::{Sink, frame, probe, send, source};
+use crate::traffic::{Sink, Stopped, frame, probe, send, source};
 use crate::world::{SERVER, World, at, until};
 
 /// Verdicts as the kernel numbers them.
@@ -111,13 +111,14 @@ pub(crate) fn swap(world: &World) {
             }
             arrived
         });
+        let stopped = Stopped(&stop);
         for round in 0..6 {
             let began = Instant::now();
             shield.sync(&plans[round % 2]).unwrap();
             let took = began.elapsed();
             println!("list swap: {} entries in force after {} ms", shield.entries(), took.as_millis());
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(stopped);
         drained.join().unwrap()
     });
     let sent = sent.load(Ordering::Relaxed);

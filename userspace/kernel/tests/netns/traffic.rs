@@ -55,6 +55,16 @@ pub(crate) fn send(from: &UdpSocket, to: &str) {
     from.send_to(b"x", SocketAddr::new(at(to), PORT)).expect("send");
 }
 
+/// Tells a sender to stop when this goes out of scope, so also when what runs beside it fails: the scope of its thread waits
+/// for it, and a trial that fails would go on sending.
+pub(crate) struct Stopped<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Sends datagrams from several sources in turn until told to stop, and counts them. After the first thousands it takes its
 /// time, so that there is traffic for minutes, should what it waits for take that long.
 pub(crate) fn probe(sources: &[UdpSocket], to: &str, stop: &AtomicBool, sent: &AtomicU64) {

@@ -1,6 +1,6 @@
 //! A program with its shield on, replaced by another one: bans and rules stay in force at every moment, and clients are heard.
 
-use crate::process::{PATIENCE, Weir, until};
+use crate::process::{PATIENCE, Stopped, Weir, until};
 use crate::succession::{Stranger, children, copy, installed};
 use crate::wire::{ABUSER, Bpffs, HONEST, SERVER, Wire};
 use libtest_mimic::{Failed, Trial};
@@ -61,10 +61,10 @@ impl Traffic {
         std::thread::scope(|scope| {
             let honest = scope.spawn(|| Wire::on(&wire.client, || traffic.ask_on()));
             scope.spawn(|| traffic.send_on(&abuser));
-            let _stopped = Stopped(&traffic.stop);
+            let stopped = Stopped(&traffic.stop);
             happen(&traffic);
             traffic.go_on();
-            traffic.stop.store(true, Relaxed);
+            drop(stopped);
             honest.join().unwrap().expect("an honest client fails");
         });
         sink.set_nonblocking(true).unwrap();
@@ -94,15 +94,6 @@ impl Traffic {
         let counts = || [&self.answered, &self.sent].map(|count| count.load(Relaxed));
         let before = counts();
         until("the traffic goes on", || counts().iter().zip(before).all(|(now, before)| *now > before + 50));
-    }
-}
-
-/// A test that fails must not leave threads behind that go on for ever.
-struct Stopped<'a>(&'a AtomicBool);
-
-impl Drop for Stopped<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Relaxed);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the control thread fetches and watches: keys of issuers, health of targets.
 
-use crate::process::{Weir, answer, ask_over, curl, free_port, until};
+use crate::process::{Stopped, Weir, answer, ask_over, curl, free_port, until};
 use crate::service::Origin;
 use crate::wire::{HONEST, SERVER, Wire};
 use aws_lc_rs::rand::SystemRandom;
@@ -188,6 +188,7 @@ fn rolling_restart() -> Result<(), Failed> {
     };
     let bad: Vec<String> = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..4).map(|_| scope.spawn(|| load(port, &good, &stop))).collect();
+        let stopped = Stopped(&stop);
         for port in ports.iter().copied() {
             served(&clients);
             drop(origins.remove(0));
@@ -196,7 +197,7 @@ fn rolling_restart() -> Result<(), Failed> {
             origins.push(Origin::at(port));
             until("the target is found to be up", || is("up", port, status));
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(stopped);
         clients.into_iter().filter_map(|client| client.join().unwrap()).collect()
     });
     assert!(bad.is_empty(), "{good:?} were answered, and these were not: {bad:?}");

@@ -1,6 +1,6 @@
 //! What the proxy learns about an abuser, the kernel enforces: from wrong tokens to packets dropped by XDP.
 
-use crate::process::{PATIENCE, Weir, ask_over, until};
+use crate::process::{PATIENCE, Stopped, Weir, ask_over, until};
 use crate::service::{LOGIN, TOKEN};
 use crate::wire::{ABUSER, Bpffs, HONEST, SERVER, Wire};
 use libtest_mimic::{Failed, Trial};
@@ -80,6 +80,7 @@ fn last_through(wire: &Wire, happen: impl FnOnce()) -> Instant {
                 std::thread::park_timeout(Duration::from_millis(1));
             }
         });
+        let _stopped = Stopped(&stop);
         sink.recv(&mut [0; 8]).expect("they come through at first");
         happen();
         sink.set_read_timeout(Some(QUIET)).unwrap();
@@ -87,7 +88,6 @@ fn last_through(wire: &Wire, happen: impl FnOnce()) -> Instant {
         while sink.recv(&mut [0; 8]).is_ok() && Instant::now() < deadline {
             last = Instant::now();
         }
-        stop.store(true, Relaxed);
         last
     })
 }
