@@ -211,7 +211,7 @@ impl Seat {
             let outcome = crate::load::run::run(engines, &job, |_| {});
             let tally = outcome.with_context(|| format!("{} cannot be loaded", self.name))?.tally;
             if tally.errors() > 0 {
-                let faults = tally.faults.iter().map(|(fault, n)| format!("{n} {}", fault.word()));
+                let faults = tally.faults.iter().map(|(fault, n)| format!("{n} {}", fault.describe()));
                 bail!("{} does not answer rightly: {}", self.name, faults.collect::<Vec<_>>().join(", "));
             }
             if tally.answers() > 0 {

@@ -154,7 +154,7 @@ impl Subject {
     }
 
     /// What went wrong, in a sentence.
-    pub(super) fn faults(&self) -> Option<String> {
+    pub(crate) fn faults(&self) -> Option<String> {
         let faults: Vec<String> =
             self.tally.faults.iter().map(|(fault, n)| format!("{n} {}", fault.describe())).collect();
         (!faults.is_empty()).then(|| format!("Wrong with {}: {}.", self.name, faults.join("; ")))

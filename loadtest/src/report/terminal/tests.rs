@@ -79,6 +79,19 @@ goals:
     check("partial", &told);
 }
 
+/// A threshold of latency does not hold where nobody is answered.
+#[test]
+fn a_server_that_is_not_there() {
+    let rest = "target: http://127.0.0.1:1
+thresholds: { p99: 5ms, errors: 0 }
+";
+    let mut target = subject("target", vec![round(0, 0.0)]);
+    target.tally.fault(Fault::Refused, 7);
+    let mut told = trial(rest, vec![target]);
+    told.notes = told.subjects.iter().filter_map(Subject::faults).collect();
+    check("nobody", &told);
+}
+
 #[test]
 fn what_an_idle_connection_costs() {
     let rest = "peers: { run: [ weir, nginx ] }
