@@ -120,7 +120,7 @@ fn idle() -> Result<(), Failed> {
 
 fn packets() -> Result<(), Failed> {
     let report = run(
-        "peers: { run: [ nginx ], mtu: 1500 }\nduration: 200ms\nthresholds: { errors: 0 }\nrequests: [ { path: /bytes/100000 } ]\n",
+        "peers: { run: [ nginx ], mtu: 1500 }\nduration: 1s\nthresholds: { errors: 0 }\nrequests: [ { path: /bytes/100000 } ]\n",
     )?;
     assert_eq!(report["machine"]["loopback_mtu"], "1500");
     assert!(report["subjects"][0]["answers"].as_u64() > Some(0), "{report}");

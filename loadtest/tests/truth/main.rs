@@ -111,6 +111,14 @@ fn percentiles() -> Result<(), Failed> {
         let (code, report) = run(&server, load);
         let held = server.held_ms();
         assert_eq!((code, held.len()), (0, 99), "requests at 10 ms, 20 ms … 990 ms");
+        if report["subjects"][0]["answers"] != 99 {
+            // Somebody had no core for half a second, and an answer came when nobody waited for it any more.
+            return vec![Figure {
+                what: "an answer out of time",
+                found: f64::INFINITY,
+                least: at(&held, 1.0),
+            }];
+        }
         let figure =
             |what, quantile| Figure { what, found: latency_ms(&report, what), least: at(&held, quantile) };
         vec![figure("p50", 0.5), figure("p90", 0.9), figure("p99", 0.99), figure("max", 1.0)]
@@ -295,17 +303,23 @@ fn arrivals() -> Result<(), Failed> {
     }
 }
 
-/// One connection at a time, held for 50 ms each: 20 requests a second are the most there can be.
+/// One connection at a time, held for 50 ms each: 20 requests a second are the most there can be. A busy machine ends a search
+/// early, so that it is tried again; nothing makes it go too far.
 fn knee() -> Result<(), Failed> {
+    const ATTEMPTS: u32 = 5;
     let server = Server::start(|_| Duration::from_millis(50));
     let load =
         "duration: 2s\nload: { open: { rate: 12/s, knee: 250ms, arrivals: constant, connections: 1 } }\n";
-    let (_, report) = run(&server, load);
-    let found = report["subjects"][0]["knee"].as_f64().unwrap_or_else(|| panic!("no knee in {report}"));
-    // Each step is a quarter more: 12, 15, 18.75; at 23.4 a third of a second of requests waits in the end.
-    assert!((12.0..23.0).contains(&found), "{found}");
-    assert!(report["subjects"][0]["points"].as_array().unwrap().len() >= 2, "each step is told: {report}");
-    Ok(())
+    for _ in 0..ATTEMPTS {
+        let (_, report) = run(&server, load);
+        let Some(found) = report["subjects"][0]["knee"].as_f64() else { continue };
+        // Each step is a quarter more: 12, 15, 18.75; at 23.4 a third of a second of requests waits in the end.
+        assert!((12.0..23.0).contains(&found), "{found}");
+        let points = report["subjects"][0]["points"].as_array().unwrap().len();
+        assert!(points >= 2, "each step is told: {report}");
+        return Ok(());
+    }
+    Err(format!("no knee in any of {ATTEMPTS} searches").into())
 }
 
 fn secured() -> Result<(), Failed> {
