@@ -45,6 +45,7 @@ singles! {
         UpstreamStreams => UP_STREAMS,
         UpstreamRefused => UP_REFUSED,
         Merged => MERGED,
+        Overdue => OVERDUE,
         SpansOverflowed => SPANS_OVERFLOWED,
     }
 }

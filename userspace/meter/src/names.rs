@@ -43,7 +43,7 @@ names! {
     GENERATION: Gauge "weir_config_generation" [] "Number of the running configuration, counted from 1 at start.";
     RELOADS: Counter "weir_config_reloads_total" ["result"] "Reloads by result: ok or refused.";
     LAST_RELOAD: Gauge "weir_config_last_reload_success" [] "1 if the newest reload was taken, 0 if it was refused and the old plan kept.";
-    RETIRED: Gauge "weir_config_retired_plans" [] "Earlier configurations that are still in memory because an exchange or a tunnel that began under them goes on.";
+    RETIRED: Gauge "weir_config_retired_plans" [] "Earlier configurations that are still in memory because an exchange that began under them goes on.";
 
     CPU: Counter "weir_process_cpu_seconds_total" [] "Processor time that this process has used.";
     MEMORY: Gauge "weir_process_resident_memory_bytes" [] "Memory of this process that is in use.";
@@ -113,6 +113,7 @@ names! {
     KEYS_FORGOTTEN: Counter "weir_rate_limit_keys_forgotten_total" ["rule"] "Keys of a limit forgotten while they still counted, because more than `keys_max` do.";
     UNCOUNTED: Counter "weir_rate_limit_uncounted_total" ["rule"] "Requests that a limit could not count, and treated as `on_store_error` says.";
     CLIENTS_FORGOTTEN: Counter "weir_verdicts_clients_forgotten_total" ["rule"] "Clients whose score was forgotten before it was nothing, because more have one than there is room for.";
+    OVERDUE: Counter "weir_exchanges_overdue_total" [] "Exchanges cut because more earlier configurations than `limits.retired_plans` were in memory, and theirs was the oldest.";
     MERGED: Counter "weir_requests_without_series_total" [] "Requests counted under listener and route \"other\" because the limit of series was reached.";
     SERIES_LOST: Gauge "weir_series_without_row" [] "Routes of listeners that are counted under \"other\" because the limit of series was reached.";
 

@@ -102,6 +102,7 @@ pub fn compile(config: &Arc<Config>, outside: &Outside<'_>) -> Outcome {
         chains,
         library: Some(library),
         seats: OnceLock::new(),
+        names: OnceLock::new(),
         written: Some(Arc::clone(config)),
     });
     Outcome { plan, report }

@@ -173,7 +173,8 @@ impl Diff {
                 effect: "The order of routes changes, which decides between those that are alike.".to_owned(),
             });
         }
-        self.named(Part::Route, old, new, |_, old, new| effect::route(old.is_some(), new.is_some()));
+        let drain_s = both.after.limits.drain_timeout.as_secs();
+        self.named(Part::Route, old, new, |_, old, new| effect::route(old.is_some(), new.is_some(), drain_s));
     }
 
     fn upstreams(&mut self, both: &Both<'_>) {

@@ -12,6 +12,7 @@ pub mod key;
 pub mod limit;
 pub mod listener;
 pub mod log;
+mod names;
 pub mod offload;
 pub mod page;
 pub mod pattern;
@@ -24,4 +25,5 @@ pub mod trace;
 pub mod upstream;
 
 pub use compile::{Files, Outcome, Outside, Refusal, Renewal, compile, renew};
+pub use names::Names;
 pub use plan::Plan;

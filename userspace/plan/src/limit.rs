@@ -19,6 +19,8 @@ pub struct Limits {
     pub drain_timeout: Duration,
     /// How long the addresses of a named target are used before its name is looked up anew.
     pub name_lifetime: Duration,
+    /// How many earlier plans exchanges may keep in memory.
+    pub retired_max: u32,
     /// How many earlier configurations are kept.
     pub generations_max: u32,
     /// The share of tasks in the queue of a worker above which new connections are refused, between 0 and 1.

@@ -12,6 +12,7 @@ use crate::id::{ListenerId, RouteId, UpstreamId};
 use crate::limit::Limits;
 use crate::listener::Listener;
 use crate::log::{AccessLog, Traces};
+use crate::names::Names;
 use crate::router::Router;
 use crate::shield::Shield;
 use crate::tls::{CertificateRecord, DownTls, Held, Renewable};
@@ -49,6 +50,8 @@ pub struct Plan {
     pub library: Option<Library>,
     /// Where each listener's requests to each route are counted; found once, for all workers.
     pub seats: OnceLock<Vec<Vec<Seat>>>,
+    /// The names of its parts; found once, for all workers.
+    pub names: OnceLock<Names>,
     /// What all this was compiled from; none if a program made it.
     pub written: Option<Arc<Config>>,
 }
@@ -78,8 +81,15 @@ impl Plan {
         self.upstreams.get(id.index())
     }
 
-    /// Finds the rows of all its numbers. With very many routes this takes a while, so it is done before the plan is in force.
+    /// The names of its routes and upstreams.
+    pub fn names(&self) -> &Names {
+        self.names.get_or_init(|| Names::of(self))
+    }
+
+    /// Finds the rows of all its numbers, and its names. With very many routes this takes a while, so it is done before the
+    /// plan is in force.
     pub fn seat(&self, directory: &mut Directory) {
+        self.names();
         self.seats.get_or_init(|| {
             let names = || self.router.rules().iter().map(|rule| &*rule.route.name);
             let of = |listener: &Arc<Listener>| {

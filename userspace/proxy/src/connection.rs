@@ -14,13 +14,14 @@ use crate::{
     tunnel,
     watch::Watch,
 };
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use weir_message::Scheme;
 use weir_meter::Count;
-use weir_plan::listener::{Listener, ProxyProtocol, Service, Tunnel};
+use weir_plan::listener::{Listener, ProxyProtocol, Service};
 use weir_plan::tls::Renewable;
 use weir_policy::{Client, Flow};
 use weir_reactor::{Buf, nest, now};
@@ -73,6 +74,7 @@ async fn open(desk: Rc<Desk>, gate: Rc<Gate>, stream: weir_reactor::Stream) -> O
         bearer: None,
         watch: Watch::new(),
         requests: Cell::new(0),
+        stay: OnceCell::new(),
         open,
     };
     let listener = snapshot.listener(&line.gate.bind).cloned()?;
@@ -97,8 +99,8 @@ async fn open(desk: Rc<Desk>, gate: Rc<Gate>, stream: weir_reactor::Stream) -> O
         return None;
     }
     match &listener.service {
-        Service::Tunnel(rule) => {
-            carry(&mut line, &snapshot, rule, stream, early).await;
+        Service::Tunnel(_) => {
+            carry(&mut line, snapshot, listener, (stream, early)).await;
             None
         }
         Service::Http(_) | Service::Redirect(..) => agree(line, snapshot, &listener, stream, early).await,
@@ -211,25 +213,26 @@ async fn peek(stream: &weir_reactor::Stream, early: Option<Buf>) -> Option<(bool
     }
 }
 
-/// Bytes to an upstream, chosen by the server name of a TLS hello that is passed on unread.
+/// Bytes to an upstream, chosen by the server name of a TLS hello that is passed on unread. The plan is left behind before they
+/// flow: a tunnel that lasts for days keeps no earlier configuration in memory.
 async fn carry(
     line: &mut Line,
-    snapshot: &Snapshot,
-    rule: &Tunnel,
-    stream: weir_reactor::Stream,
-    early: Option<Buf>,
+    snapshot: Rc<Snapshot>,
+    listener: Arc<Listener>,
+    (stream, mut early): (weir_reactor::Stream, Option<Buf>),
 ) {
-    let mut early = early;
+    let Service::Tunnel(rule) = &listener.service else { return };
     let mut name = None;
     if rule.needs_name() {
         let peeked = line.watch.limit(hello::TIMEOUT, hello::peek(&stream, early.take())).await;
         let Ok(Some((found, bytes))) = peeked else { return };
         (name, early) = (found, Some(bytes));
     }
-    let listener = snapshot.listener(&line.gate.bind);
-    let tls = listener.and_then(|listener| listener.tls.as_ref()).map(Renewable::load);
+    let tls = listener.tls.as_ref().map(Renewable::load);
     let upstream = if tls.is_none() { rule.find(name.as_deref()) } else { rule.upstream.as_ref() };
-    let Some(pool) = upstream.and_then(|upstream| snapshot.pool(upstream.id)) else { return };
+    let pool = upstream.and_then(|upstream| snapshot.pool(upstream.id)).cloned();
+    let (Some(pool), own_name, idle) = (pool, Arc::clone(&listener.name), rule.idle_timeout) else { return };
+    drop((snapshot, listener));
     let down = match tls {
         None => Stream::Plain(stream),
         Some(tls) => match shake(line, &tls, stream, early.take()).await {
@@ -238,12 +241,13 @@ async fn carry(
         },
     };
     let (tally, begun) = (Tally::default(), now());
-    if let Some((up, _permits)) = tunnel::open(line, pool, &tally).await {
-        let (carried, _ended) =
-            tunnel::run((&down, early), (&up, None), &line.watch, rule.idle_timeout).await;
-        tally.carried(carried);
+    if let Some((up, _permits)) = tunnel::open(line, &pool, &tally).await {
+        let stay = line.desk.stay(None, &pool.upstream.name);
+        let carried = tunnel::run((&down, early), (&up, None), (&line.watch, idle), &tally);
+        // However it has ended, it is over.
+        let _ended = stay.hold(&line.desk, carried).await;
     }
-    if let (true, Some(listener)) = (snapshot.plan.access_log.is_some(), listener) {
-        log::write_tunnel(line, (&listener.name, name.as_deref()), &tally, begun);
+    if line.snapshot().plan.access_log.is_some() {
+        log::write_tunnel(line, (&own_name, name.as_deref()), &tally, begun);
     }
 }

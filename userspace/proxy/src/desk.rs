@@ -1,7 +1,9 @@
 //! What one worker holds and shares with nobody: the plan it works by, its pools, its numbers, its spare memory.
 use crate::upstream::Board;
 use crate::{
+    clock::Clock,
     crowd::Crowd,
+    exchange::Switched,
     gate::Gate,
     handshake::Handshakes,
     log::Pen,
@@ -10,21 +12,22 @@ use crate::{
     outlet::Waiting,
     request_id::Ids,
     snapshot::Snapshot,
+    stay::{Stay, Stays},
     team::Place,
     worker::Helm,
 };
 use arc_swap::ArcSwap;
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::rc::{Rc, Weak};
+use std::sync::{Arc, Mutex};
 use std::task::Waker;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use weir_message::{Head, Request, Response, http_date};
+use std::time::Instant;
+use weir_message::{Head, Request, Response};
 use weir_meter::log::Hose;
 use weir_meter::{Block, Count, Directory};
 use weir_plan::{Plan, listener::Bind};
 use weir_policy::{Now, Pass};
-use weir_reactor::{Spare, now};
+use weir_reactor::{Spare, now, sleep_until, spawn, wake_all};
 
 /// Sets of reusable memory that are kept beyond the connections that use them.
 const SPARE_MAX: usize = 256;
@@ -33,6 +36,8 @@ const SPARE_MAX: usize = 256;
 pub(crate) struct Desk {
     plans: Arc<ArcSwap<Plan>>,
     snapshot: RefCell<Rc<Snapshot>>,
+    /// Earlier ones, by which exchanges may still go on.
+    earlier: RefCell<Vec<Weak<Snapshot>>>,
     directory: Arc<Mutex<Directory>>,
     board: Arc<Board>,
     /// The worker's numbers.
@@ -54,6 +59,8 @@ pub(crate) struct Desk {
     pub(crate) lot: Lot,
     /// Who is connected, to any worker.
     pub(crate) crowd: Arc<Crowd>,
+    /// Tunnels, by what led to them.
+    stays: Stays,
     /// How other threads reach this worker.
     pub(crate) helm: Helm,
     clock: Clock,
@@ -87,24 +94,9 @@ pub(crate) struct Scratch {
     pub(crate) trailers_up: Head,
     pub(crate) pass: Pass,
     pub(crate) body: Vec<u8>,
+    /// What goes on once protocols are switched.
+    pub(crate) switched: Option<Box<Switched>>,
 }
-
-/// Wall time without a system call for each question: the wall clock is read once, then the turn's clock is added.
-struct Clock {
-    wall: Cell<Duration>,
-    read: Cell<Instant>,
-    date: Cell<(u64, [u8; 29])>,
-    /// The same for all workers, also for one that begins later: they count in the same tables.
-    start: Cell<Instant>,
-    /// What was said last, and of which turn: a turn asks many times.
-    said: Cell<(Instant, Now)>,
-    is_real: Cell<bool>,
-}
-
-/// From when on workers count time.
-static START: OnceLock<Instant> = OnceLock::new();
-/// The wall clock may be set; this is how long that goes unnoticed.
-const CLOCK_TRUST: Duration = Duration::from_secs(1);
 
 impl Desk {
     pub(crate) fn new(
@@ -118,6 +110,7 @@ impl Desk {
         Desk {
             plans,
             snapshot: RefCell::new(snapshot),
+            earlier: RefCell::default(),
             directory,
             board,
             block,
@@ -130,6 +123,7 @@ impl Desk {
             handshakes: Handshakes::default(),
             lot: Lot::default(),
             crowd,
+            stays: Stays::default(),
             helm,
             clock: Clock::new(),
             drained_by: Cell::new(None),
@@ -247,17 +241,48 @@ impl Desk {
         }
         let snapshot = Rc::new(Snapshot::new(plan, &self.directory, &self.board, Some(&before)));
         let until = now() + snapshot.plan.limits.drain_timeout;
+        let mut some = self.stays.review(snapshot.plan.names(), until);
         let mut gates = self.gates.borrow_mut();
         let given_up = gates.extract_if(.., |gate| snapshot.listener(&gate.bind).is_none());
-        let mut some = false;
         for gate in given_up {
             gate.shut(until, &before);
             some = true;
         }
         self.snapshot.replace(snapshot);
+        let mut earlier = self.earlier.borrow_mut();
+        earlier.retain(|one| one.strong_count() > 0);
+        earlier.push(Rc::downgrade(&before));
         if some {
             self.call_roll();
         }
+    }
+
+    /// Gives the exchanges that go by an earlier plan the time of a drain to end, and cuts those that have not.
+    pub(crate) fn end(&self, plan: &Arc<Plan>) {
+        let earlier = self.earlier.borrow();
+        let mut alive = earlier.iter().filter_map(Weak::upgrade);
+        let Some(snapshot) = alive.find(|one| Arc::ptr_eq(&one.plan, plan)) else { return };
+        let (until, snapshot) = (now() + self.snapshot().plan.limits.drain_timeout, Rc::downgrade(&snapshot));
+        spawn(async move {
+            sleep_until(until).await;
+            if let Some(snapshot) = snapshot.upgrade() {
+                snapshot.end();
+                wake_all();
+            }
+        });
+    }
+
+    /// How long a tunnel may stay to which a route, unless it carries a listener's bytes, and an upstream have led.
+    pub(crate) fn stay(&self, route: Option<&Arc<str>>, upstream: &Arc<str>) -> Rc<Stay> {
+        let snapshot = self.snapshot();
+        let end = || now() + snapshot.plan.limits.drain_timeout;
+        self.stays.begin(snapshot.plan.names(), (route.cloned(), Arc::clone(upstream)), end)
+    }
+
+    /// Closes connections to upstreams that have been idle for too long, and forgets what ended tunnels have left.
+    pub(crate) fn sweep(&self) {
+        self.snapshot().sweep();
+        self.stays.trim();
     }
 
     /// Wakes this task when draining begins and whenever a connection ends after that.
@@ -328,73 +353,4 @@ impl Drop for Enlisted {
             self.desk.roll.borrow_mut().wakers.take(number);
         }
     }
-}
-
-impl Clock {
-    fn new() -> Clock {
-        let (read, wall) = (Instant::now(), wall());
-        let start = *START.get_or_init(|| read);
-        let mono_ns = u64::try_from(read.saturating_duration_since(start).as_nanos()).unwrap_or(u64::MAX);
-        let first = Now { wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX), mono_ns };
-        Clock {
-            wall: Cell::new(wall),
-            read: Cell::new(read),
-            date: Cell::new((u64::MAX, [b' '; 29])),
-            start: Cell::new(start),
-            said: Cell::new((read, first)),
-            is_real: Cell::new(true),
-        }
-    }
-
-    /// From now on it begins at one moment always: what is simulated must come to the same end, and the length of a date in
-    /// HPACK depends on its digits.
-    fn pretend(&self) {
-        let wall = Duration::from_secs(1 << 30);
-        self.wall.set(wall);
-        self.read.set(now());
-        self.start.set(now());
-        self.is_real.set(false);
-        self.said.set((now(), self.read(now())));
-    }
-
-    fn now(&self) -> Now {
-        let now = now();
-        let (of, said) = self.said.get();
-        if of == now {
-            return said;
-        }
-        let said = self.read(now);
-        self.said.set((now, said));
-        said
-    }
-
-    fn read(&self, now: Instant) -> Now {
-        let mut since = now.saturating_duration_since(self.read.get());
-        if since > CLOCK_TRUST && self.is_real.get() {
-            self.wall.set(wall());
-            self.read.set(now);
-            since = Duration::ZERO;
-        }
-        let wall = self.wall.get() + since;
-        let mono = now.saturating_duration_since(self.start.get());
-        Now {
-            wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
-            mono_ns: u64::try_from(mono.as_nanos()).unwrap_or(u64::MAX),
-        }
-    }
-
-    fn date(&self) -> [u8; 29] {
-        let second = self.now().wall_s();
-        let (known, text) = self.date.get();
-        if known == second {
-            return text;
-        }
-        let text = http_date(second);
-        self.date.set((second, text));
-        text
-    }
-}
-
-fn wall() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

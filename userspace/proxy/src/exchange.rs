@@ -12,15 +12,17 @@ use crate::{
     spans,
     trace::Own,
 };
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use weir_message::{Framing, Head, Method, Name, Request, Response, hop};
-use weir_meter::{Done, Seat};
+use weir_meter::{Count, Done, Seat};
 use weir_plan::{
+    Plan,
     listener::{Listener, Service},
     route::{Action, Route},
 };
 use weir_policy::{Chain, Client, End, Pass, mapped};
-use weir_reactor::{nest, now};
+use weir_reactor::{nest, now, unless};
 
 /// How often a request may have passed a proxy like this one. Two in a row are common, and a loop has no end.
 const PASSES_MAX: usize = 8;
@@ -34,9 +36,13 @@ mod onward;
 mod pump;
 mod replay;
 mod reply;
+mod switched;
 mod upgrade;
 
+pub(crate) use switched::{Switched, go_on};
+
 use replay::Replay;
+use switched::Switch;
 
 /// How a connection goes on after an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +55,8 @@ pub(crate) enum Ends {
     Cut,
     /// At once.
     Abort,
+    /// Not yet: [`go_on`] takes it to its end, without the plan.
+    Switch,
 }
 
 /// Where an exchange takes place.
@@ -74,12 +82,14 @@ struct Exchange<'a, S, K> {
     sink: &'a mut K,
     client: Client,
     /// The policies of the route, once there is one.
-    chain: Option<&'a Chain>,
+    chain: Option<&'a Arc<Chain>>,
     route: &'a str,
     /// Another route may answer once a token is verified.
     wants_claims: bool,
     /// The body as far as it was sent, if it may be sent again.
     replay: Replay,
+    /// Client and target have agreed on another protocol.
+    switch: Option<Box<Switch>>,
     record: Record,
 }
 
@@ -108,7 +118,7 @@ pub(crate) async fn run<S: Source, K: Sink>(
     (source, sink): (&mut S, &mut K),
     head: Result<(), Fault>,
 ) -> Ends {
-    let Scratch { request, response, trailers, trailers_up, pass, body, .. } = scratch;
+    let Scratch { request, response, trailers, trailers_up, pass, body, switched } = scratch;
     pass.clear();
     let keep = head.is_ok() && request.persistent && line.requests.get() < listener.limits.requests_max;
     let record = Record {
@@ -140,12 +150,20 @@ pub(crate) async fn run<S: Source, K: Sink>(
         route: "",
         wants_claims: false,
         replay: Replay::default(),
+        switch: None,
         record,
     };
     let served = match head {
-        Ok(()) => exchange.serve().await,
+        Ok(()) => {
+            let served = unless(|_| snapshot.poll_over(), exchange.serve()).await;
+            served.unwrap_or_else(|()| Err(overdue(line)))
+        }
         Err(fault) => Err(fault),
     };
+    if let (Ok(()), Some(switch)) = (&served, exchange.switch.take()) {
+        *switched = Some(exchange.switched(switch));
+        return Ends::Switch;
+    }
     let ends = match served {
         Ok(()) if exchange.record.keep && exchange.is_read().await => Ends::Keep,
         Ok(()) => Ends::Close,
@@ -252,12 +270,12 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
         }
     }
 
-    /// Counts the exchange, once, whatever became of it.
-    fn finish(&mut self, ends: Ends) {
+    /// Lets the policies know that the request is over.
+    fn conclude(&mut self) {
         let status = self.record.status;
         // What was refused before a route was known is judged by the listener.
         let chain = self.chain.or_else(|| {
-            let of_listener = self.snapshot.plan.chains.of_listener(self.listener.id).map(AsRef::as_ref);
+            let of_listener = self.snapshot.plan.chains.of_listener(self.listener.id);
             of_listener.filter(|_| !self.pass.offences().is_empty())
         });
         if let Some(chain) = chain {
@@ -268,48 +286,74 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
         for offence in self.pass.offences() {
             self.line.desk.block.refuse(offence.reason as u8);
         }
-        let total_ns = nanoseconds(now().saturating_duration_since(self.record.begun));
-        self.line.desk.block.done(&Done {
-            seat: self.record.seat,
-            method: weir_meter::Method::of(self.request.method_text()),
-            status,
-            total_ns,
-            upstream_ns: self.record.upstream_ns,
-            bodies: self.record.tally.bodies(),
-        });
+    }
+
+    /// Counts the exchange, once, whatever became of it.
+    fn finish(&mut self, ends: Ends) {
+        self.conclude();
+        let total_ns = self.record.count(self.line, self.request);
         let plan = &self.snapshot.plan;
         if plan.traces.is_some() && !self.record.is_joined {
             self.join_trace();
         }
-        if plan.access_log.is_some() || self.record.own.is_some() {
-            self.tell(status, total_ns, ends);
+        if plan.access_log.is_none() && self.record.own.is_none() {
+            return;
         }
-    }
-
-    /// Writes the line of the access log, and the spans of a trace that is recorded.
-    fn tell(&self, status: u16, total_ns: u64, ends: Ends) {
         let entry = log::Entry {
             listener: &self.listener.name,
             line: self.line,
             request: self.request,
             client: &self.client,
             pass: self.pass,
-            chain: self.chain,
+            chain: self.chain.map(AsRef::as_ref),
             route: self.route,
-            status,
+            status: self.record.status,
             error: self.record.error,
             total_ns,
             upstream_ns: self.record.upstream_ns,
             tally: &self.record.tally,
             keeps: ends == Ends::Keep,
         };
-        if let Some(rules) = &self.snapshot.plan.access_log {
-            log::write(rules, &entry);
-        }
-        if let (Some(rules), Some(own)) = (&self.snapshot.plan.traces, &self.record.own) {
-            spans::write(rules, own, &entry);
-        }
+        tell(plan, self.record.own.as_deref(), &entry);
     }
+}
+
+impl Record {
+    /// Counts an exchange that is over; how long it took.
+    fn count(&self, line: &Line, request: &Request) -> u64 {
+        let total_ns = nanoseconds(now().saturating_duration_since(self.begun));
+        line.desk.block.done(&Done {
+            seat: self.seat,
+            method: weir_meter::Method::of(request.method_text()),
+            status: self.status,
+            total_ns,
+            upstream_ns: self.upstream_ns,
+            bodies: self.tally.bodies(),
+        });
+        total_ns
+    }
+
+    /// The upstream has taken that long, or longer than it had until then.
+    fn waited(&mut self, time: Duration) {
+        self.upstream_ns = Some(self.upstream_ns.unwrap_or(0).saturating_add(nanoseconds(time)));
+    }
+}
+
+/// Writes the line of the access log, and the spans of a trace that is recorded.
+fn tell(plan: &Plan, own: Option<&Own>, entry: &log::Entry<'_>) {
+    if let Some(rules) = &plan.access_log {
+        log::write(rules, entry);
+    }
+    if let (Some(rules), Some(own)) = (&plan.traces, own) {
+        spans::write(rules, own, entry);
+    }
+}
+
+/// Too many plans came after the one that an exchange goes by.
+#[cold]
+fn overdue(line: &Line) -> Fault {
+    line.desk.block.add(Count::Overdue, 1);
+    Fault::Overdue
 }
 
 fn nanoseconds(span: Duration) -> u64 {

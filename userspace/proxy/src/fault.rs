@@ -73,6 +73,9 @@ pub(crate) enum Fault {
     /// The answer did not begin or go on in time.
     #[error("the upstream is too slow")]
     UpstreamSlow,
+    /// So many configurations came after the one that it began under that it had to end.
+    #[error("overdue")]
+    Overdue,
     /// Something here broke that should not.
     #[error("internal: {0}")]
     Internal(&'static str),
@@ -143,7 +146,11 @@ impl Fault {
             Fault::Method(_) => 405,
             Fault::Misdirected => 421,
             Fault::Loop => 508,
-            Fault::NoTarget | Fault::UpstreamFull | Fault::UpstreamRefused | Fault::Overloaded => 503,
+            Fault::NoTarget
+            | Fault::UpstreamFull
+            | Fault::UpstreamRefused
+            | Fault::Overloaded
+            | Fault::Overdue => 503,
             Fault::AnswerRefused(status) => *status,
             Fault::Connect(_)
             | Fault::UpstreamGone
@@ -208,6 +215,7 @@ impl Fault {
             Fault::Misdirected => "misdirected",
             Fault::Loop => "loop",
             Fault::Overloaded => "overloaded",
+            Fault::Overdue => "overdue",
             Fault::Internal(_) => "internal",
         }
     }
@@ -216,9 +224,11 @@ impl Fault {
     pub(crate) fn field(&self) -> Option<(&'static str, &str)> {
         match self {
             Fault::Method(offered) => Some(("Allow", offered)),
-            Fault::NoTarget | Fault::UpstreamFull | Fault::UpstreamRefused | Fault::Overloaded => {
-                Some(("Retry-After", RETRY_AFTER_S))
-            }
+            Fault::NoTarget
+            | Fault::UpstreamFull
+            | Fault::UpstreamRefused
+            | Fault::Overloaded
+            | Fault::Overdue => Some(("Retry-After", RETRY_AFTER_S)),
             _ => None,
         }
     }
@@ -238,9 +248,11 @@ impl Fault {
             Fault::Method(_) => "The method is not offered here.",
             Fault::Misdirected => "This host is not served on this connection.",
             Fault::Loop => "The request has passed here too often.",
-            Fault::NoTarget | Fault::UpstreamFull | Fault::UpstreamRefused | Fault::Overloaded => {
-                "No server is available for this request."
-            }
+            Fault::NoTarget
+            | Fault::UpstreamFull
+            | Fault::UpstreamRefused
+            | Fault::Overloaded
+            | Fault::Overdue => "No server is available for this request.",
             Fault::Connect(_) => "The upstream server could not be reached.",
             Fault::NoTunnel => "The upstream server does not carry WebSockets.",
             Fault::UpstreamGone | Fault::Answer(_) | Fault::AnswerRefused(_) | Fault::AnswerUnexpected => {
@@ -320,6 +332,7 @@ mod tests {
         check(&Fault::Misdirected, 421, None);
         check(&Fault::Loop, 508, None);
         check(&Fault::Overloaded, 503, None);
+        check(&Fault::Overdue, 503, None);
         check(&Fault::NoTarget, 503, None);
         check(&Fault::UpstreamRefused, 503, None);
         check(&Fault::Connect(io::ErrorKind::ConnectionRefused.into()), 502, None);

@@ -1,16 +1,12 @@
 //! Where a worker accepts, and how long what came in may stay once the address is given up.
-use crate::{
-    desk::{Desk, Enlisted},
-    snapshot::Snapshot,
-};
+use crate::{desk::Desk, late::Late, snapshot::Snapshot};
 use std::cell::RefCell;
 use std::net::IpAddr;
-use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 use weir_plan::listener::Bind;
-use weir_reactor::{Sleep, sleep_until, unless};
+use weir_reactor::unless;
 use weir_wire::Reason;
 
 /// One address of a worker, shared by all connections that came in there. Their listener is whichever has this address
@@ -61,8 +57,7 @@ impl Gate {
         connection: impl FnOnce() -> F,
     ) {
         let mut expulsions = desk.expulsions();
-        let mut entry: Option<Enlisted> = None;
-        let mut late: Option<Sleep> = None;
+        let mut late = Late::default();
         let stop = |cx: &mut Context<'_>| {
             if expulsions != desk.expulsions() {
                 expulsions = desk.expulsions();
@@ -71,11 +66,7 @@ impl Gate {
                     return Poll::Ready(());
                 }
             }
-            entry.get_or_insert_with(|| desk.enlist(cx.waker()));
-            match self.until() {
-                None => Poll::Pending,
-                Some(until) => pin!(late.get_or_insert_with(|| sleep_until(until))).poll(cx),
-            }
+            late.poll(&desk, cx, || self.until())
         };
         // Whether it has ended or was ended, it is over.
         let _over = unless(stop, connection()).await;

@@ -54,7 +54,9 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Serves a connection until either side is done with it.
 pub(crate) async fn run(line: Rc<Line>, stream: Stream, snapshot: Rc<Snapshot>, early: Option<Buf>) {
-    let Some(listener) = snapshot.listener(&line.gate.bind) else { return };
+    // A connection outlives many plans, so it holds none.
+    let Some(listener) = snapshot.listener(&line.gate.bind).cloned() else { return };
+    drop(snapshot);
     let limits = &listener.limits;
     let alarm = Rc::<Alarm>::default();
     let guarded = Guarded::new(Pipe::new(stream, early), Rc::clone(&alarm), limits.header_timeout);
@@ -185,11 +187,16 @@ async fn one(line: &Line, request: http::Request<h2::RecvStream>, respond: SendR
     let mut receiver = Body::new(body, &scratch.request.head);
     let mut sender = Sender::new(respond);
     let setting = Setting { line, snapshot: &snapshot, listener };
-    let ends = exchange::run(setting, &mut scratch, (&mut receiver, &mut sender), head).await;
+    let mut ends = exchange::run(setting, &mut scratch, (&mut receiver, &mut sender), head).await;
+    drop(snapshot);
+    if ends == Ends::Switch {
+        ends = exchange::go_on(line, scratch, (&mut receiver, &mut sender)).await;
+    } else {
+        line.desk.return_scratch(scratch);
+    }
     if matches!(ends, Ends::Cut | Ends::Abort) {
         sender.reset();
     }
-    line.desk.return_scratch(scratch);
 }
 
 /// RFC 8441, section 5.1, has no key; targets of HTTP/1 want one (RFC 6455, section 4.1).

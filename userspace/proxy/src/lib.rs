@@ -6,6 +6,7 @@
 
 mod accept;
 mod client;
+mod clock;
 mod connection;
 mod crowd;
 mod desk;
@@ -21,6 +22,7 @@ mod h2;
 mod half;
 mod handshake;
 mod hello;
+mod late;
 mod line;
 mod log;
 mod lot;
@@ -35,6 +37,7 @@ mod request_id;
 mod snapshot;
 mod socket;
 mod spans;
+mod stay;
 mod stream;
 mod target;
 mod team;

@@ -1,6 +1,6 @@
 //! One client connection, as everything above its bytes sees it.
-use crate::{desk::Desk, gate::Gate, snapshot::Snapshot, watch::Watch};
-use std::cell::Cell;
+use crate::{desk::Desk, gate::Gate, snapshot::Snapshot, stay::Stay, watch::Watch};
+use std::cell::{Cell, OnceCell};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
@@ -32,6 +32,8 @@ pub(crate) struct Line {
     pub(crate) watch: Watch,
     /// Requests on it so far.
     pub(crate) requests: Cell<u32>,
+    /// How long it may stay, once it is a tunnel.
+    pub(crate) stay: OnceCell<Rc<Stay>>,
     pub(crate) open: Rc<Open>,
 }
 
@@ -57,8 +59,8 @@ impl Line {
 
     /// When this connection is cut, once it has been asked to end.
     pub(crate) fn until(&self) -> Option<Instant> {
-        let both = self.desk.drained_by.get().into_iter().chain(self.gate.until());
-        both.min()
+        let stay = self.stay.get().and_then(|stay| stay.until());
+        self.desk.drained_by.get().into_iter().chain(self.gate.until()).chain(stay).min()
     }
 
     /// The same connection for one of its streams, with time limits of its own.
@@ -75,6 +77,7 @@ impl Line {
             bearer: self.bearer.clone(),
             watch: Watch::new(),
             requests: Cell::new(0),
+            stay: OnceCell::new(),
             open: Rc::clone(&self.open),
         }
     }

@@ -1,5 +1,5 @@
 //! What the access log tells of an exchange or a tunnel, written by the worker into its own sheet.
-use crate::{line::Line, tunnel::Carried, upstream::Pool};
+use crate::{line::Line, upstream::Pool};
 use std::cell::{Cell, RefCell};
 use std::net::Ipv6Addr;
 use std::rc::Rc;
@@ -38,12 +38,6 @@ impl Tally {
     /// What went to the client had not left yet, and will not.
     pub(crate) fn taken_back(&self) {
         self.sent.set(0);
-    }
-
-    /// Bytes went both ways.
-    pub(crate) fn carried(&self, carried: Carried) {
-        self.received.set(self.received.get() + carried.up);
-        self.sent.set(self.sent.get() + carried.down);
     }
 
     /// Bytes of bodies from the client, and to it.

@@ -14,7 +14,7 @@ use crate::{
 };
 pub(crate) use places::Places;
 use remote::Remote;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
@@ -203,6 +203,7 @@ impl Parked {
             bearer: more.and_then(|more| more.bearer),
             watch: Watch::new(),
             requests: Cell::new(requests),
+            stay: OnceCell::new(),
             open: Rc::new(open),
         });
         let snapshot = line.snapshot();

@@ -34,6 +34,6 @@ pub(crate) fn of(fault: &Fault) -> Option<&'static str> {
             "weir; error=http_protocol_error"
         }
         Fault::UpstreamSlow => "weir; error=http_response_timeout",
-        Fault::Overloaded | Fault::Internal(_) => "weir; error=proxy_internal_error",
+        Fault::Overloaded | Fault::Overdue | Fault::Internal(_) => "weir; error=proxy_internal_error",
     })
 }

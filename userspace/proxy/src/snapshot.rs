@@ -1,8 +1,10 @@
 //! A plan as one worker works by it: the plan itself, and this worker's pools and seats for what it names.
 use crate::upstream::{Board, Pool};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use weir_message::{Limits, Scheme, h1::Rules};
 use weir_meter::{Directory, Seat};
 use weir_plan::{
@@ -17,6 +19,8 @@ pub(crate) struct Snapshot {
     /// How requests of each listener are read.
     rules: Vec<Rules>,
     pools: Vec<Rc<Pool>>,
+    /// Nothing may go by it any more.
+    is_over: Cell<bool>,
 }
 
 impl Snapshot {
@@ -44,7 +48,17 @@ impl Snapshot {
             plan.seat(&mut directory.lock().unwrap_or_else(PoisonError::into_inner));
         }
         let rules = plan.listeners.iter().map(|listener| rules(listener)).collect();
-        Snapshot { plan, rules, pools }
+        Snapshot { plan, rules, pools, is_over: Cell::new(false) }
+    }
+
+    /// Cuts the exchanges that go by it, as soon as they are woken.
+    pub(crate) fn end(&self) {
+        self.is_over.set(true);
+    }
+
+    /// Ready once exchanges may not go by it any more.
+    pub(crate) fn poll_over(&self) -> Poll<()> {
+        if self.is_over.get() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// The listener that has this address.

@@ -7,7 +7,7 @@ use crate::{
     log::Tally,
     stream::Stream,
     target::{self, Tried, Wish},
-    upstream::{self, Offer, Permit, Pool},
+    upstream::{Carried, Offer, Permit, Pool},
     watch::Watch,
 };
 use farewell::Farewell;
@@ -17,48 +17,52 @@ use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use weir_message::Request;
 use weir_meter::Count;
 use weir_plan::{id::ListenerId, router::Ask};
 use weir_policy::mapped;
 use weir_reactor::{Buf, Pump, now};
 
-/// What went through a tunnel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Carried {
-    /// Bytes from the client.
-    pub(crate) up: u64,
-    /// Bytes to the client.
-    pub(crate) down: u64,
+/// What a tunnel has carried, and when it last did.
+pub(crate) struct Carriage<'a> {
+    tally: &'a Tally,
+    moved: Cell<Instant>,
+}
+
+impl Carriage<'_> {
+    /// Nothing yet.
+    pub(crate) fn new(tally: &Tally) -> Carriage<'_> {
+        Carriage { tally, moved: Cell::new(now()) }
+    }
+
+    /// Bytes came from the client.
+    pub(crate) fn up(&self, bytes: usize) {
+        self.tally.received(bytes);
+        self.moved.set(now());
+    }
+
+    /// Bytes are about to go to the client.
+    pub(crate) fn down(&self, bytes: usize) {
+        self.tally.sent(bytes);
+        self.moved.set(now());
+    }
 }
 
 /// Joins the two until both directions have ended, one fails, or neither moves for `idle`.
 pub(crate) async fn run(
     (down, early_down): (&Stream, Option<Buf>),
     (up, early_up): (&Stream, Option<Buf>),
-    watch: &Watch,
-    idle: Duration,
-) -> (Carried, Result<(), Broken>) {
-    let (sent_up, sent_down) = (Cell::new(0), Cell::new(0));
-    let moved = Cell::new(now());
-    let upward = pump(down, up, early_down, &sent_up, &moved);
-    let downward = pump(up, down, early_up, &sent_down, &moved);
-    let result = both(upward, downward, watch, idle, &moved).await;
-    (Carried { up: sent_up.get(), down: sent_down.get() }, result)
+    (watch, idle): (&Watch, Duration),
+    tally: &Tally,
+) -> Result<(), Broken> {
+    let carriage = Carriage::new(tally);
+    let upward = pump(down, up, early_down, |bytes| carriage.up(bytes));
+    let downward = pump(up, down, early_up, |bytes| carriage.down(bytes));
+    both(upward, downward, (watch, idle), &carriage).await
 }
 
-async fn pump(
-    from: &Stream,
-    to: &Stream,
-    early: Option<Buf>,
-    sent: &Cell<u64>,
-    moved: &Cell<std::time::Instant>,
-) -> Result<(), Broken> {
-    let count = |bytes: usize| {
-        sent.set(sent.get() + bytes as u64);
-        moved.set(now());
-    };
+async fn pump(from: &Stream, to: &Stream, early: Option<Buf>, count: impl Fn(usize)) -> Result<(), Broken> {
     if let Some(data) = early {
         count(data.len());
         to.send(data).await.0?;
@@ -78,23 +82,21 @@ async fn pump(
 pub(crate) async fn run_websocket(
     (down, early_down): (&Stream, Option<Buf>),
     (up, early_up): (&Stream, Option<Buf>),
-    line: &Line,
-    idle: Duration,
-) -> (Carried, Result<(), Broken>) {
-    let (sent_up, sent_down, moved) = (Cell::new(0), Cell::new(0), Cell::new(now()));
-    let upward = pump(down, up, early_down, &sent_up, &moved);
+    (line, idle): (&Line, Duration),
+    tally: &Tally,
+) -> Result<(), Broken> {
+    let carriage = Carriage::new(tally);
+    let upward = pump(down, up, early_down, |bytes| carriage.up(bytes));
     let downward = async {
         let mut farewell = Farewell::new(line);
         let mut next = early_up;
         while let Some(data) = farewell.next(next.take(), up).await? {
-            sent_down.set(sent_down.get() + data.len() as u64);
-            moved.set(now());
+            carriage.down(data.len());
             down.send(data).await.0?;
         }
         Ok(down.shutdown().await?)
     };
-    let result = both(upward, downward, &line.watch, idle, &moved).await;
-    (Carried { up: sent_up.get(), down: sent_down.get() }, result)
+    both(upward, downward, (&line.watch, idle), &carriage).await
 }
 
 /// Moves what comes next; 0 at the end. Between two plain connections bulk never enters user space.
@@ -112,9 +114,8 @@ async fn step(pump: &mut Pump, from: &Stream, to: &Stream) -> io::Result<usize> 
 pub(crate) async fn both(
     upward: impl Future<Output = Result<(), Broken>>,
     downward: impl Future<Output = Result<(), Broken>>,
-    watch: &Watch,
-    idle: Duration,
-    moved: &Cell<std::time::Instant>,
+    (watch, idle): (&Watch, Duration),
+    Carriage { moved, .. }: &Carriage<'_>,
 ) -> Result<(), Broken> {
     let (mut upward, mut downward) = (pin!(upward), pin!(downward));
     let (mut up_done, mut down_done) = (false, false);
@@ -140,11 +141,7 @@ pub(crate) async fn both(
 }
 
 /// Opens a connection to a target for a tunnel, trying each once. Both permits last as long as the tunnel.
-pub(crate) async fn open(
-    line: &Line,
-    pool: &Rc<Pool>,
-    tally: &Tally,
-) -> Option<(Stream, (Permit, upstream::Carried))> {
+pub(crate) async fn open(line: &Line, pool: &Rc<Pool>, tally: &Tally) -> Option<(Stream, (Permit, Carried))> {
     let request = Request::default();
     let client = mapped(line.peer.ip());
     let sni = line.server_name.as_deref();

@@ -86,6 +86,13 @@ impl Helm {
         })
     }
 
+    /// Gives the exchanges that go by an earlier plan the time of a drain to end, and then cuts them. False if the worker does
+    /// not take jobs any more.
+    pub fn end(&self, plan: &Arc<Plan>) -> bool {
+        let plan = Arc::downgrade(plan);
+        self.tell(move |desk| plan.upgrade().iter().for_each(|plan| desk.end(plan)))
+    }
+
     /// Cuts the connections of everyone whom [`Crowd::bar`] has turned away. False if the worker does not take jobs any
     /// more.
     pub fn expel(&self) -> bool {
@@ -376,6 +383,6 @@ async fn tend(desk: Rc<Desk>) {
 async fn sweep(desk: Rc<Desk>) {
     loop {
         sleep(SWEEP).await;
-        desk.snapshot().sweep();
+        desk.sweep();
     }
 }

@@ -63,7 +63,7 @@ pub use pipeline::end_with_reader;
 pub use priority::give_way;
 pub use pump::{Pump, pump};
 pub use reactor::{
-    Reactor, buffers_in_use, counters, is_short_of_buffers, limit_buffers, release, spawn, trim,
+    Reactor, buffers_in_use, counters, is_short_of_buffers, limit_buffers, release, spawn, trim, wake_all,
 };
 pub use sheet::{put_sheet, take_sheet};
 pub use shelf::Shelf;

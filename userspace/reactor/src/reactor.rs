@@ -243,6 +243,14 @@ pub fn spawn(future: impl Future<Output = ()> + 'static) {
     debug_assert!(inserted.is_some());
 }
 
+/// Has every task of the current reactor polled. For what concerns all of them, and is rare.
+///
+/// # Panics
+/// Outside [`Reactor::run`].
+pub fn wake_all() {
+    here::with(|hub| hub.tasks.borrow_mut().schedule_all());
+}
+
 /// Whether nearly all buffers of the current reactor are in use, so that nothing new should begin.
 ///
 /// # Panics

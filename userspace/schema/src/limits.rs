@@ -28,6 +28,9 @@ section! {
         /// How long the addresses of a named target are used before its name is looked up anew. While that fails or lasts, the
         /// last ones are used on.
         pub name_lifetime: At<Duration> = Duration::from_secs(30),
+        /// How many earlier configurations exchanges may keep in memory that began under them. With one more, those of the oldest
+        /// have `drain_timeout` to end, and are cut then. WebSockets and tunnels keep none.
+        pub retired_plans: At<u32> = 20,
         /// How many earlier configurations are kept for going back.
         pub generations: At<u32> = 10,
         /// The share of a worker's buffers in use above which new connections are closed at once, so that those that are open

@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
                 let shown = if text.secret { "(secret)".to_owned() } else { format!("`{part}`") };
                 let message = fault.message.replace("{}", &shown);
                 let span = text.part(offset.saturating_add(start), len);
-                self.push(Diagnostic::new(T::CODE, span, message).hint_if(fault.hint));
+                self.push(Diagnostic::new(fault.code.unwrap_or(T::CODE), span, message).hint_if(fault.hint));
                 None
             }
         }

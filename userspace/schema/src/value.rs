@@ -53,18 +53,27 @@ pub struct Fault {
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
     pub(crate) part: Option<(usize, usize)>,
+    /// What it is about, if not what every fault of its kind is.
+    pub(crate) code: Option<Code>,
 }
 
 impl Fault {
     /// A fault of the whole text; the message ends up in the diagnostic as it is.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, part: None }
+        Self { message: message.into(), hint: None, part: None, code: None }
     }
 
     /// Adds a way to mend it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Says what it is about, where that is not what the value as a whole is about.
+    #[must_use]
+    pub fn code(mut self, code: Code) -> Self {
+        self.code = Some(code);
         self
     }
 

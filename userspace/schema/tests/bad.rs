@@ -41,9 +41,8 @@ fn bad_files_say_exactly_what_is_expected() {
     assert!(failures.is_empty(), "{failures}WEIR_BLESS=1 accepts what is said now");
 }
 
-/// What only a plan or the kernel can find, and has tests of its own there; and what can be wrong with a text that may be any.
+/// What only a plan or the kernel can find, and has tests of its own there.
 const FOUND_LATER: &[Code] = &[
-    Code::Text,
     Code::Regex,
     Code::Compile,
     Code::ListLine,

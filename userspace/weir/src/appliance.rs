@@ -57,8 +57,8 @@ pub(crate) struct Appliance {
     pub(crate) trial: Option<Trial>,
     /// Those that were in force.
     pub(crate) store: Generations,
-    /// Plans that workers may still hold.
-    pub(crate) retired: Vec<Arc<Plan>>,
+    /// Plans that workers may still hold, the oldest first.
+    pub(crate) retired: Vec<Retired>,
     /// Whether the newest reload was taken, and how many were not.
     pub(crate) reloads: Reloads,
     /// Certificates that were replaced meanwhile.
@@ -67,6 +67,13 @@ pub(crate) struct Appliance {
     /// How long the last page for a scraper was.
     pub(crate) page_bytes: usize,
     pub(crate) started: SystemTime,
+}
+
+/// A plan that was in force.
+pub(crate) struct Retired {
+    plan: Arc<Plan>,
+    /// Workers were told to come to an end with it.
+    is_over: bool,
 }
 
 /// How reloads went.

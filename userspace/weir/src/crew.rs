@@ -170,6 +170,11 @@ impl Crew {
         hands.chain(leaving).chain(&self.spare).cloned().collect()
     }
 
+    /// Has every worker come to an end with what goes by an earlier plan; whether all have heard it.
+    pub(crate) fn end(&self, plan: &Arc<Plan>) -> bool {
+        self.busy().filter(|helm| !helm.end(plan)).count() == 0
+    }
+
     /// Has every worker cut the connections of clients that are banned.
     pub(crate) fn expel(&self) {
         for helm in self.busy() {

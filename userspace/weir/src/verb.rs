@@ -43,7 +43,7 @@ pub(crate) enum Verb {
     Demo(demo::Demo),
     /// Check a configuration and say everything that is wrong with it.
     Validate(config::Validate),
-    /// Explain the code of a diagnostic.
+    /// Explain the code of a diagnostic, or a key of the configuration.
     Explain(config::Explain),
     /// Put a configuration file in its one tidy form; comments are kept.
     Fmt(text::Fmt),

@@ -28,12 +28,16 @@ mod drops;
 mod exposition;
 #[path = "program/generations.rs"]
 mod generations;
+#[path = "program/lasting.rs"]
+mod lasting;
 #[path = "program/lists.rs"]
 mod lists;
 #[path = "program/live.rs"]
 mod live;
 #[path = "program/log.rs"]
 mod log;
+#[path = "program/newcomer.rs"]
+mod newcomer;
 #[path = "program/plans.rs"]
 mod plans;
 #[path = "program/powers.rs"]
@@ -101,6 +105,8 @@ fn main() {
         pressure::trials(),
         sslyze::trials(),
         readiness::trials(),
+        lasting::trials(),
+        newcomer::trials(),
         reload::trials(),
         lists::trials(),
         live::trials(),

@@ -18,6 +18,7 @@ pub(super) fn limits(limits: &limits::Limits) -> Limits {
         buffer_bytes_max: limits.buffer_memory.value.0,
         drain_timeout: limits.drain_timeout.value,
         name_lifetime: limits.name_lifetime.value,
+        retired_max: limits.retired_plans.value,
         generations_max: limits.generations.value,
         overload: limits.overload.value.ratio(),
     }

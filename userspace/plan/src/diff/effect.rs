@@ -51,11 +51,15 @@ fn addresses(binds: &[Bind]) -> String {
     binds.iter().map(spell).collect::<Vec<_>>().join(", ")
 }
 
-pub(super) fn route(was: bool, is: bool) -> String {
+pub(super) fn route(was: bool, is: bool, drain_s: u64) -> String {
     let words = match (was, is) {
         (false, _) => "New requests can find it.",
-        (true, false) => "New requests no longer find it; those in flight end as they began, WebSockets too.",
-        (true, true) => "New requests obey it; those in flight end as they began, WebSockets too.",
+        (true, true) => "New requests obey it; those in flight end as they began, and WebSockets stay.",
+        (true, false) => {
+            return format!(
+                "New requests no longer find it; those in flight end as they began, and its WebSockets have {drain_s} s to end."
+            );
+        }
     };
     words.to_owned()
 }
@@ -64,7 +68,10 @@ pub(super) fn upstream(before: &Plan, after: &Plan, name: &str) -> String {
     let find = |plan: &Plan| plan.upstreams.iter().find(|upstream| *upstream.name == *name).cloned();
     match (find(before), find(after)) {
         (None, _) => "Routes can lead to it.".to_owned(),
-        (Some(_), None) => "Its connections close when their requests have ended.".to_owned(),
+        (Some(_), None) => format!(
+            "Its connections close when their requests have ended; WebSockets and tunnels to it have {} s.",
+            after.limits.drain_timeout.as_secs()
+        ),
         (Some(old), Some(new)) => changed_upstream(&old, &new),
     }
 }

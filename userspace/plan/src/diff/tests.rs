@@ -53,7 +53,7 @@ fn each_change_is_told_with_its_effect() {
         "match: /a, ",
         "match: /a, timeouts: { total: 5s }, ",
         &[
-            "~ route `first`: New requests obey it; those in flight end as they began, WebSockets too.",
+            "~ route `first`: New requests obey it; those in flight end as they began, and WebSockets stay.",
             "    timeouts: not set -> { connect: 5s, first_byte: 1m, idle: 1m, total: 5s }",
         ],
     );
@@ -69,7 +69,7 @@ fn each_change_is_told_with_its_effect() {
         "name: second",
         "name: third",
         &[
-            "- route `second`: New requests no longer find it; those in flight end as they began, WebSockets too.",
+            "- route `second`: New requests no longer find it; those in flight end as they began, and its WebSockets have 30 s to end.",
             "+ route `third`: New requests can find it.",
         ],
     );

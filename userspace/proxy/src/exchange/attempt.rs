@@ -2,10 +2,10 @@
 use super::{
     Exchange,
     course::Course,
-    join,
     onward::{Change, Onward},
     pump,
     replay::Replay,
+    switched::{Switch, Up},
     upgrade,
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     forward, grpc,
     h2::trunk::Call,
     half::{Answering, Asking, Sink, Source},
-    target, trace, tunnel,
+    target, trace,
     upstream::{Link, Pool},
     way::Way,
 };
@@ -31,9 +31,9 @@ use weir_reactor::{nest, now, sleep};
 
 /// What one attempt goes by.
 #[derive(Clone, Copy)]
-struct Terms<'a> {
-    timeouts: &'a Timeouts,
-    route: &'a Route,
+pub(super) struct Terms<'a> {
+    pub(super) timeouts: &'a Timeouts,
+    pub(super) route: &'a Route,
     wants_upgrade: bool,
     /// The change of protocol is asked for as HTTP/2 does it: by a request that does not end.
     connects: bool,
@@ -67,7 +67,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         let result = self.ask_until_answered(pool, terms).await;
         self.line.watch.bound(None);
         let waited = now().saturating_duration_since(begun);
-        self.record.upstream_ns = Some(u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX));
+        self.record.waited(waited);
         result
     }
 
@@ -113,7 +113,13 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
                 Ok((way, reused)) => {
                     self.record.tally.reached(reused);
                     match self.attempt(pool, target, way, (&course, terms)).await {
-                        Ok(()) => return Ok(()),
+                        Ok(()) => {
+                            // A tunnel is carried as long as it lasts.
+                            if let Some(switch) = &mut self.switch {
+                                switch.carried = Some(carried);
+                            }
+                            return Ok(());
+                        }
                         Err(fault) => (fault, reused),
                     }
                 }
@@ -262,7 +268,8 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         done?;
         self.record.status = self.response.status;
         if self.response.status == 101 {
-            return nest(self.join_call((&mut answer, &mut upload), terms)).await;
+            self.switch_to(Up::Call(Box::new((answer, upload))), pool, &terms);
+            return Ok(());
         }
         pool.answered(target, self.response.status);
         Ok(())
@@ -282,7 +289,8 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         self.transfer((inflow, outflow), course, terms).await?;
         self.record.status = self.response.status;
         if self.response.status == 101 {
-            return nest(self.join(&mut link, terms)).await;
+            self.switch_to(Up::Link(link), pool, &terms);
+            return Ok(());
         }
         pool.answered(target, self.response.status);
         let clean = self.response.persistent
@@ -294,6 +302,12 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
             pool.put(target, link);
         }
         Ok(())
+    }
+
+    /// From here on the client and the target are one: what is left to do needs no plan.
+    fn switch_to(&mut self, up: Up, pool: &Pool, terms: &Terms<'_>) {
+        self.record.keep = false;
+        self.switch = Some(Switch::new(up, pool, terms));
     }
 
     /// The request to the target, the answer to the client, both at once.
@@ -353,43 +367,5 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         let upload = nest(pump::upload(body, out, watch, bounds, &progress));
         let answer = nest(onward.run(inflow, timeouts, upgrade, &progress));
         pump::both(upload, answer).await
-    }
-
-    /// After a success the client and a stream of the target are one.
-    async fn join_call<I: Source, O: Asking>(
-        &mut self,
-        (answer, upload): (&mut I, &mut O),
-        terms: Terms<'_>,
-    ) -> Result<(), Fault> {
-        self.record.keep = false;
-        self.line.watch.bound(None);
-        let early = self.source.take_rest();
-        let stream = self.sink.stream();
-        let down = match &stream {
-            Some(stream) => join::Down::Line(stream, early),
-            None => join::Down::Halves(&mut *self.source, &mut *self.sink),
-        };
-        let pace = (self.line, terms.timeouts.idle);
-        let (carried, ended) = join::with_call(down, (answer, upload), pace).await;
-        self.record.tally.carried(carried);
-        ended.map_err(Broken::of_upstream)
-    }
-
-    /// After a 101 the two connections are one.
-    async fn join(&mut self, link: &mut Link, terms: Terms<'_>) -> Result<(), Fault> {
-        self.record.keep = false;
-        let (early_down, early_up) = (self.source.take_rest(), link.inflow.take_rest());
-        self.line.watch.bound(None);
-        let idle = terms.timeouts.idle;
-        let Some(down) = self.sink.stream() else {
-            let (down, pace) = ((&mut *self.source, &mut *self.sink), (self.line, idle));
-            let (carried, ended) = join::run(down, (&link.stream, early_up), pace).await;
-            self.record.tally.carried(carried);
-            return ended.map_err(Broken::of_upstream);
-        };
-        let (carried, _ended) =
-            tunnel::run_websocket((&down, early_down), (&link.stream, early_up), self.line, idle).await;
-        self.record.tally.carried(carried);
-        Ok(())
     }
 }

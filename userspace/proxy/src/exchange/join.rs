@@ -1,26 +1,27 @@
-//! A WebSocket between a stream of a client and a connection to a target (RFC 8441): bytes both ways until both end.
+//! A WebSocket of which one end or both are streams of HTTP/2 (RFC 8441): bytes both ways until both end.
 use crate::{
     fault::Broken,
     half::{Asking, Sink, Source},
     line::Line,
+    log::Tally,
     stream::Stream,
-    tunnel::{Carried, both, farewell::Farewell},
+    tunnel::{Carriage, both, farewell::Farewell},
 };
-use std::cell::Cell;
 use std::time::Duration;
-use weir_reactor::{Buf, now};
+use weir_reactor::Buf;
 
-/// Joins the two until both directions have ended, one fails, or neither moves for `idle`.
+/// Joins a stream of a client and a connection to a target until both directions have ended, one fails, or neither moves
+/// for `idle`.
 pub(super) async fn run<S: Source, K: Sink>(
     (source, sink): (&mut S, &mut K),
     (up, early): (&Stream, Option<Buf>),
     (line, idle): (&Line, Duration),
-) -> (Carried, Result<(), Broken>) {
-    let (sent_up, sent_down, moved) = (Cell::new(0), Cell::new(0), Cell::new(now()));
+    tally: &Tally,
+) -> Result<(), Broken> {
+    let carriage = Carriage::new(tally);
     let upward = async {
         while let Some(data) = source.chunk().await? {
-            sent_up.set(sent_up.get() + data.len() as u64);
-            moved.set(now());
+            carriage.up(data.len());
             up.send(data).await.0?;
         }
         Ok(up.shutdown().await?)
@@ -29,14 +30,12 @@ pub(super) async fn run<S: Source, K: Sink>(
         let mut farewell = Farewell::new(line);
         let mut next = early;
         while let Some(data) = farewell.next(next.take(), up).await? {
-            sent_down.set(sent_down.get() + data.len() as u64);
-            moved.set(now());
+            carriage.down(data.len());
             sink.chunk(data, false).await?;
         }
         sink.end(None).await
     };
-    let result = both(upward, downward, &line.watch, idle, &moved).await;
-    (Carried { up: sent_up.get(), down: sent_down.get() }, result)
+    both(upward, downward, (&line.watch, idle), &carriage).await
 }
 
 /// The client's side of a tunnel.
@@ -47,18 +46,14 @@ pub(super) enum Down<'a, S, K> {
     Halves(&'a mut S, &'a mut K),
 }
 
-/// Joins a client and a stream of a target (RFC 8441), as [`run`] does.
+/// Joins a client and a stream of a target, as [`run`] does.
 pub(super) async fn with_call<S: Source, K: Sink, I: Source, O: Asking>(
     down: Down<'_, S, K>,
     (answer, upload): (&mut I, &mut O),
     (line, idle): (&Line, Duration),
-) -> (Carried, Result<(), Broken>) {
-    let watch = &line.watch;
-    let (sent_up, sent_down, moved) = (Cell::new(0), Cell::new(0), Cell::new(now()));
-    let count = |sent: &Cell<u64>, bytes: usize| {
-        sent.set(sent.get() + bytes as u64);
-        moved.set(now());
-    };
+    tally: &Tally,
+) -> Result<(), Broken> {
+    let carriage = Carriage::new(tally);
     let (plain, mut halves, mut early) = match down {
         Down::Line(plain, early) => (Some(plain), None, early),
         Down::Halves(source, sink) => (None, Some((source, sink)), None),
@@ -76,14 +71,14 @@ pub(super) async fn with_call<S: Source, K: Sink, I: Source, O: Asking>(
                 (None, None, None) => None,
             };
             let Some(data) = data else { return upload.end(None).await };
-            count(&sent_up, data.len());
+            carriage.up(data.len());
             upload.chunk(data, false).await?;
         }
     };
     let downward = async {
         let mut farewell = Farewell::new(line);
         while let Some(data) = farewell.piece(answer.chunk()).await? {
-            count(&sent_down, data.len());
+            carriage.down(data.len());
             match (plain, &mut sink) {
                 (Some(plain), _) => plain.send(data).await.0?,
                 (None, Some(sink)) => sink.chunk(data, false).await?,
@@ -96,6 +91,5 @@ pub(super) async fn with_call<S: Source, K: Sink, I: Source, O: Asking>(
             (None, None) => Ok(()),
         }
     };
-    let result = both(upward, downward, watch, idle, &moved).await;
-    (Carried { up: sent_up.get(), down: sent_down.get() }, result)
+    both(upward, downward, (&line.watch, idle), &carriage).await
 }

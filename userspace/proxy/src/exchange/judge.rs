@@ -4,6 +4,7 @@ use crate::{
     fault::Fault,
     half::{Sink, Source},
 };
+use std::sync::Arc;
 use std::time::Duration;
 use weir_plan::{route::Route, router::Ask};
 use weir_policy::{Chain, Flow, Reply, Visit, introduce};
@@ -40,7 +41,7 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
 
     /// Where no route answers the listener judges, so that guessing paths counts as well.
     pub(super) async fn judged_without_route(&mut self, fault: Fault) -> Result<(), Fault> {
-        self.chain = self.snapshot.plan.chains.of_listener(self.listener.id).map(AsRef::as_ref);
+        self.chain = self.snapshot.plan.chains.of_listener(self.listener.id);
         match self.ask_chain().await? {
             Some(reply) => self.reply(reply).await,
             None => Err(self.offered().map_or(fault, Fault::Method)),
@@ -65,8 +66,8 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
         self.ask_chain().await
     }
 
-    fn chain_of(&self, route: &Route) -> Option<&'a Chain> {
-        self.snapshot.plan.chains.of_route(self.listener.id, route.id).map(AsRef::as_ref)
+    fn chain_of(&self, route: &Route) -> Option<&'a Arc<Chain>> {
+        self.snapshot.plan.chains.of_route(self.listener.id, route.id)
     }
 
     /// Asks the policies one after the other; a question of theirs is put to those who can answer it.

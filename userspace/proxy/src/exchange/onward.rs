@@ -9,6 +9,7 @@ use crate::{
     websocket,
 };
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 use weir_message::{Head, Request, Response, Scheme, Version, h1::Delivery, hop};
 use weir_plan::limit::{Retry, Timeouts};
@@ -20,7 +21,7 @@ const INTERIM_MAX: u32 = 16;
 /// Everything of an exchange that the answer needs, while the upload has the rest.
 pub(super) struct Onward<'a, K> {
     pub(super) line: &'a Line,
-    pub(super) chain: Option<&'a Chain>,
+    pub(super) chain: Option<&'a Arc<Chain>>,
     pub(super) client: &'a Client,
     pub(super) route: &'a str,
     pub(super) request: &'a Request,

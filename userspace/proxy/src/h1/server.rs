@@ -2,6 +2,7 @@
 use super::{Inflow, Outflow};
 use crate::{
     connection::Opened,
+    desk::Scratch,
     exchange::{self, Ends, Setting},
     fault::{Broken, Fault},
     half::{Answering, Asking, Sink, Source},
@@ -149,17 +150,18 @@ enum Waited {
 /// Serves a connection until either side is done with it, or it has been idle for so long that it is given back, with the
 /// moment until which it may be. Between requests it holds no buffer, and of the machinery of an exchange nothing.
 pub(crate) async fn run(
-    Opened { line, mut snapshot, stream, early }: Opened,
+    Opened { line, snapshot, stream, early }: Opened,
 ) -> Option<(Rc<Line>, Stream, Instant)> {
     let stream = Rc::new(stream);
     let listener = snapshot.listener(&line.gate.bind)?;
     let mut inflow = Inflow::new(Rc::clone(&stream), snapshot.rules(listener).limits);
+    let mut idle = listener.limits.idle_timeout;
+    // Whoever waits for a request needs no plan, and there may be another one by then.
+    drop(snapshot);
     inflow.begin_with(early);
     let mut answer =
         Answer { outflow: Outflow::new(Rc::clone(&stream)), stream, begun: false, end_counts: false };
     loop {
-        let listener = snapshot.listener(&line.gate.bind);
-        let idle = listener.map_or(Duration::ZERO, |listener| listener.limits.idle_timeout);
         match wait(&line, &inflow, idle).await {
             Waited::News => {}
             Waited::Long(until) => {
@@ -173,13 +175,19 @@ pub(crate) async fn run(
                 return None;
             }
         }
-        snapshot = line.snapshot();
+        let snapshot = line.snapshot();
         let listener = snapshot.listener(&line.gate.bind)?;
-        match nest(one(&line, &snapshot, listener, &mut inflow, &mut answer)).await {
+        idle = listener.limits.idle_timeout;
+        let mut next = nest(one(&line, &snapshot, listener, &mut inflow, &mut answer)).await;
+        drop(snapshot);
+        if let Some((ends, Some(scratch))) = &mut next {
+            *ends = nest(exchange::go_on(&line, std::mem::take(scratch), (&mut inflow, &mut answer))).await;
+        }
+        match next.map(|(ends, _)| ends) {
             Some(Ends::Keep) => continue,
             Some(Ends::Abort) => answer.stream.reset(),
             Some(ends) => {
-                settle(&line, &mut answer, listener.limits.idle_timeout).await;
+                settle(&line, &mut answer, idle).await;
                 if ends == Ends::Cut && !answer.outflow.declares_its_end() {
                     answer.stream.reset();
                 } else {
@@ -226,14 +234,15 @@ async fn wait(line: &Line, inflow: &Inflow, idle: Duration) -> Waited {
     .await
 }
 
-/// One exchange, from the first byte of its head on; nothing if none came.
+/// One exchange, from the first byte of its head on; nothing if none came. One that has switched protocols goes on with what
+/// it has in memory.
 async fn one(
     line: &Line,
     snapshot: &Snapshot,
     listener: &Listener,
     inflow: &mut Inflow,
     answer: &mut Answer,
-) -> Option<Ends> {
+) -> Option<(Ends, Option<Box<Scratch>>)> {
     if !matches!(inflow.begin().await, Ok(true)) {
         return None;
     }
@@ -254,8 +263,11 @@ async fn one(
             exchange::run(Setting { line, snapshot, listener }, &mut scratch, (inflow, answer), head).await
         }
     };
+    if ends == Ends::Switch {
+        return Some((ends, Some(scratch)));
+    }
     line.desk.return_scratch(scratch);
-    Some(ends)
+    Some((ends, None))
 }
 
 /// Says goodbye and reads away what the client still sends: closing on unread bytes would reset the connection and

@@ -24,7 +24,7 @@ mod receive;
 mod strand;
 mod strands;
 
-pub(crate) use call::Call;
+pub(crate) use call::{Answer, Call, Upload};
 use drive::drive;
 use mux::Mux;
 

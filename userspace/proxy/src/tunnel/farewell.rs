@@ -1,12 +1,12 @@
 //! The end of a WebSocket whose connection is about to be cut: 1001 to the client, between two frames (RFC 6455, section
 //! 7.4.1), and nothing more after that.
-use crate::{desk::Enlisted, frames::Frames, line::Line, stream::Stream};
+use crate::{frames::Frames, late::Late, line::Line, stream::Stream};
 use std::future::{poll_fn, ready};
 use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use weir_reactor::{Buf, Sleep, now, sleep_until};
+use weir_reactor::{Buf, now};
 
 /// How long a client is given to say goodbye before it is cut off.
 const LEAD: Duration = Duration::from_secs(1);
@@ -15,15 +15,13 @@ const LEAD: Duration = Duration::from_secs(1);
 pub(crate) struct Farewell<'l> {
     line: &'l Line,
     frames: Frames,
-    /// Its place among the tasks that are woken when draining begins.
-    entry: Option<Enlisted>,
-    late: Option<Sleep>,
+    late: Late,
     said: bool,
 }
 
 impl<'l> Farewell<'l> {
     pub(crate) fn new(line: &'l Line) -> Farewell<'l> {
-        Farewell { line, frames: Frames::default(), entry: None, late: None, said: false }
+        Farewell { line, frames: Frames::default(), late: Late::default(), said: false }
     }
 
     /// What the client is sent next: what was received `early`, what comes from the target, or that we are going away.
@@ -60,11 +58,11 @@ impl<'l> Farewell<'l> {
 
     /// Ready when it is time to go.
     fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.entry.get_or_insert_with(|| self.line.desk.enlist(cx.waker()));
-        let Some(until) = self.line.until() else { return Poll::Pending };
-        let left = until.saturating_duration_since(now());
-        let late = self.late.get_or_insert_with(|| sleep_until(until - LEAD.min(left / 4)));
-        pin!(late).poll(cx)
+        let line = self.line;
+        self.late.poll(&line.desk, cx, || {
+            let until = line.until()?;
+            Some(until - LEAD.min(until.saturating_duration_since(now()) / 4))
+        })
     }
 }
 

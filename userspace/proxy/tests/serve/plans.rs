@@ -140,6 +140,7 @@ impl Draft {
                 buffer_bytes_max: 1 << 30,
                 drain_timeout: Duration::from_secs(2),
                 name_lifetime: Duration::from_millis(50),
+                retired_max: 20,
                 generations_max: 1,
                 overload: 1.0,
             },
@@ -152,6 +153,7 @@ impl Draft {
             library: None,
             tickets: None,
             seats: std::sync::OnceLock::new(),
+            names: std::sync::OnceLock::new(),
             written: None,
         }
     }

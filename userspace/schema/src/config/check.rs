@@ -160,7 +160,7 @@ fn key_is<T: Leaf>(key: &At<String>, report: &mut Report) {
         let span =
             fault.part.map_or(key.span, |(offset, len)| key.span.part(offset.saturating_add(inset), len));
         let message = fault.message.replace("{}", &format!("`{}`", key.value));
-        report.push(Diagnostic::new(T::CODE, span, message).hint_if(fault.hint));
+        report.push(Diagnostic::new(fault.code.unwrap_or(T::CODE), span, message).hint_if(fault.hint));
     }
 }
 

@@ -9,7 +9,7 @@ use crate::span::Span;
 pub(super) fn write(report: &Report, sources: &Sources) -> String {
     let errors = report.errors().count();
     let document = json!({
-        "version": 1,
+        "format": 1,
         "valid": errors == 0,
         "errors": errors,
         "warnings": report.iter().count().saturating_sub(errors),

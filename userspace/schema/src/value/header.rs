@@ -74,10 +74,11 @@ impl Leaf for HeaderText {
 
 pub(super) fn check_text(text: &str) -> Result<(), Fault> {
     if let Some(bad) = text.bytes().position(|b| b < 0x20 && b != b'\t' || b == 0x7f) {
-        return Err(Fault::new("a header cannot carry a control character").part(bad, 1));
+        return Err(Fault::new("a header cannot carry a control character").part(bad, 1).code(Code::Text));
     }
     if text.trim_matches([' ', '\t']) != text {
-        return Err(Fault::new("a space at the end or beginning would be lost on the way"));
+        let fault = Fault::new("a space at the end or beginning would be lost on the way");
+        return Err(fault.code(Code::Text).hint("Write it without that space."));
     }
     Ok(())
 }
@@ -92,7 +93,7 @@ mod tests {
         assert_eq!(HeaderName::parse("X User").unwrap_err().part, Some((1, 1)));
         assert_eq!(HeaderName::parse("X-User:").unwrap_err().part, Some((6, 1)));
         HeaderName::parse("").unwrap_err();
-        assert_eq!(HeaderText::parse("a\nb").unwrap_err().part, Some((1, 1)));
-        HeaderText::parse(" a").unwrap_err();
+        assert_eq!(check_text("a\nb").unwrap_err().part, Some((1, 1)));
+        assert_eq!(check_text(" a").unwrap_err().code, Some(Code::Text));
     }
 }

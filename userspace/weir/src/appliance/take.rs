@@ -1,6 +1,6 @@
 //! Taking a configuration that is compiled: for good, on trial, and going back.
 
-use super::Appliance;
+use super::{Appliance, Retired};
 use crate::crew::Recruits;
 use crate::generations::Entry;
 use crate::guard::Errand;
@@ -111,7 +111,7 @@ impl Appliance {
             }
         }
         let Loaded { plan, config, sources, seen, .. } = std::mem::replace(&mut self.current, loaded);
-        self.retired.push(plan);
+        self.retired.push(Retired { plan, is_over: false });
         let_go((config, sources, seen));
     }
 
@@ -137,9 +137,23 @@ impl Appliance {
     pub(crate) fn bury(&mut self) {
         self.crew.remind(self.generation);
         self.crew.part();
-        let gone: Vec<_> = self.retired.extract_if(.., |plan| Arc::strong_count(plan) == 1).collect();
+        let is_gone = |retired: &mut Retired| Arc::strong_count(&retired.plan) == 1;
+        let gone: Vec<_> = self.retired.extract_if(.., is_gone).map(|retired| retired.plan).collect();
         if !gone.is_empty() {
             let_go(gone);
+        }
+        self.end_oldest();
+    }
+
+    /// Has workers come to an end with the oldest plans, if there are too many.
+    fn end_oldest(&mut self) {
+        let most = usize::try_from(self.current.plan.limits.retired_max).unwrap_or(usize::MAX);
+        let too_many = self.retired.len().saturating_sub(most);
+        for retired in self.retired.iter_mut().take(too_many).filter(|retired| !retired.is_over) {
+            retired.is_over = self.crew.end(&retired.plan);
+            tracing::warn!(
+                "more than {most} earlier configurations are still needed; exchanges under the oldest are cut unless they end"
+            );
         }
     }
 

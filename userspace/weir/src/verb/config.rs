@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use weir_schema::diagnostic::Style;
 use weir_schema::lookup::Anything;
-use weir_schema::{Code, Format, parse};
+use weir_schema::{Code, Format, explain, parse};
 
 #[derive(clap::Args)]
 pub(crate) struct Validate {
@@ -77,8 +77,8 @@ impl Validate {
 
 #[derive(clap::Args)]
 pub(crate) struct Explain {
-    /// The code of a diagnostic, for example E0103; without one, all codes are listed.
-    code: Option<String>,
+    /// The code of a diagnostic such as E0103, or a key such as `routes.match`; without one, all codes are listed.
+    what: Option<String>,
     /// How to print.
     #[arg(short, long, value_enum, default_value = "text")]
     output: Output,
@@ -86,23 +86,28 @@ pub(crate) struct Explain {
 
 impl Explain {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        let told =
+        let of_code =
             |code: &Code| json!({ "code": code.as_str(), "title": code.title(), "text": code.explain() });
-        let Some(number) = self.code else {
+        let Some(what) = self.what else {
             match self.output {
                 Output::Text => {
                     Code::ALL.iter().for_each(|code| println!("{}  {}", code.as_str(), code.title()));
                 }
-                Output::Json => println!("{:#}", versioned(Code::ALL.iter().map(told).collect())),
+                Output::Json => println!("{:#}", versioned(Code::ALL.iter().map(of_code).collect())),
             }
             return Ok(ExitCode::SUCCESS);
         };
-        let unknown =
-            || failure(failure::USAGE, format!("there is no code {number}; `weir explain` lists them"));
-        let code = Code::find(&number).ok_or_else(unknown)?;
-        match self.output {
-            Output::Text => println!("{}: {}\n\n{}", code.as_str(), code.title(), code.explain()),
-            Output::Json => println!("{:#}", versioned(told(&code))),
+        let unknown = |why| {
+            failure(
+                failure::USAGE,
+                format!("{why}; `weir explain` lists all codes, docs/configuration.md all keys"),
+            )
+        };
+        let text = explain(&what).map_err(unknown)?;
+        match (self.output, Code::find(&what)) {
+            (Output::Text, _) => print!("{text}"),
+            (Output::Json, Some(code)) => println!("{:#}", versioned(of_code(&code))),
+            (Output::Json, None) => println!("{:#}", versioned(json!({ "key": what, "text": text }))),
         }
         Ok(ExitCode::SUCCESS)
     }

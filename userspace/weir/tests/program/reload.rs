@@ -15,7 +15,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         Trial::test("reload::a_listener_that_goes_lets_its_connections_end", goes),
         Trial::test("reload::a_listener_may_change_its_name", renamed),
         Trial::test("reload::f2_what_fails_changes_nothing", refused),
-        Trial::test("reload::a_tunnel_holds_the_plan_that_it_began_under_and_no_other", held),
     ]
 }
 
@@ -43,7 +42,7 @@ fn answer(body: &str) -> String {
 }
 
 /// Sends everything back.
-fn echo() -> u16 {
+pub(crate) fn echo() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -144,16 +143,16 @@ impl Load {
 }
 
 /// An open tunnel, over which bytes go there and back.
-struct Carried(TcpStream);
+pub(crate) struct Carried(TcpStream);
 
 impl Carried {
-    fn new(port: u16) -> Self {
+    pub(crate) fn new(port: u16) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_read_timeout(Some(crate::process::PATIENCE)).unwrap();
         Self(stream)
     }
 
-    fn is_alive(&mut self) -> bool {
+    pub(crate) fn is_alive(&mut self) -> bool {
         let mut back = [0; 4];
         self.0.write_all(b"ping").is_ok() && self.0.read_exact(&mut back).is_ok() && &back == b"ping"
     }
@@ -288,25 +287,5 @@ fn refused() -> Result<(), Failed> {
     assert_eq!(said.status.code(), Some(78), "{said:?}");
     assert_eq!(hash(&status()), before);
     load.stop();
-    Ok(())
-}
-
-/// Each reload leaves a plan behind; only one of them is still needed, as long as its tunnel is.
-fn held() -> Result<(), Failed> {
-    let (port, tunnel, status, origin) = (free_port(), free_port(), free_port(), echo());
-    let metrics = format!("telemetry: {{ metrics: \"127.0.0.1:{status}\" }}\n");
-    let text = |body: &str| config(&edge(port), tunnel, origin, &(answer(body) + &metrics));
-    let weir = Weir::start(&text("first"));
-    let mut carried = Carried::new(tunnel);
-    assert!(carried.is_alive());
-    for body in ["second", "third", "fourth"] {
-        weir.rewrite(&text(body));
-        assert!(weir.ask(&["reload", "--wait"]).status.success());
-    }
-    let page = || curl(&[&format!("http://127.0.0.1:{status}/metrics")]).1;
-    until("one earlier plan is held", || page().contains("\nweir_config_retired_plans 1\n"));
-    assert!(carried.is_alive());
-    drop(carried);
-    until("none is held", || page().contains("\nweir_config_retired_plans 0\n"));
     Ok(())
 }

@@ -150,9 +150,14 @@ fn shapes() -> Result<(), Failed> {
     };
     note("trace", &alone(&["trace", "GET", &format!("https://a.test:{port}/x"), "-c", &file]));
     note("explain", &alone(&["explain", "E0103"]));
+    note("explain key", &alone(&["explain", "shield.per_source.packets"]));
     note("explain all", &alone(&["explain"]));
     note("shield detach", &alone(&["shield", "detach", "--pins", "/nonexistent/weir"]));
     note("jwt inspect", &printed(&fed(&["jwt", "inspect", "-o", "json"], A_TOKEN)));
+    note("validate", &alone(&["validate", "-c", &file]));
+    let bad = room.path().join("bad.yaml");
+    std::fs::write(&bad, written.replace("bind: \"127.0.0.1:", "bnid: \"127.0.0.1:") + "routes: []\n")?;
+    note("validate a bad file", &alone(&["validate", "-c", bad.to_str().ok_or("a path")?]));
     note("doctor", &alone(&["doctor", "-c", &file]));
     note("hash-key", &printed(&fed(&["hash-key", "--new", "-o", "json"], "")));
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program/verbs/shapes.txt");
