@@ -65,6 +65,15 @@ impl Driver {
         }
     }
 
+    /// Whether the kernel has told of everything that it has done, and does nothing until it is entered again. Of a simulated
+    /// one it is never known.
+    pub(crate) fn has_told_all(&mut self) -> bool {
+        match self {
+            Driver::Ring(ring) => ring.has_told_all(),
+            Driver::Sim(_) => false,
+        }
+    }
+
     /// The time now, on the clock that began at `epoch`.
     #[inline]
     pub(crate) fn now(&self, epoch: Instant) -> Instant {

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 /// Pieces of one size that are kept beyond those in use.
 const SPARE_MAX: usize = 256;
 /// Pieces of one size that are kept in any case.
-const KEEP_MIN: usize = 16;
+const KEEP_MIN: usize = 4;
 
 /// Free pieces of one size.
 struct Shelf {

@@ -17,7 +17,7 @@ pub(crate) type Bid = u16;
 /// No buffer.
 pub(crate) const NONE: Bid = Bid::MAX;
 /// Buffers whose memory is kept in any case.
-const KEEP_MIN: usize = 16;
+const KEEP_MIN: usize = 4;
 /// Buffers lie this much further apart than they are long, so that their first lines do not share cache sets.
 const SKEW: usize = 128;
 
@@ -185,15 +185,20 @@ impl Pool {
         state.depth.deepen(most);
     }
 
-    /// Gives the memory of buffers back to the system that nobody has needed since this was last called, but for a few.
-    pub(crate) fn trim(&self) {
+    /// Gives the memory of buffers back to the system that nobody has needed since this was last called, but for a few. If
+    /// the kernel has told of all that it received, so are those that lie in the ring because a burst had deepened it: the
+    /// last ones, which are drawn after all others.
+    pub(crate) fn trim(&self, is_told: bool) {
         let mut state = self.state.borrow_mut();
         state.depth.settle();
-        let State { free, meta, free_min, .. } = &mut *state;
-        let cold = free.get(..free_min.saturating_sub(KEEP_MIN)).unwrap_or_default();
+        let State { free, meta, free_min, depth, provided, .. } = &mut *state;
+        let spare = if is_told { provided.saturating_sub(depth.wanted()) } else { 0 };
+        let unneeded = free.get(..free_min.saturating_sub(KEEP_MIN)).unwrap_or_default();
         let is_touched = |bid: &Bid| meta.get(usize::from(*bid)).is_some_and(|meta| meta.touched);
-        if cold.iter().any(is_touched) {
-            let mut cold = cold.to_vec();
+        let mut cold: Vec<Bid> = self.ring.last(spare).filter(is_touched).collect();
+        if !cold.is_empty() || unneeded.iter().any(is_touched) {
+            cold.extend(self.ring.last(spare).filter(|bid| !is_touched(bid)));
+            cold.extend_from_slice(unneeded);
             cold.sort_unstable();
             for run in cold.chunk_by(|bid, next| bid + 1 == *next).filter(|run| run.iter().any(is_touched)) {
                 self.forget(run);
@@ -292,7 +297,7 @@ mod tests {
         };
         let calm = |drawn: usize| {
             (0..100).for_each(|_| turn(drawn));
-            pool.trim();
+            pool.trim(false);
         };
         (0..3).for_each(|_| calm(40));
         assert_eq!(deepest(&pool), 64, "that much is drawn");
@@ -308,11 +313,37 @@ mod tests {
         burst.iter().rev().for_each(|bid| pool.give(*bid));
         // SAFETY: the buffer lies within the pool, and the test is alone.
         let byte = |bid: Bid| unsafe { *pool.at(bid).add(5000) };
-        pool.trim();
+        pool.trim(false);
         assert!((0..200).all(|bid| byte(bid) == 7), "all were needed just now");
-        pool.trim();
+        pool.trim(false);
         let given_back = (0..200).filter(|bid| byte(*bid) == 0).count();
         assert!((120..=200 - KEEP_MIN).contains(&given_back), "{given_back} buffers");
+    }
+
+    #[test]
+    fn what_a_burst_leaves_in_the_ring_is_given_back_too() {
+        let pool = Pool::new(400, 8192).unwrap();
+        (0..4).for_each(|_| pool.deepen());
+        assert_eq!(deepest(&pool), 200);
+        let drawn: Vec<Bid> = (0..200).map(|_| pool.draw().unwrap()).collect();
+        for bid in &drawn {
+            pool.write(*bid, &[7; 8192]);
+            pool.filled(*bid, 8192);
+        }
+        drawn.iter().rev().for_each(|bid| pool.give(*bid));
+        assert_eq!(deepest(&pool), 200, "the same ones lie in it again");
+        // SAFETY: the buffer lies within the pool, and the test is alone.
+        let given_back = || drawn.iter().filter(|bid| unsafe { *pool.at(**bid).add(5000) } == 0).count();
+        (0..6).for_each(|_| pool.trim(false));
+        assert_eq!(given_back(), 0, "the kernel may have written into them");
+        pool.trim(true);
+        assert!((160..=184).contains(&given_back()), "{} buffers", given_back());
+        let next: Vec<Bid> = (0..16).map(|_| pool.draw().unwrap()).collect();
+        // SAFETY: as above.
+        assert!(
+            next.iter().all(|bid| unsafe { *pool.at(*bid).add(5000) } == 7),
+            "what is drawn next is kept"
+        );
     }
 
     #[test]

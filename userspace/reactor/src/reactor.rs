@@ -267,7 +267,8 @@ pub fn is_short_of_buffers() -> bool {
 pub fn trim() {
     crate::nest::trim();
     here::with(|hub| {
-        hub.pool.trim();
+        let is_told = hub.driver.borrow_mut().has_told_all();
+        hub.pool.trim(is_told);
         hub.sheets.0.trim();
         hub.outboxes.0.trim();
         hub.tasks.borrow_mut().trim();

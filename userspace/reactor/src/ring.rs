@@ -152,6 +152,11 @@ impl Ring {
         }
     }
 
+    /// Whether no completion waits to be taken. With deferred task work none is made outside of a call of this thread's.
+    pub(crate) fn has_told_all(&mut self) -> bool {
+        !self.ring.submission().cq_overflow() && self.ring.completion().is_empty()
+    }
+
     /// Takes all completions that are there.
     pub(crate) fn drain(&mut self, into: &mut Vec<Completion>, tally: &Tally) {
         if self.ring.submission().cq_overflow() {

@@ -1,7 +1,8 @@
 //! A list that grows row by row: nothing in it moves, and the rows at its end are given back.
 
-/// How many of a kind stand in a row.
-const ROW: usize = 64;
+/// How many of a kind stand in a row: so many that a row has memory of its own. A small one would lie among what is needed
+/// for a moment only, and keep all of that from being given back. What of a row is not used yet is not touched.
+const ROW: usize = 1024;
 
 /// A list of which no copy is made when it grows, as one is of a vector, whose old memory stays behind in parts.
 pub struct Shelf<T> {
@@ -91,20 +92,20 @@ mod tests {
     #[test]
     fn it_is_like_a_vector() {
         let (mut shelf, mut vector) = (Shelf::new(), Vec::new());
-        for number in 0..1000 {
+        for number in 0..3000 {
             assert_eq!((shelf.len(), shelf.is_empty()), (vector.len(), vector.is_empty()));
             shelf.push(number);
             vector.push(number);
         }
-        for at in [0, 1, 63, 64, 65, 999, 1000, 1001, usize::MAX] {
+        for at in [0, 1, ROW - 1, ROW, ROW + 1, 2999, 3000, 3001, usize::MAX] {
             assert_eq!(shelf.find(at), vector.get(at));
             assert_eq!(shelf.find_mut(at), vector.get_mut(at));
         }
-        for range in [0..0, 0..1, 60..70, 64..128, 990..2000, 1000..1001, 0..usize::MAX] {
+        for range in [0..0, 0..1, ROW - 4..ROW + 6, ROW..2 * ROW, 2990..4000, 3000..3001, 0..usize::MAX] {
             let expect = vector.iter().copied().enumerate().filter(|(at, _)| range.contains(at));
             assert!(shelf.range_mut(range.clone()).map(|(at, item)| (at, *item)).eq(expect), "{range:?}");
         }
-        for len in [1001, 1000, 999, 961, 960, 959, 65, 64, 63, 1, 0, 5] {
+        for len in [3001, 3000, 2999, 2 * ROW + 1, 2 * ROW, 2 * ROW - 1, ROW + 1, ROW, ROW - 1, 1, 0, 5] {
             shelf.truncate(len);
             vector.truncate(len);
             assert!(shelf.iter().eq(&vector) && shelf.len() == vector.len(), "{len}");

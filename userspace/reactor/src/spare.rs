@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 
 /// So many are kept in any case.
-const KEEP_MIN: usize = 16;
+const KEEP_MIN: usize = 4;
 
 /// Up to so many things beyond those in use. The one put back last is taken first.
 pub struct Spare<T> {

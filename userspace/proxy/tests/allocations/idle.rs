@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use weir_meter::Level;
 
 /// Its socket, its place among those that wait, its operation in the ring; of the tables, what they have in reserve.
-const PLAIN_BYTES_MAX: isize = 300;
-/// The same, and a session of which the buffer for what comes is the most.
-const TLS_BYTES_MAX: isize = 7000;
+const PLAIN_BYTES_MAX: isize = 250;
+/// The same, and a session: its keys, its state, and no buffer.
+const TLS_BYTES_MAX: isize = 3000;
 const CONNECTIONS: usize = 200;
 
 pub(crate) fn plain() {

@@ -64,6 +64,13 @@ impl BufferRing {
         Some(unsafe { &*self.place(head) }.bid())
     }
 
+    /// The last so many that were pushed, none of which was drawn.
+    pub(super) fn last(&self, count: u16) -> impl Iterator<Item = Bid> {
+        let tail = self.tail.get();
+        // SAFETY: the place lies within the ring's mapping, aligned, and was written when it was pushed.
+        (1..=count).map(move |back| unsafe { &*self.place(tail.wrapping_sub(back)) }.bid())
+    }
+
     fn place(&self, number: u16) -> *mut BufRingEntry {
         let place = usize::from(number & (self.entries - 1));
         self.memory.at(place * size_of::<BufRingEntry>()).cast()
@@ -89,6 +96,7 @@ mod tests {
             }
             assert_eq!(ring.draw(), None);
             ring.publish();
+            assert!(ring.last(3).eq([3, 2, 1].map(|bid| 4 * lap + bid)));
             let drawn: Vec<Bid> = std::iter::from_fn(|| ring.draw()).collect();
             assert_eq!(drawn, [0, 1, 2, 3].map(|bid| 4 * lap + bid));
         }
