@@ -202,7 +202,8 @@ impl<'n> Fields<'n> {
             advice.push_str(&hint);
             reader.push(Diagnostic::new(Code::UnknownKey, key.span, message).hint(hint));
         }
-        for key in self.missing.iter().filter(|key| !advice.contains(&format!("`{key}`"))) {
+        let is_meant = |key: &str| ["`", "."].iter().any(|end| advice.contains(&format!("`{key}{end}")));
+        for key in self.missing.iter().filter(|key| !is_meant(key)) {
             let message = format!("`{key}` is missing in {}", hint::article(self.section));
             reader.push(
                 Diagnostic::new(Code::MissingKey, self.span, message)

@@ -3,7 +3,8 @@
 /// The advice for a foreign key, if it is one.
 pub(super) fn advice(section: &str, key: &str) -> Option<String> {
     let key = key.to_ascii_lowercase().replace('-', "_");
-    let (_, peer, here) = TERMS.iter().find(|(term, ..)| *term == key)?;
+    let within = WITHIN.iter().find(|(of, (term, ..))| *of == section && *term == key).map(|(_, term)| term);
+    let (_, peer, here) = within.or_else(|| TERMS.iter().find(|(term, ..)| *term == key))?;
     // A term may be the right word one level away; there the nearest key is the better advice.
     if here.split('`').nth(1) == Some(section) {
         return None;
@@ -11,8 +12,38 @@ pub(super) fn advice(section: &str, key: &str) -> Option<String> {
     Some(format!("`{key}` of {peer} is {here} here."))
 }
 
-/// Foreign term, whose it is, and the words for it here.
-const TERMS: &[(&str, &str, &str)] = &[
+/// A foreign term, whose it is, and the words for it here.
+type Term = (&'static str, &'static str, &'static str);
+
+/// Terms that mean something in one section only, or something else than elsewhere.
+const WITHIN: &[(&str, Term)] = &[
+    ("jwt", ("jwks_uri", "OpenID Connect", "`jwks`")),
+    ("jwt", ("local_jwks", "Envoy", "`jwks_file`, or `keys`")),
+    ("jwt", ("remote_jwks", "Envoy", "`jwks`")),
+    ("listener", ("port", "Envoy", "part of `bind`, such as `\":443\"`,")),
+    ("rate_limit", ("burst", "nginx", "part of `rate`, such as `10/s burst 20`,")),
+    ("rate_limit", ("day", "Kong", "`windows: { day: … }`")),
+    ("rate_limit", ("hour", "Kong", "`windows: { hour: … }`")),
+    ("rate_limit", ("minute", "Kong", "`windows: { minute: … }`")),
+    ("rate_limit", ("second", "Kong", "`windows: { second: … }`")),
+    ("rate_limit", ("token_bucket", "Envoy", "`rate`, such as `10/s burst 20`,")),
+    ("route", ("headers", "Kong", "`match.headers`")),
+    ("route", ("host", "Kong", "`match.hosts`")),
+    ("route", ("hosts", "Kong", "`match.hosts`")),
+    ("route", ("methods", "Kong", "`match.methods`")),
+    ("route", ("path", "Traefik", "`match.path`")),
+    ("route", ("prefix", "Envoy", "`match.path` with `/*` at its end")),
+    ("route", ("retries", "Kong", "`retry.attempts`")),
+    ("upstream", ("check", "HAProxy", "`health.active`")),
+    ("upstream", ("health_check", "nginx", "`health.active`")),
+    ("upstream", ("healthcheck", "Traefik", "`health.active`")),
+    ("upstream", ("retries", "Kong", "`retry.attempts`")),
+    ("upstream", ("server", "nginx", "an entry of `targets`")),
+];
+
+/// Those that mean the same everywhere.
+const TERMS: &[Term] = &[
+    ("_format_version", "Kong", "`version: 1`"),
     ("access_log_format", "nginx", "`telemetry.access_log`"),
     ("acl_file", "HAProxy", "`shield.deny.files` or a policy `ip_list`"),
     ("address", "Envoy", "`bind` of a listener, or an entry of `targets`"),

@@ -50,7 +50,10 @@ impl Leaf for HostPattern {
             );
         }
         if !is_host_name(name) && !is_address(name) {
-            return Err(Fault::new("{} is not a host name").part(offset, name.len()));
+            let fault = Fault::new("{} is not a host name").part(offset, name.len());
+            let is_regex = name.starts_with('~');
+            let hint = "A regular expression is one of the path: `match: { path: \"~^/v[0-9]+/\" }`.";
+            return Err(if is_regex { fault.hint(hint) } else { fault });
         }
         let name = name.trim_end_matches('.').to_ascii_lowercase();
         Ok(if offset > 0 { Self::Below(name) } else { Self::Exact(name) })

@@ -32,6 +32,14 @@ impl Leaf for Name {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if let Some(bad) = text.find(|c| !fits(c)) {
             let fault = Fault::new("a name has only letters, digits, `-`, `_` and `.`").part(bad, 1);
+            if text.contains("://") {
+                return Err(fault.hint(
+                    "What lies at a URL has a name under `upstreams`, and its address there under `targets`.",
+                ));
+            }
+            if let Some(variable) = text.strip_prefix('$').filter(|rest| rest.chars().all(fits)) {
+                return Err(fault.hint(format!("A variable of the environment is `${{{variable}}}`.")));
+            }
             let better: String = text.chars().map(|c| if fits(c) { c } else { '-' }).collect();
             return Err(fault.hint(format!("For instance `{better}`.")));
         }

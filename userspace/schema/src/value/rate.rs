@@ -128,7 +128,12 @@ fn parse_count(text: &str, offset: usize) -> Result<u64, Fault> {
     let (number, unit) = text.split_at(digits);
     let factor = MULTIPLES.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
     let Some(factor) = factor.filter(|_| !number.is_empty()) else {
-        let hint = "Write a whole number, if need be with `k`, `M` or `G`: `20k/s`.";
+        let is_of_nginx = !number.is_empty() && unit == "r";
+        let hint = if is_of_nginx {
+            format!("nginx counts in `r`; here it is `{number}/s`.")
+        } else {
+            "Write a whole number, if need be with `k`, `M` or `G`: `20k/s`.".to_owned()
+        };
         return Err(Fault::new(format!("`{text}` is not a count")).part(offset, text.len()).hint(hint));
     };
     let count = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
