@@ -2,6 +2,9 @@
 
 mod portions;
 mod secure;
+mod sheet;
+
+pub use sheet::spare;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -11,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use portions::Portions;
 use rustls::ServerConfig;
+use sheet::Sheet;
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::fs::{File, Permissions};
@@ -268,7 +272,7 @@ async fn respond(
 
 /// An answer made of its parts. A field that cannot stand in a header is left out.
 pub fn answer(status: u16, fields: &[(&'static str, String)], body: Vec<u8>) -> Answer {
-    let mut answer = Answer::new(Full::new(Bytes::from(body)));
+    let mut answer = Answer::new(Full::new(Bytes::from_owner(Sheet(body))));
     *answer.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
     for (name, value) in fields {
         if let Ok(value) = HeaderValue::from_str(value) {

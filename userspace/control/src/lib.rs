@@ -15,6 +15,7 @@ mod fetch;
 mod keyring;
 mod names;
 mod signals;
+mod standby;
 mod turn;
 mod watch;
 
@@ -23,6 +24,7 @@ pub use fetch::{Fetcher, Unfetched};
 pub use keyring::{IssuerView, Keyring, Pace};
 pub use names::Names;
 pub use signals::{Signal, Signals};
+pub use standby::Standby;
 pub use turn::{Turn, Turns, WORK_MAX, aside};
 pub use watch::Watch;
 

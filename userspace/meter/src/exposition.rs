@@ -46,9 +46,9 @@ pub struct Page {
 type Label<'a> = (&'a str, &'a str);
 
 impl Page {
-    /// An empty page with room for so many bytes: what the page before had is a good guess.
-    pub fn new(format: Format, bytes: usize) -> Self {
-        Self { format, text: Vec::with_capacity(bytes), shared: Vec::new() }
+    /// An empty page in this memory, which may be that of an earlier page.
+    pub fn new(format: Format, memory: Vec<u8>) -> Self {
+        Self { format, text: memory, shared: Vec::new() }
     }
 
     /// Opens a family: its help and type lines.
@@ -209,7 +209,7 @@ mod tests {
         two.refuse(7);
         two.secured(TlsVersion::Tls13, true);
         two.unshaken(Unshaken::Name);
-        let mut page = Page::new(format, 0);
+        let mut page = Page::new(format, Vec::new());
         blocks(&mut page, &[&one, &two], &directory.rows(), |number| (number == 7).then_some("bad_framing"));
         String::from_utf8(page.finish()).unwrap()
     }

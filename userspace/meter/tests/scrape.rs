@@ -27,7 +27,7 @@ fn a_series_allocates_nothing() {
         }
     }
     let region = Region::new(COUNTING);
-    let mut page = Page::new(Format::Prometheus, 0);
+    let mut page = Page::new(Format::Prometheus, Vec::new());
     blocks(&mut page, &workers.each_ref(), &directory.rows(), |_| None);
     let text = page.finish();
     let change = region.change();

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use terms::Unmet;
 use weir_admin::{Call, Response};
-use weir_control::Turns;
+use weir_control::{Standby, Turns};
 use weir_meter::Format;
 use weir_plan::Plan;
 use weir_proxy::Mishap;
@@ -64,8 +64,8 @@ pub(crate) struct Appliance {
     /// Certificates that were replaced meanwhile.
     pub(crate) renewals: Renewals,
     pub(crate) draining: bool,
-    /// How long the last page for a scraper was.
-    pub(crate) page_bytes: usize,
+    /// Who writes pages for scrapers.
+    pub(crate) scribe: Rc<Standby>,
     pub(crate) started: SystemTime,
 }
 

@@ -82,7 +82,7 @@ pub(crate) fn run(file: &Path, state: &Path, powers: Powers, serving: impl FnOnc
         reloads: Reloads::default(),
         renewals: Renewals::default(),
         draining: false,
-        page_bytes: 0,
+        scribe: Rc::default(),
         started: SystemTime::now(),
     };
     appliance.remember();

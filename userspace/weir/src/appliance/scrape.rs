@@ -3,9 +3,10 @@
 use super::{Appliance, seconds};
 use crate::census;
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::PoisonError;
 use weir_admin::Response;
-use weir_control::aside;
+use weir_control::door::spare;
 use weir_meter::{Block, Format, Page, names};
 use weir_reactor::give_way;
 use weir_wire::Reason;
@@ -13,12 +14,12 @@ use weir_wire::Reason;
 /// What the control thread knows is written at once; what the workers have counted, which may be tens of thousands of lines,
 /// on a thread that gives way to them.
 pub(super) async fn page(appliance: &RefCell<Appliance>, format: Format) -> Response {
-    let (mut page, blocks, rows) = {
+    let (mut page, blocks, rows, scribe) = {
         let mut appliance = appliance.borrow_mut();
-        let mut page = Page::new(format, appliance.page_bytes);
+        let mut page = Page::new(format, spare());
         appliance.tell(&mut page);
         let directory = appliance.shared.directory.lock().unwrap_or_else(PoisonError::into_inner);
-        (page, appliance.crew.blocks(), directory.rows())
+        (page, appliance.crew.blocks(), directory.rows(), Rc::clone(&appliance.scribe))
     };
     let work = move || {
         give_way();
@@ -26,11 +27,8 @@ pub(super) async fn page(appliance: &RefCell<Appliance>, format: Format) -> Resp
         weir_meter::blocks(&mut page, &blocks, &rows, |number| Reason::find(number).map(Reason::as_str));
         page.finish()
     };
-    match aside(work).await {
-        Ok(text) => {
-            appliance.borrow_mut().page_bytes = text.len();
-            Response::text(format.media_type(), text)
-        }
+    match scribe.run(work).await {
+        Ok(text) => Response::text(format.media_type(), text),
         Err(error) => Response::problem(503, "no page", &format!("{error}; ask again")),
     }
 }
