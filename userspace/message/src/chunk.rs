@@ -80,6 +80,27 @@ impl Decoder {
         Ok(Step { used, data: used..used, done: self.is_done() })
     }
 
+    /// Whether the input, which follows what was decoded, holds more of the body or its end. If not, all of it may be decoded
+    /// and there is still something to wait for. Where only trailers are missing the answer may be no before it must.
+    pub fn goes_on(&self, input: &[u8], limits: &Limits) -> bool {
+        let Decoder { state, digits, left, extensions, .. } = *self;
+        if state == State::Trailer {
+            return false;
+        }
+        let mut ahead = Decoder { state, digits, left, extensions, section: Vec::new() };
+        for (at, &byte) in input.iter().enumerate() {
+            match ahead.state {
+                State::Data | State::Done => return true,
+                State::Trailer => return holds_section(input.get(at..).unwrap_or_default()),
+                _ => {}
+            }
+            if ahead.accept(byte, limits).is_err() {
+                return true;
+            }
+        }
+        false
+    }
+
     /// The allowed trailers of a body that is done.
     pub fn trailers(&self, head: &mut Head) -> Result<(), Error> {
         if self.section.len() <= 2 {
@@ -221,6 +242,11 @@ pub fn write_last(trailers: Option<&Head>, out: &mut Vec<u8>) {
         trailers.write(out);
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Whether a trailer section that begins here ends here as well.
+fn holds_section(text: &[u8]) -> bool {
+    text.starts_with(b"\r\n") || text.windows(4).any(|four| four == b"\r\n\r\n")
 }
 
 #[cfg(test)]

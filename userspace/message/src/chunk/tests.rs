@@ -2,13 +2,18 @@
 use super::*;
 use proptest::prelude::*;
 
-/// Feeds the pieces one after the other; returns body, unused bytes and whether it ended.
+/// Feeds the pieces one after the other; returns body, unused bytes and whether it ended. What each brings is foreseen.
 fn run(pieces: &[&[u8]]) -> Result<(Vec<u8>, usize, bool), Error> {
     let (mut decoder, mut body, mut unused) = (Decoder::default(), Vec::new(), 0);
     for piece in pieces {
         let mut rest = *piece;
         while !rest.is_empty() && !decoder.is_done() {
+            let foreseen = decoder.goes_on(rest, &Limits::default());
             let step = decoder.decode(rest, &Limits::default())?;
+            assert!(
+                if foreseen { step.done || !step.data.is_empty() } else { step.data.is_empty() },
+                "{rest:?}"
+            );
             body.extend_from_slice(&rest[step.data.clone()]);
             rest = &rest[step.used..];
         }
@@ -41,6 +46,20 @@ fn bodies() {
 #[test]
 fn what_follows_the_body_is_left_alone() {
     assert_eq!(run(&[b"1\r\nx\r\n0\r\n\r\nGET /"]), Ok((b"x".to_vec(), 5, true)));
+}
+
+/// Whoever forwards a chunk must know whether to wait with it for more.
+#[test]
+fn between_two_chunks_nothing_is_brought() {
+    let mut decoder = Decoder::default();
+    let goes_on = |decoder: &Decoder, input: &str| decoder.goes_on(input.as_bytes(), &Limits::default());
+    assert_eq!(decoder.decode(b"1\r\nx", &Limits::default()).unwrap().data, 3..4);
+    for nothing in ["", "\r", "\r\n", "\r\n5", "\r\n5;a=b\r\n", "\r\n0\r\n", "\r\n0\r\nA: b\r\n"] {
+        assert!(!goes_on(&decoder, nothing), "{nothing:?}");
+    }
+    for something in ["\r\n5\r\nh", "\r\n0\r\n\r\n", "\r\n0\r\nA: b\r\n\r\n", "\n"] {
+        assert!(goes_on(&decoder, something), "{something:?}");
+    }
 }
 
 #[test]

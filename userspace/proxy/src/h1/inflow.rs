@@ -142,7 +142,12 @@ impl Inflow {
 
     /// Whether the next call of [`Inflow::chunk`] will not have to wait.
     pub(crate) fn is_ready(&self) -> bool {
-        self.body == Body::Done || self.pending.is_some()
+        match (&self.pending, self.body) {
+            (_, Body::Done) => true,
+            // Between two chunks something may have come that is neither body nor end.
+            (Some(pending), Body::Chunked) => self.decoder.goes_on(pending, &self.limits),
+            (pending, _) => pending.is_some(),
+        }
     }
 
     /// Whether the body is complete.
