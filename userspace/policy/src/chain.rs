@@ -10,7 +10,7 @@ pub use link::Link;
 
 /// Judges requests. Every hook may be left out.
 pub trait Policy {
-    /// A connection was accepted; nothing has been read from it.
+    /// A connection came whose bytes are carried to an upstream; of its client nothing is known but the address.
     fn connect(&self, _client: &Client, _now: Now) -> Flow {
         Flow::Next
     }

@@ -1,6 +1,6 @@
 //! Lets in or keeps out by the resolved address of the client.
 use crate::Build;
-use crate::{Client, Flow, Policy, Rank, Reply, Visit};
+use crate::{Client, Flow, Now, Policy, Rank, Reply, Visit};
 use ipnet::IpNet;
 use std::net::Ipv6Addr;
 use weir_schema::policy as written;
@@ -77,6 +77,10 @@ fn bounds(network: &IpNet, allowed: bool) -> (u128, u128, u8, bool) {
 }
 
 impl Policy for IpList {
+    fn connect(&self, client: &Client, _now: Now) -> Flow {
+        if self.allows(client.address) { Flow::Next } else { Flow::Close(Reason::Denied) }
+    }
+
     fn request(&self, visit: &mut Visit<'_>) -> Flow {
         let Client { address, .. } = visit.client;
         if self.allows(*address) {

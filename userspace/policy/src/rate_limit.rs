@@ -170,6 +170,26 @@ impl RateLimit {
 }
 
 impl Policy for RateLimit {
+    /// A connection whose bytes are carried counts as a request does.
+    fn connect(&self, client: &Client, now: Now) -> Flow {
+        let tier = self.tiers.first().filter(|tier| tier.whom == Whom::All);
+        let (Some(tier), key) = (tier, self.key.of_address(client)) else { return Flow::Next };
+        for index in 0..tier.windows.len() {
+            let is_refused = match self.stores.take(tier.first + index, key, now) {
+                Ok(taken) => !taken.passed,
+                Err(Uncounted) => {
+                    self.uncounted.fetch_add(1, Ordering::Relaxed);
+                    self.stores.on_error == OnStoreError::Closed
+                }
+            };
+            if is_refused {
+                (tier.first..).take(index).for_each(|limit| self.stores.give_back(limit, key, now));
+                return Flow::Close(Reason::OverLimit);
+            }
+        }
+        Flow::Next
+    }
+
     /// All limits or none: a request that one of them refuses takes nothing from the others.
     fn request(&self, visit: &mut Visit<'_>) -> Flow {
         let Some((place, tier)) = self.tier(visit) else { return Flow::Next };

@@ -8,6 +8,7 @@ use crate::{
     hello,
     line::{Line, Open},
     log::{self, Tally},
+    offence,
     proxy_protocol::{self, Header},
     snapshot::Snapshot,
     stream::Stream,
@@ -23,7 +24,7 @@ use weir_message::Scheme;
 use weir_meter::Count;
 use weir_plan::listener::{Listener, ProxyProtocol, Service};
 use weir_plan::tls::Renewable;
-use weir_policy::{Client, Flow};
+use weir_policy::{Client, Flow, mapped};
 use weir_reactor::{Buf, nest, now};
 use weir_wire::Reason;
 
@@ -78,12 +79,6 @@ async fn open(desk: Rc<Desk>, gate: Rc<Gate>, stream: weir_reactor::Stream) -> O
         open,
     };
     let listener = snapshot.listener(&line.gate.bind).cloned()?;
-    if let Some(chain) = snapshot.plan.chains.of_listener(listener.id)
-        && let Some(reason) = refused(&chain.connect(&Client::direct(socket.ip()), line.desk.now()))
-    {
-        line.desk.block.refuse(reason as u8);
-        return None;
-    }
     let mut early = None;
     if let Some(rule) = &listener.proxy_protocol {
         match named_by_proxy(&mut line, rule, &stream).await {
@@ -100,6 +95,10 @@ async fn open(desk: Rc<Desk>, gate: Rc<Gate>, stream: weir_reactor::Stream) -> O
     }
     match &listener.service {
         Service::Tunnel(_) => {
+            if let Some(reason) = refusal(&line, &snapshot, &listener) {
+                offence::report(&line, reason);
+                return None;
+            }
             carry(&mut line, snapshot, listener, (stream, early)).await;
             None
         }
@@ -121,12 +120,15 @@ fn admit(line: &Line, snapshot: &Snapshot, listener: &Listener) -> bool {
     has_entered
 }
 
-/// Why a connection may not be served. There is nobody to reply to yet, so a reply is a refusal as well.
-fn refused(flow: &Flow) -> Option<Reason> {
-    match flow {
+/// Why the bytes of a connection may not be carried. There is nobody to reply to, so a reply is a refusal as well. Requests are
+/// judged one by one, and answered.
+fn refusal(line: &Line, snapshot: &Snapshot, listener: &Listener) -> Option<Reason> {
+    let chain = snapshot.plan.chains.of_listener(listener.id)?;
+    let client = Client { socket: mapped(line.socket.ip()), address: mapped(line.peer.ip()) };
+    match chain.connect(&client, line.desk.now()) {
         Flow::Next | Flow::Ask(_) => None,
         Flow::Reply(reply) => Some(reply.reason.unwrap_or(Reason::Denied)),
-        Flow::Close(reason) => Some(*reason),
+        Flow::Close(reason) => Some(reason),
     }
 }
 

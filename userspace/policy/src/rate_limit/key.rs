@@ -45,6 +45,11 @@ impl Key {
         matches!(*self.parts, [Part::Ip]).then(|| self.seed.client(client.address))
     }
 
+    /// The number of a client of whom nothing is known but the address: what stands for any part that is missing.
+    pub(super) fn of_address(&self, client: &Client) -> u64 {
+        self.seed.client(client.address)
+    }
+
     /// The number of the request's key; never 0. A part that the request does not have is replaced by the
     /// address, so that leaving it out is no way around the limit.
     pub(super) fn of(&self, visit: &Visit<'_>) -> u64 {
