@@ -3,6 +3,7 @@
 //! An edit appends its text to the buffer and points the field there; a removed field stays in the list as a
 //! mark. Lines that nobody touched are therefore still contiguous, and writing them is copying a few long runs.
 use crate::{Error, FieldLine, FieldName, Name, NameSet, span::Span};
+use std::ops::Range;
 
 mod line;
 mod writable;
@@ -172,6 +173,20 @@ impl Head {
             let value = line.value.range();
             self.append_known(name, spelled, |text| text.extend_from_within(value));
         }
+    }
+
+    /// Appends a known field whose value takes up the first value of another one, which lies at the given place of the text
+    /// that is added to; it is empty if there is none.
+    pub fn append_around(
+        &mut self,
+        (name, spelled): (Name, &'static str),
+        around: Name,
+        write: impl FnOnce(&mut Vec<u8>, Range<usize>),
+    ) {
+        let lines = if self.present.contains(around) { self.lines.as_slice() } else { &[] };
+        let line = lines.iter().find(|line| !line.gone && line.id == around);
+        let place = line.map_or(0..0, |line| line.value.range());
+        self.append_known(name, spelled, |text| write(text, place));
     }
 
     /// Writes a whole line behind the text, so that lines added one after the other leave in one run.

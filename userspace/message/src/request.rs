@@ -82,6 +82,8 @@ pub struct Request {
     pub(crate) host: Span,
     pub(crate) port: Option<u16>,
     pub(crate) path: Span,
+    /// The path as it came, where upstreams get that.
+    pub(crate) received: Option<Span>,
     pub(crate) query: Option<Span>,
     /// Where a path is written while its received form is still read.
     scratch: Vec<u8>,
@@ -120,6 +122,11 @@ impl Request {
         self.text(self.path)
     }
 
+    /// The path that upstreams get: the normal form, unless they are to get it as it came and nobody has changed it.
+    pub fn path_up(&self) -> &str {
+        self.text(self.received.unwrap_or(self.path))
+    }
+
     /// The query as received, without `?`.
     pub fn query(&self) -> Option<&[u8]> {
         self.query.map(|span| span.of(&self.head.text))
@@ -152,14 +159,14 @@ impl Request {
             return Err(Error::Target);
         }
         self.path = self.head.store(parts);
-        self.line = Span::default();
+        (self.line, self.received) = (Span::default(), None);
         Ok(())
     }
 
     /// Cuts the first bytes off the path, which stays absolute.
     pub fn strip_path_prefix(&mut self, bytes: usize) {
         let rest = Span::new(self.path.start as usize + bytes, self.path.end as usize);
-        self.line = Span::default();
+        (self.line, self.received) = (Span::default(), None);
         if rest.of(&self.head.text).first() == Some(&b'/') {
             self.path = rest;
             return;

@@ -17,11 +17,15 @@ pub struct Rules {
     pub merge_slashes: bool,
     /// `%2f` and `%5c` are kept as they are, and refused where decoding them would make a dot segment.
     pub keep_escaped_slashes: bool,
+    /// Dot segments are refused instead of resolved.
+    pub refuse_dots: bool,
+    /// Upstreams get the path as it came; everybody here sees the normal form.
+    pub as_received: bool,
 }
 
 impl Default for Rules {
     fn default() -> Rules {
-        Rules { merge_slashes: true, keep_escaped_slashes: false }
+        Rules { merge_slashes: true, keep_escaped_slashes: false, refuse_dots: false, as_received: false }
     }
 }
 
@@ -75,6 +79,7 @@ fn push_segment(
     unescape(segment, rules, out)?;
     match out.get(before + 1..).unwrap_or_default() {
         b"" if rules.merge_slashes && !last => out.truncate(before),
+        b"." | b".." if rules.refuse_dots => return Err(Error::DotSegment),
         b"." => out.truncate(before),
         b".." => {
             out.truncate(before);

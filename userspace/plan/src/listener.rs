@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use weir_message::uri;
 
 use crate::host::HostMap;
 use crate::id::ListenerId;
@@ -27,14 +28,20 @@ pub struct Listener {
     pub binds: Vec<Bind>,
     /// Connections begin with a PROXY protocol header.
     pub proxy_protocol: Option<ProxyProtocol>,
+    /// What is done about the parts of a path on which servers disagree.
+    pub paths: uri::Rules,
     /// TLS ends here.
     pub tls: Option<Renewable<DownTls>>,
+    /// What `Strict-Transport-Security` says in every answer; none where browsers are told nothing (RFC 6797).
+    pub hsts: Option<Box<str>>,
     /// Networks whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Which headers tell the upstream where the request came from.
     pub forwarded: Forwarded,
     /// Upstreams see this program as the parent in the traces that requests say they belong to.
     pub joins_traces: bool,
+    /// In which words they say so.
+    pub trace_formats: TraceFormats,
     /// A client that ends its side of the connection while it waits for an answer has given up on it.
     pub aborts_on_half_close: bool,
     /// Errors that weir answers itself say in `Proxy-Status` what went wrong (RFC 9209).
@@ -95,6 +102,25 @@ pub struct Forwarded {
     pub x_forwarded: bool,
     /// `Forwarded` of RFC 7239.
     pub rfc7239: bool,
+}
+
+/// The words in which requests say to which trace they belong, and upstreams are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceFormats {
+    /// `traceparent` and `tracestate`.
+    pub w3c: bool,
+    /// `b3`.
+    pub b3: bool,
+    /// `X-B3-TraceId` and its like.
+    pub b3_multi: bool,
+    /// `uber-trace-id`.
+    pub jaeger: bool,
+}
+
+impl Default for TraceFormats {
+    fn default() -> Self {
+        Self { w3c: true, b3: false, b3_multi: false, jaeger: false }
+    }
 }
 
 /// PROXY protocol, versions 1 and 2, on accepted connections.

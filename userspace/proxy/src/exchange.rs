@@ -14,7 +14,7 @@ use crate::{
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use weir_message::{Framing, Head, Method, Name, Request, Response, hop};
+use weir_message::{Framing, Head, Method, Request, Response, hop};
 use weir_meter::{Count, Done, Seat};
 use weir_plan::{
     Plan,
@@ -237,8 +237,7 @@ impl<'a, S: Source, K: Sink> Exchange<'a, S, K> {
         {
             return Err(Fault::Misdirected);
         }
-        let passed = self.request.head.every(Name::Via).filter(|via| via.ends_with(forward::VIA)).count();
-        if passed >= PASSES_MAX { Err(Fault::Loop) } else { Ok(()) }
+        if forward::passes(&self.request.head) >= PASSES_MAX { Err(Fault::Loop) } else { Ok(()) }
     }
 
     /// RFC 9110, section 7.6.2: of OPTIONS a client says how many proxies it may pass, and the last of them answers.

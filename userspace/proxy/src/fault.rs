@@ -4,6 +4,8 @@ use std::io;
 use weir_message::Error as Malformed;
 use weir_wire::Reason;
 
+mod malformed;
+
 /// When a client may try again that was turned away for want of something, in seconds.
 const RETRY_AFTER_S: &str = "1";
 
@@ -137,7 +139,7 @@ impl Fault {
     /// The status a client sees for this.
     pub(crate) fn status(&self) -> u16 {
         match self {
-            Fault::Request(error) => request_status(*error),
+            Fault::Request(error) => malformed::status(*error),
             Fault::ClientSlow => 408,
             Fault::ClientGone => 499,
             Fault::Denied(_) => 444,
@@ -165,7 +167,7 @@ impl Fault {
     /// What the client did wrong, if it was the client: counted, and perhaps a reason for a ban.
     pub(crate) fn reason(&self) -> Option<Reason> {
         match self {
-            Fault::Request(error) => Some(request_reason(*error)),
+            Fault::Request(error) => Some(malformed::reason(*error)),
             Fault::ClientSlow => Some(Reason::SlowClient),
             Fault::BodyTooLarge => Some(Reason::TooLarge),
             Fault::Denied(reason) => Some(*reason),
@@ -241,7 +243,7 @@ impl Fault {
     /// One sentence that a client may read; nothing of the inside shows.
     pub(crate) fn detail(&self) -> &'static str {
         match self {
-            Fault::Request(error) => request_detail(*error),
+            Fault::Request(error) => malformed::detail(*error),
             Fault::ClientSlow => "The request was not completed in time.",
             Fault::BodyTooLarge => "The request body is larger than allowed.",
             Fault::NoRoute => "Nothing is served under this host and path.",
@@ -261,37 +263,6 @@ impl Fault {
             Fault::ConnectSlow | Fault::UpstreamSlow => "The upstream server did not answer in time.",
             Fault::ClientGone | Fault::Denied(_) | Fault::Internal(_) => "The request could not be served.",
         }
-    }
-}
-
-fn request_status(error: Malformed) -> u16 {
-    match error {
-        Malformed::TargetTooLong => 414,
-        Malformed::HeadTooLarge | Malformed::TooManyFields => 431,
-        Malformed::MethodRefused => 405,
-        Malformed::MethodTooLong => 501,
-        Malformed::Version => 505,
-        Malformed::Expectation => 417,
-        _ => 400,
-    }
-}
-
-fn request_reason(error: Malformed) -> Reason {
-    match error {
-        Malformed::TargetTooLong | Malformed::HeadTooLarge | Malformed::TooManyFields => Reason::TooLarge,
-        _ => Reason::BadFraming,
-    }
-}
-
-fn request_detail(error: Malformed) -> &'static str {
-    match error {
-        Malformed::TargetTooLong => "The request target is longer than allowed.",
-        Malformed::HeadTooLarge => "The request head is larger than allowed.",
-        Malformed::TooManyFields => "The request has more fields than allowed.",
-        Malformed::MethodRefused | Malformed::MethodTooLong => "The method is not offered.",
-        Malformed::Version => "The HTTP version is not supported.",
-        Malformed::Expectation => "The expectation cannot be met.",
-        _ => "The request is malformed.",
     }
 }
 

@@ -3,7 +3,8 @@ use crate::client::{canonical, is_trusted};
 use crate::digits::write_number;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
-use weir_message::{Error, Head, Name, NameSet, Request};
+use std::ops::Range;
+use weir_message::{Error, Head, Name, NameSet, Request, Version};
 use weir_plan::listener::Listener;
 use weir_plan::tls::Bearer;
 
@@ -23,8 +24,8 @@ const CLAIMS: NameSet = NameSet::of(&[
     Name::XRealIp,
 ]);
 
-/// How this proxy names itself (RFC 9110, section 7.6.3).
-pub(crate) const VIA: &[u8] = b"1.1 weir";
+/// How this proxy names itself in `Via`, behind the version in which it received a message.
+const NAME: &[u8] = b" weir";
 
 /// Rewrites the forwarding fields of a request: whatever an untrusted peer claims goes, the truth is added. `client` is who
 /// asks, as far as trusted proxies have told.
@@ -34,7 +35,8 @@ pub(crate) fn rewrite(
     (peer, local): (SocketAddr, SocketAddr),
     client: IpAddr,
 ) {
-    let (peer, scheme, head) = (canonical(peer.ip()), request.scheme.as_str(), &mut request.head);
+    let (peer, scheme, version) = (canonical(peer.ip()), request.scheme.as_str(), request.version);
+    let head = &mut request.head;
     if !is_trusted(peer, &listener.trusted_proxies) {
         head.remove_set(CLAIMS);
     }
@@ -59,9 +61,11 @@ pub(crate) fn rewrite(
         }
     }
     if listener.forwarded.rfc7239 {
-        head.append_known(Name::Forwarded, "Forwarded", |out| write_element(peer, scheme, out));
+        head.append_around((Name::Forwarded, "Forwarded"), Name::Host, |out, host| {
+            write_element((peer, canonical(local.ip())), scheme, host, out);
+        });
     }
-    via(head);
+    via(head, version);
 }
 
 /// Tells the upstream which part of the path it does not see. A second line continues what proxies before have taken off.
@@ -73,6 +77,14 @@ pub(crate) fn tell_prefix(head: &mut Head, prefix: &str) -> Result<(), Error> {
 pub(crate) fn date(head: &mut Head, now: impl FnOnce() -> [u8; 29]) {
     if head.known(Name::Date).is_none() {
         head.append_known(Name::Date, "Date", |out| out.extend_from_slice(&now()));
+    }
+}
+
+/// RFC 6797, section 7.1: one field, whatever the upstream says. What a policy makes of it later is the operator's wish as well.
+pub(crate) fn secure(head: &mut Head, listener: &Listener) -> Result<(), Error> {
+    match &listener.hsts {
+        Some(value) => head.set("Strict-Transport-Security", value.as_bytes()),
+        None => Ok(()),
     }
 }
 
@@ -89,19 +101,46 @@ pub(crate) fn present(head: &mut Head, bearer: &Bearer) {
     }
 }
 
-/// Adds this proxy to those that a message has passed.
-pub(crate) fn via(head: &mut Head) {
-    head.append_known(Name::Via, "Via", |out| out.extend_from_slice(VIA));
+/// Adds this proxy to those that a message has passed, with the version in which it came (RFC 9110, section 7.6.3).
+pub(crate) fn via(head: &mut Head, version: Version) {
+    let version: &[u8] = match version {
+        Version::Http10 => b"1.0",
+        Version::Http11 => b"1.1",
+        Version::Http2 => b"2",
+    };
+    head.append_known(Name::Via, "Via", |out| {
+        out.extend_from_slice(version);
+        out.extend_from_slice(NAME);
+    });
 }
 
-/// RFC 7239, section 4: a member of the list.
-fn write_element(peer: IpAddr, scheme: &str, out: &mut Vec<u8>) {
-    let (before, after): (&[u8], &[u8]) = if peer.is_ipv6() { (b"for=\"[", b"]\"") } else { (b"for=", b"") };
-    out.extend_from_slice(before);
-    write_address(peer, out);
-    out.extend_from_slice(after);
+/// How often a message has passed a proxy of this name. Proxies between may have made one field of several.
+pub(crate) fn passes(head: &Head) -> usize {
+    let members = head.every(Name::Via).flat_map(|value| value.split(|byte| *byte == b','));
+    members.filter(|member| member.trim_ascii_end().ends_with(NAME)).count()
+}
+
+/// RFC 7239, section 4: a member of the list. The host lies in the text already.
+fn write_element((peer, local): (IpAddr, IpAddr), scheme: &str, host: Range<usize>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"for=");
+    write_node(peer, out);
     out.extend_from_slice(b";proto=");
     out.extend_from_slice(scheme.as_bytes());
+    if !host.is_empty() {
+        out.extend_from_slice(b";host=\"");
+        out.extend_from_within(host);
+        out.push(b'"');
+    }
+    out.extend_from_slice(b";by=");
+    write_node(local, out);
+}
+
+/// Section 6: an address of IPv6 stands in brackets, and those in quotes.
+fn write_node(address: IpAddr, out: &mut Vec<u8>) {
+    let (before, after): (&[u8], &[u8]) = if address.is_ipv6() { (b"\"[", b"]\"") } else { (b"", b"") };
+    out.extend_from_slice(before);
+    write_address(address, out);
+    out.extend_from_slice(after);
 }
 
 fn write_address(address: IpAddr, out: &mut Vec<u8>) {
@@ -134,7 +173,10 @@ mod tests {
             binds: Vec::new(),
             proxy_protocol: None,
             tls: None,
+            hsts: None,
+            paths: weir_message::uri::Rules::default(),
             joins_traces: true,
+            trace_formats: Default::default(),
             aborts_on_half_close: false,
             proxy_status: false,
             pages: weir_plan::page::Pages::default(),
@@ -183,7 +225,7 @@ mod tests {
             "192.0.2.7:1000",
             &claims,
             "Host: a.example\nX-Forwarded-For: 192.0.2.7\nX-Forwarded-Proto: http\nX-Forwarded-Port: 8080\n\
-             X-Forwarded-Host: a.example\nX-Real-IP: 192.0.2.7\nForwarded: for=192.0.2.7;proto=http\nVia: 1.1 weir\n",
+             X-Forwarded-Host: a.example\nX-Real-IP: 192.0.2.7\nForwarded: for=192.0.2.7;proto=http;host=\"a.example\";by=127.0.0.1\nVia: 1.1 weir\n",
         );
     }
 
@@ -208,11 +250,25 @@ mod tests {
     }
 
     #[test]
+    fn b24_a_message_says_in_which_version_it_came_and_how_often_it_passed() {
+        let mut head = Head::default();
+        for version in [Version::Http10, Version::Http11, Version::Http2] {
+            via(&mut head, version);
+        }
+        head.append("Via", b"1.1 other, 2 weir , 1.1 weirdo,1.1 weir").unwrap();
+        assert_eq!(
+            head.every(Name::Via).collect::<Vec<_>>()[..3],
+            [&b"1.0 weir"[..], b"1.1 weir", b"2 weir"]
+        );
+        assert_eq!(passes(&head), 5);
+    }
+
+    #[test]
     fn nothing_is_added_that_is_off() {
         let off = Forwarded { x_forwarded: false, rfc7239: false };
         check(&listener(&[], off), "[2001:db8::1]:1", &[], "Host: a.example\nVia: 1.1 weir\n");
         let rfc = Forwarded { x_forwarded: false, rfc7239: true };
-        let element = "Host: a.example\nForwarded: for=\"[2001:db8::1]\";proto=http\nVia: 1.1 weir\n";
+        let element = "Host: a.example\nForwarded: for=\"[2001:db8::1]\";proto=http;host=\"a.example\";by=127.0.0.1\nVia: 1.1 weir\n";
         check(&listener(&[], rfc), "[2001:db8::1]:1", &[], element);
     }
 }

@@ -96,5 +96,5 @@ fn rules(listener: &Listener) -> Rules {
         ..Limits::default()
     };
     let scheme = if listener.tls.is_some() { Scheme::Https } else { Scheme::Http };
-    Rules { limits, scheme, ..Rules::default() }
+    Rules { limits, scheme, paths: listener.paths, ..Rules::default() }
 }

@@ -1,7 +1,11 @@
-//! The trace that a request belongs to (W3C Trace Context, level 1): the upstream sees this program as the parent.
+//! The trace that a request belongs to (W3C Trace Context, level 1, and what came before): the upstream sees this program as the
+//! parent.
 use crate::request_id::Ids;
 use weir_message::{Head, Name, NameSet};
+use weir_plan::listener::TraceFormats;
 use weir_plan::log::Traces;
+
+mod older;
 
 const FIELDS: NameSet = NameSet::of(&[Name::Traceparent, Name::Tracestate]);
 /// Section 3.3.1.1: members that a `tracestate` may have.
@@ -38,23 +42,27 @@ pub(crate) fn join(
     head: &mut Head,
     ids: &mut Ids,
     trusted: bool,
-    rules: Option<&Traces>,
+    (formats, rules): (TraceFormats, Option<&Traces>),
 ) -> Option<Box<Own>> {
-    if rules.is_none() && !head.may_have(FIELDS) {
+    let is_told_before = older::is_told(head, formats);
+    if rules.is_none() && !is_told_before && !(formats.w3c && head.may_have(FIELDS)) {
         return None;
     }
-    let is_told = head.known(Name::Traceparent).is_some();
-    if !is_told {
+    let is_told = formats.w3c && head.known(Name::Traceparent).is_some();
+    if formats.w3c && !is_told {
         // Section 3.3: without a parent there is no state.
         head.remove_set(NameSet::of(&[Name::Tracestate]));
+    }
+    if !is_told && !is_told_before {
         rules?;
     }
-    let parent = {
-        let mut said = head.every(Name::Traceparent);
-        said.next().and_then(parse).filter(|_| said.next().is_none())
-    };
-    let keeps_state = parent.is_some() && has_state(head);
-    head.remove_set(if keeps_state { NameSet::of(&[Name::Traceparent]) } else { FIELDS });
+    let own = if formats.w3c { said(head) } else { None };
+    if formats.w3c {
+        let keeps_state = own.is_some() && has_state(head);
+        head.remove_set(if keeps_state { NameSet::of(&[Name::Traceparent]) } else { FIELDS });
+    }
+    let parent = own.or_else(|| older::find(head, formats));
+    older::remove(head, formats);
     let is_sampled = match (&parent, rules) {
         (Some(parent), _) if trusted => parent.flags & SAMPLED == SAMPLED,
         (_, Some(rules)) => ids.random() % WHOLE < u64::from(rules.millionths),
@@ -62,15 +70,24 @@ pub(crate) fn join(
     };
     let trace = parent.map_or_else(|| fresh(ids), |parent| parent.trace);
     let asked = digits(ids.random() | 1);
-    head.append_known(Name::Traceparent, "traceparent", |out| {
-        let flags = [b'0', b'0' + u8::from(is_sampled)];
-        for part in [b"00-", &trace[..], b"-", &asked, b"-", &flags] {
-            out.extend_from_slice(part);
-        }
-    });
+    if formats.w3c {
+        head.append_known(Name::Traceparent, "traceparent", |out| {
+            let flags = [b'0', b'0' + u8::from(is_sampled)];
+            for part in [b"00-", &trace[..], b"-", &asked, b"-", &flags] {
+                out.extend_from_slice(part);
+            }
+        });
+    }
+    older::write(head, formats, older::Told { trace: &trace, span: &asked, is_sampled });
     let served = digits(ids.random() | 1);
     let own = || Box::new(Own { trace, served, asked, parent: parent.map(|parent| parent.id) });
     (is_sampled && rules.is_some()).then(own)
+}
+
+/// The parent that is named once, in words that can be understood.
+fn said(head: &Head) -> Option<Parent> {
+    let mut said = head.every(Name::Traceparent);
+    said.next().and_then(parse).filter(|_| said.next().is_none())
 }
 
 /// Section 3.2: a version of the future says first what this one says.
@@ -132,7 +149,7 @@ mod tests {
         for (name, value) in lines {
             head.append(name, value.as_bytes()).unwrap();
         }
-        join(&mut head, &mut Ids::of_seed(1), trusted, None);
+        join(&mut head, &mut Ids::of_seed(1), trusted, (TraceFormats::default(), None));
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         head.iter().map(|field| (text(field.name), text(field.value))).collect()
     }
@@ -212,6 +229,37 @@ mod tests {
     }
 
     #[test]
+    fn b27_a_trace_goes_on_from_one_format_into_others() {
+        let formats = TraceFormats { w3c: true, b3: true, b3_multi: false, jaeger: true };
+        let told = |lines: &[(&str, &str)]| {
+            let mut head = Head::default();
+            for (name, value) in lines {
+                head.append(name, value.as_bytes()).unwrap();
+            }
+            join(&mut head, &mut Ids::of_seed(1), true, (formats, None));
+            let of = |name| head.value(name).map(|value| String::from_utf8(value.to_vec()).unwrap());
+            (of("traceparent"), of("b3"), of("uber-trace-id"), head.len())
+        };
+        let (w3c, b3, jaeger, fields) = told(&[("b3", &format!("{TRACE}-{OLD}-1"))]);
+        let w3c = w3c.unwrap();
+        let span = w3c.split('-').nth(2).unwrap();
+        assert_ne!(span, OLD);
+        assert_eq!(w3c, format!("00-{TRACE}-{span}-01"));
+        assert_eq!(
+            (b3, jaeger, fields),
+            (Some(format!("{TRACE}-{span}-1")), Some(format!("{TRACE}:{span}:0:1")), 3)
+        );
+        // Of two the newer counts, and of one that cannot be understood nothing.
+        let other = TRACE.replace('4', "5");
+        let both =
+            told(&[("b3", &format!("{other}-{OLD}-1")), ("traceparent", &format!("00-{TRACE}-{OLD}-00"))]);
+        assert!(both.0.unwrap().starts_with(&format!("00-{TRACE}-")) && both.3 == 3);
+        let malformed = told(&[("uber-trace-id", "nonsense")]);
+        assert!(!malformed.2.unwrap().contains("nonsense") && malformed.3 == 3);
+        assert_eq!(told(&[("x-b3-traceid", TRACE)]).3, 1, "what is not asked for is left alone");
+    }
+
+    #[test]
     fn b63_what_is_recorded_is_drawn_unless_a_trusted_one_has_begun_it() {
         let own = |line: Option<&str>, trusted: bool, millionths: u32| {
             let mut head = Head::default();
@@ -219,7 +267,7 @@ mod tests {
                 head.append("traceparent", value.as_bytes()).unwrap();
             }
             let rules = Traces { millionths, dialect: Dialect::Otlp, flush: Duration::from_secs(1) };
-            let own = join(&mut head, &mut Ids::of_seed(1), trusted, Some(&rules));
+            let own = join(&mut head, &mut Ids::of_seed(1), trusted, (TraceFormats::default(), Some(&rules)));
             let sent = String::from_utf8(head.value("traceparent").unwrap().to_vec()).unwrap();
             assert_eq!(
                 sent.ends_with("-01"),

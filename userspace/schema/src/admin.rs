@@ -24,6 +24,11 @@ section! {
 
 impl Checked for Admin {
     fn check(&self, _span: Span, reader: &mut Reader<'_>) {
+        if let Some(hsts) = self.tls.as_ref().and_then(|tls| tls.hsts.as_ref()) {
+            let found =
+                Diagnostic::new(Code::Conflict, hsts.span, "the admin interface tells browsers nothing");
+            reader.push(found.hint("Leave `hsts` out here; it belongs to `tls` of a listener."));
+        }
         let Some(bind) = self.bind.as_ref().filter(|bind| !matches!(bind.value, Bind::Unix(_))) else {
             return;
         };

@@ -1,5 +1,9 @@
 //! `listeners`: where connections are accepted and what they speak.
 
+mod paths;
+
+pub use paths::{DotSegments, EmptySegments, EscapedSlashes, PathForm, Paths};
+
 use std::time::Duration;
 
 use crate::code::Code;
@@ -32,8 +36,12 @@ section! {
         pub forwarded: At<Forwarded> = Forwarded::XForwarded,
         /// What becomes of the trace that a request says it belongs to (W3C Trace Context).
         pub trace_context: At<TraceContext> = TraceContext::Join,
+        /// In which words requests say so, and upstreams are told; left out, `w3c`. The first that a request uses counts.
+        pub trace_formats: Vec<At<TraceFormat>>,
         /// What becomes of a request whose client ends its side of an HTTP/1 connection while it waits.
         pub half_close: At<HalfClose> = HalfClose::Serve,
+        /// What is done about the parts of a path on which servers disagree, before a route is looked for.
+        pub paths: At<Paths>,
         /// Speak TLS.
         pub tls: Option<At<Box<ListenerTls>>>,
         /// Policies for everything that arrives here, before those of the route.
@@ -74,6 +82,14 @@ impl Checked for Listener {
                     "Keep `tls` to decrypt, or `tcp.sni` to choose by server name without decrypting.",
                 ));
         }
+        if let Some(hsts) = self.tls.as_ref().and_then(|tls| tls.hsts.as_ref()) {
+            let found = Diagnostic::new(
+                Code::Conflict,
+                hsts.span,
+                "`hsts` is told in answers, but `tcp` carries bytes",
+            );
+            reader.push(found.also(tcp.span, "`tcp` is set here").hint("Leave `hsts` out."));
+        }
         if tcp.upstream.is_none() && tcp.sni.is_empty() {
             let found = Diagnostic::new(Code::MissingKey, tcp.span, "`tcp` leads nowhere");
             reader.push(found.hint("Name an `upstream`, or upstreams by server name under `sni`."));
@@ -113,6 +129,20 @@ words! {
         Join = "join",
         /// What the client says goes to the upstream as it is.
         Pass = "pass",
+    }
+}
+
+words! {
+    /// The words in which a request says to which trace it belongs.
+    pub enum TraceFormat "a format of traces" {
+        /// `traceparent` and `tracestate` of W3C Trace Context.
+        W3c = "w3c",
+        /// `b3` of Zipkin, in one field.
+        B3 = "b3",
+        /// `X-B3-TraceId`, `X-B3-SpanId` and `X-B3-Sampled` of Zipkin.
+        B3Multi = "b3-multi",
+        /// `uber-trace-id` of Jaeger.
+        Jaeger = "jaeger",
     }
 }
 

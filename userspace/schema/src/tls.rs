@@ -1,5 +1,9 @@
 //! `tls`: certificates, who is asked for one, and what is spoken; at the top for all listeners, or in one listener.
 
+mod hsts;
+
+pub use hsts::Hsts;
+
 use std::time::Duration;
 
 use crate::code::Code;
@@ -13,17 +17,32 @@ use crate::value::{Checked, FilePath, HostPattern, Leaf, Material, Short, Value}
 
 section! {
     /// What holds for TLS on every listener that does not say otherwise.
-    pub struct Tls "tls" {
+    pub struct Tls "tls" [checked] {
         /// Certificates that every listener with TLS may present.
         pub certificates: Vec<At<Certificate>>,
-        /// The oldest version spoken.
-        pub min_version: At<TlsVersion> = TlsVersion::V1_2,
+        /// The oldest version spoken; `"1.2"` is for clients that know no newer one.
+        pub min_version: At<TlsVersion> = TlsVersion::V1_3,
         /// How long a handshake may take.
         pub handshake_timeout: At<Duration> = Duration::from_secs(10),
-        /// After how long the key of session tickets changes; the one before stays valid as long again. `0s` issues no tickets.
+        /// After how long the key of session tickets changes, a day at most; the one before stays valid as long again. `0s` issues no tickets.
         pub ticket_rotation: At<Duration> = Duration::from_secs(12 * 3600),
         /// How long before a certificate expires a warning is given.
         pub expiry_warning: At<Duration> = Duration::from_secs(14 * 86_400),
+    }
+}
+
+/// Whoever gets hold of a key can read what was resumed by it.
+const TICKET_ROTATION_MAX: Duration = Duration::from_secs(86_400);
+
+impl Checked for Tls {
+    fn check(&self, _span: Span, reader: &mut Reader<'_>) {
+        let rotation = &self.ticket_rotation;
+        if rotation.value > TICKET_ROTATION_MAX {
+            let message =
+                format!("keys of tickets change at least once a day, and this is `{}`", rotation.spell());
+            let found = Diagnostic::new(Code::Duration, rotation.span, message);
+            reader.push(found.hint("Write `24h` or less; `0s` issues no tickets."));
+        }
     }
 }
 
@@ -44,6 +63,8 @@ section! {
         pub min_version: Option<At<TlsVersion>>,
         /// Refuse server names that no certificate covers, instead of presenting the first one.
         pub strict_sni: At<bool> = false,
+        /// Tell browsers to come by TLS only, and for how long (RFC 6797); left out, they are told nothing.
+        pub hsts: Option<At<Hsts>>,
     }
 }
 

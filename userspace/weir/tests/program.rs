@@ -12,6 +12,8 @@
 mod admin;
 #[path = "program/bans.rs"]
 mod bans;
+#[path = "program/browser.rs"]
+mod browser;
 #[path = "program/cage.rs"]
 mod cage;
 #[path = "program/certificates.rs"]
@@ -91,6 +93,7 @@ fn main() {
     let rooms = [
         refusals::trials(),
         admin::trials(),
+        browser::trials(),
         service::trials(),
         bans::trials(),
         certificates::trials(),

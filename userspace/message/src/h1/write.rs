@@ -25,7 +25,7 @@ pub fn write_request(request: &Request, out: &mut Vec<u8>) {
 fn write_request_line(request: &Request, out: &mut Vec<u8>) {
     out.extend_from_slice(request.method_text());
     out.push(b' ');
-    out.extend_from_slice(request.path().as_bytes());
+    out.extend_from_slice(request.path_up().as_bytes());
     if let Some(query) = request.query() {
         out.push(b'?');
         out.extend_from_slice(query);

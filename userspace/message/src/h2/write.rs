@@ -48,7 +48,7 @@ fn target(request: &Request, out: &mut Vec<u8>) {
     if !request.authority().is_empty() {
         named(AUTHORITY, &[request.authority()], out);
     }
-    match (request.path(), request.query()) {
+    match (request.path_up(), request.query()) {
         ("/", None) => indexed(PATH_ROOT, out),
         (path, None) => named(PATH, &[path.as_bytes()], out),
         (path, Some(query)) => named(PATH, &[path.as_bytes(), b"?", query], out),

@@ -79,7 +79,11 @@ impl Request {
         let received = path.of(&self.head.text);
         if uri::normalise(received, rules, &mut self.scratch)? && self.scratch != received {
             self.path = self.head.store(&[&self.scratch]);
-            self.line = Span::default();
+            if rules.as_received {
+                self.received = Some(path);
+            } else {
+                self.line = Span::default();
+            }
         }
         Ok(())
     }

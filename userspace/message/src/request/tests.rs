@@ -128,6 +128,44 @@ fn rewrites_show_in_the_line_that_is_sent() {
 }
 
 #[test]
+fn b37_upstreams_can_get_the_path_as_it_came() {
+    let paths = uri::Rules { as_received: true, ..uri::Rules::default() };
+    let rules = Rules { paths, ..Rules::default() };
+    let read = |target: &str| {
+        let text = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let mut request = Request::default();
+        Parser::default().request(text.as_bytes(), &rules, &mut request).unwrap().unwrap();
+        request
+    };
+    let line = |request: &Request| {
+        let mut out = Vec::new();
+        crate::h1::write_request(request, &mut out);
+        String::from_utf8(out).unwrap().lines().next().unwrap().to_owned()
+    };
+    for (target, path, sent) in [
+        ("/a/%7e/../%e4?b", "/a/%E4", "/a/%7e/../%e4?b"),
+        ("http://a//b", "/b", "//b"),
+        ("http://a", "/", "/"),
+        ("/plain", "/plain", "/plain"),
+    ] {
+        let mut request = read(target);
+        assert_eq!(request.path(), path);
+        assert_eq!(line(&request), format!("GET {sent} HTTP/1.1"));
+        request.set_query(None).unwrap();
+        assert_eq!(line(&request), format!("GET {} HTTP/1.1", sent.trim_end_matches("?b")));
+        request.set_path(&[b"/new"]).unwrap();
+        assert_eq!(
+            line(&request),
+            "GET /new HTTP/1.1",
+            "what is changed here goes on in the form it has here"
+        );
+    }
+    let mut stripped = read("/v1/%7ea");
+    stripped.strip_path_prefix(3);
+    assert_eq!(line(&stripped), "GET /~a HTTP/1.1");
+}
+
+#[test]
 fn requests_of_other_versions_settle_by_the_same_rules() {
     let mut request = Request::default();
     request.begin(Scheme::Https, b"GET", b"a.example", b"/x/../y?z");

@@ -82,6 +82,16 @@ fn escaped_slashes_can_be_kept_but_not_beside_dots() {
 }
 
 #[test]
+fn b4_dot_segments_can_be_refused() {
+    let refuse = Rules { refuse_dots: true, ..Rules::default() };
+    for path in ["/a/../b", "/./", "/a/%2e%2E/b", "/a/..", "/."] {
+        check_with(refuse, path, Err(Error::DotSegment));
+    }
+    check_with(refuse, "/a.b/...", Ok("/a.b/..."));
+    check_with(refuse, "/.well-known", Ok("/.well-known"));
+}
+
+#[test]
 fn b5_escapes_are_decoded_once_and_never_overlong() {
     check("/%252e%252e/a", Ok("/%252e%252e/a"));
     check("/%41%7e%2D", Ok("/A~-"));

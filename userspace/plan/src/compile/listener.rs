@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use weir_message::uri;
 use weir_schema::error_page::ErrorPage;
 use weir_schema::listener as written;
 use weir_schema::redirect as written_redirect;
@@ -12,7 +13,7 @@ use weir_schema::{At, Code};
 use super::{Build, limit, tls};
 use crate::host::HostMap;
 use crate::id::ListenerId;
-use crate::listener::{Bind, Forwarded, Listener, Protocols, ProxyProtocol, Service, Tunnel};
+use crate::listener::{Bind, Forwarded, Listener, Protocols, ProxyProtocol, Service, TraceFormats, Tunnel};
 use crate::page::{Form, Page, Pages};
 use crate::route::Redirect;
 use crate::tls::Renewable;
@@ -40,12 +41,15 @@ fn one(id: ListenerId, written: &At<written::Listener>, build: &mut Build<'_>) -
             from: networks(&proxy.from),
             header_timeout: proxy.header_timeout.value,
         }),
+        paths: paths(&written.paths),
         tls: written.tls.as_ref().and_then(|tls| {
             tls::down(tls, http.then_some(protocols), (build, None)).map(|tls| Renewable::new(Arc::new(tls)))
         }),
+        hsts: written.tls.as_ref().and_then(|tls| Some(tls.hsts.as_ref()?.value().into())),
         trusted_proxies: networks(&written.trusted_proxies),
         forwarded: forwarded(written.forwarded.value),
         joins_traces: written.trace_context.value == written::TraceContext::Join,
+        trace_formats: trace_formats(&written.trace_formats),
         aborts_on_half_close: written.half_close.value == written::HalfClose::Abort,
         proxy_status: written.proxy_status.value,
         pages: pages(&written.error_pages, build),
@@ -74,6 +78,29 @@ pub(super) fn protocols(written: &written::Listener) -> Protocols {
     Protocols {
         http1: silent || named(written::Protocol::Http1),
         http2: silent && written.tls.is_some() || named(written::Protocol::H2),
+    }
+}
+
+fn trace_formats(written: &[At<written::TraceFormat>]) -> TraceFormats {
+    if written.is_empty() {
+        return TraceFormats::default();
+    }
+    let named = |format| written.iter().any(|own| own.value == format);
+    TraceFormats {
+        w3c: named(written::TraceFormat::W3c),
+        b3: named(written::TraceFormat::B3),
+        b3_multi: named(written::TraceFormat::B3Multi),
+        jaeger: named(written::TraceFormat::Jaeger),
+    }
+}
+
+/// How the paths of requests are read.
+pub(super) fn paths(written: &written::Paths) -> uri::Rules {
+    uri::Rules {
+        merge_slashes: written.empty_segments.value == written::EmptySegments::Merge,
+        keep_escaped_slashes: written.escaped_slashes.value == written::EscapedSlashes::Keep,
+        refuse_dots: written.dot_segments.value == written::DotSegments::Refuse,
+        as_received: written.forward.value == written::PathForm::Received,
     }
 }
 

@@ -8,7 +8,7 @@ use weir_policy::jwt::ClaimPath;
 use weir_schema::redirect as written_redirect;
 use weir_schema::route as written;
 use weir_schema::value::{Leaf, Map, PathPattern, Piece, Segment, Template, TextMatch, Variable};
-use weir_schema::{At, Code, Diagnostic, Span};
+use weir_schema::{At, Code, Config, Diagnostic, Span};
 
 use super::{Build, limit, listener, shadow};
 use crate::id::{ListenerId, RouteId};
@@ -72,11 +72,22 @@ fn rule(
     })
 }
 
+/// What some listener lets through: a pattern may be meant for its requests.
+fn widest(config: &Config) -> uri::Rules {
+    let each = config.listeners.iter().map(|listener| listener::paths(&listener.value.paths));
+    each.fold(uri::Rules::default(), |all, own| uri::Rules {
+        merge_slashes: all.merge_slashes && own.merge_slashes,
+        keep_escaped_slashes: all.keep_escaped_slashes || own.keep_escaped_slashes,
+        ..all
+    })
+}
+
 /// The pattern in the form that paths have when they are matched.
 fn normal(path: &At<PathPattern>, build: &mut Build<'_>) -> Option<PathPattern> {
+    let rules = widest(build.config);
     let mut clean = |text: &str| -> Option<String> {
         let mut out = Vec::new();
-        match uri::normalise(text.as_bytes(), uri::Rules::default(), &mut out) {
+        match uri::normalise(text.as_bytes(), rules, &mut out) {
             Ok(false) => Some(text.to_owned()),
             Ok(true) => String::from_utf8(out).ok(),
             Err(error) => {

@@ -75,8 +75,9 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
     pub(super) fn join_trace(&mut self) {
         if self.listener.joins_traces {
             let trusted = is_trusted(canonical(self.line.peer.ip()), &self.listener.trusted_proxies);
-            let (rules, ids) = (self.snapshot.plan.traces.as_ref(), &self.line.desk.ids);
-            self.record.own = trace::join(&mut self.request.head, &mut ids.borrow_mut(), trusted, rules);
+            let ids = &self.line.desk.ids;
+            let told = (self.listener.trace_formats, self.snapshot.plan.traces.as_ref());
+            self.record.own = trace::join(&mut self.request.head, &mut ids.borrow_mut(), trusted, told);
             self.record.is_joined = true;
         }
     }
@@ -324,6 +325,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         let body_max = self.body_max(route);
         let mut onward = Onward {
             line: self.line,
+            listener: self.listener,
             chain: self.chain,
             client: &self.client,
             route: self.route,

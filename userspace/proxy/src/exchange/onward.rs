@@ -12,7 +12,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use weir_message::{Head, Request, Response, Scheme, Version, h1::Delivery, hop};
-use weir_plan::limit::{Retry, Timeouts};
+use weir_plan::{
+    limit::{Retry, Timeouts},
+    listener::Listener,
+};
 use weir_policy::{Chain, Client, Leave, Pass};
 
 /// Interim answers that are passed on; a target that sends more is not answering.
@@ -21,6 +24,7 @@ const INTERIM_MAX: u32 = 16;
 /// Everything of an exchange that the answer needs, while the upload has the rest.
 pub(super) struct Onward<'a, K> {
     pub(super) line: &'a Line,
+    pub(super) listener: &'a Listener,
     pub(super) chain: Option<&'a Arc<Chain>>,
     pub(super) client: &'a Client,
     pub(super) route: &'a str,
@@ -97,8 +101,9 @@ impl<K: Sink> Onward<'_, K> {
         }
         hop::strip(&mut self.response.head);
         self.stick()?;
-        forward::via(&mut self.response.head);
+        forward::via(&mut self.response.head, self.response.version);
         forward::date(&mut self.response.head, || self.line.desk.date());
+        forward::secure(&mut self.response.head, self.listener).map_err(super::reply::unwritable)?;
         self.leave();
         let delivery = Delivery::of(self.response, self.request, *self.keep && !self.line.is_draining());
         *self.keep = delivery.persistent;

@@ -3,7 +3,7 @@ use super::{Ends, Exchange};
 use crate::{
     digits::write_number,
     fault::{Broken, Fault},
-    grpc,
+    forward, grpc,
     half::{Sink, Source},
     problem::{self, Problem},
     proxy_status,
@@ -115,6 +115,7 @@ impl<S: Source, K: Sink> Exchange<'_, S, K> {
         if !self.source.is_done() && (self.request.expects_continue || !self.drains()) {
             self.record.keep = false;
         }
+        forward::secure(&mut self.response.head, self.listener).map_err(unwritable)?;
         self.leave();
         self.record.status = self.response.status;
         let persistent = self.record.keep && !self.line.is_draining();

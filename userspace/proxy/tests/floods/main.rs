@@ -125,11 +125,14 @@ fn main() {
 }
 
 fn rig(origin: &Origin) -> Rig {
+    Rig::new(draft(origin).finish())
+}
+
+fn draft(origin: &Origin) -> Draft {
     let mut draft = Draft::to(origin.address);
     draft.listener.service = Service::Http(Protocols { http1: true, http2: true });
     draft.listener.limits.requests_max = u32::MAX;
-    draft.listener.limits.idle_timeout = Duration::from_millis(500);
-    Rig::new(draft.finish())
+    draft
 }
 
 /// How often a flood is repeated. The client and the origin are in this process too, and what is kept for reuse grows at
@@ -158,7 +161,7 @@ fn stopped(kind: Option<Flood>, turn: Turn) {
     let mut other = Peer::new(rig.address);
     other.send(&get(1));
     assert!(other.receives(|kind, _, _| kind == 1), "others are served");
-    wait("all connections to end", || rig.count(Count::Accepted) - rig.count(Count::Closed) == 1);
+    wait("all connections to end", || rig.count(Count::Accepted) - rig.count(Count::Closed) <= 1);
 }
 
 /// Sends turns until the connection is ended. Returns the frames sent until then.
@@ -185,7 +188,10 @@ fn flood(rig: &Rig, turn: Turn) -> usize {
 /// A hundred streams whose client takes no answer: what they hold is bounded, and they end by the idle limit.
 fn stalled_readers() {
     let origin = Origin::new(|_, _| Act::Send(ok(&"x".repeat(200_000))));
-    let rig = rig(&origin);
+    let mut draft = draft(&origin);
+    draft.impatient();
+    draft.listener.limits.idle_timeout = Duration::from_millis(500);
+    let rig = Rig::new(draft.finish());
     let stall = || {
         let mut peer = Peer::new(rig.address);
         peer.send(&frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]));
@@ -217,7 +223,7 @@ fn resident() -> u64 {
 }
 
 fn wait(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !condition() {
         assert!(Instant::now() < deadline, "waited for {what}");
         std::thread::park_timeout(Duration::from_millis(2));

@@ -1,7 +1,7 @@
 //! Further rows of the attacks: what is legal but odd, what takes its time, and what hides behind an answer.
 use crate::Test;
 use crate::client::{Client, send};
-use crate::origin::{Act, Origin};
+use crate::origin::{Act, Origin, ok};
 use crate::plans::{Draft, redirect, respond};
 use crate::rig::Rig;
 use weir_meter::Count;
@@ -15,6 +15,7 @@ pub const TESTS: &[Test] = &[
     ("a21_a_pause_in_a_body_costs_the_connection_to_the_target", pause),
     ("a22_trailers_of_answers_are_filtered", trailers_down),
     ("a23_pipelined_requests_are_each_judged", judged_one_by_one),
+    ("a24_malformed_bodies_of_answers_show_and_the_connection_is_gone", broken_bodies),
     ("b7_fields_that_look_like_others_are_dropped", look_alikes),
     ("b9_what_is_added_here_cannot_be_taken_away", added),
     ("b11_large_heads_are_refused_in_bounded_memory", oversize),
@@ -24,6 +25,12 @@ pub const TESTS: &[Test] = &[
 
 fn rig(origin: &Origin) -> Rig {
     Rig::new(Draft::to(origin.address).finish())
+}
+
+fn impatient(origin: &Origin) -> Rig {
+    let mut draft = Draft::to(origin.address);
+    draft.impatient();
+    Rig::new(draft.finish())
 }
 
 fn canonical() {
@@ -117,7 +124,7 @@ fn early_answers() {
 
 fn expects() {
     let origin = Origin::new(|_, _| Act::Silence);
-    let rig = rig(&origin);
+    let rig = impatient(&origin);
     let answer =
         send(rig.address, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 408 ") || answer.starts_with("HTTP/1.1 504 "), "{answer}");
@@ -127,7 +134,7 @@ fn expects() {
 
 fn pause() {
     let origin = Origin::fixed();
-    let rig = rig(&origin);
+    let rig = impatient(&origin);
     let mut warm = Client::new(rig.address);
     warm.send("GET /warm HTTP/1.1\r\nHost: a\r\n\r\n");
     warm.answer();
@@ -151,6 +158,35 @@ fn trailers_down() {
     let rig = rig(&origin);
     let all = send(rig.address, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert!(all.ends_with("\r\n\r\n3\r\nabc\r\n0\r\nGrpc-Status: 0\r\n\r\n"), "{all}");
+}
+
+/// The head is with the client before its body shows what it is; the end that it waits for never comes.
+fn broken_bodies() {
+    const BODIES: [&str; 8] = [
+        "5\r\nhello0\r\n\r\n",
+        "5\nhello\r\n0\r\n\r\n",
+        "+5\r\nhello\r\n0\r\n\r\n",
+        "5;\0a\r\nhello\r\n0\r\n\r\n",
+        "10000000000000005\r\nhello\r\n0\r\n\r\n",
+        "\r\n0\r\n\r\n",
+        "5\r\nhello\r\n0\r\nX : y\r\n\r\n",
+        "5\r\nhello\r\n0\r\nX: a\0b\r\n\r\n",
+    ];
+    let origin = Origin::new(|number, _| {
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        Act::Send(BODIES.get(number).map_or_else(|| ok("well"), |body| [head, body].concat().into_bytes()))
+    });
+    let rig = rig(&origin);
+    for (at, body) in BODIES.iter().enumerate() {
+        let mut client = Client::new(rig.address);
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let (answer, _) = client.rest();
+        let whole = answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("0\r\n\r\n");
+        assert!(!whole, "{body:?} became {answer:?}");
+        assert_eq!(origin.connections(), at + 1, "{body:?}: the connection was used again");
+    }
+    assert!(send(rig.address, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").ends_with("well"));
+    assert_eq!(origin.connections(), BODIES.len() + 1);
 }
 
 fn judged_one_by_one() {

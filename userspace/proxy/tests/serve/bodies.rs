@@ -4,6 +4,7 @@ use crate::client::{Client, send};
 use crate::origin::{Act, Origin, ok};
 use crate::plans::Draft;
 use crate::rig::Rig;
+use weir_meter::Count;
 
 pub const TESTS: &[Test] = &[
     ("bodies_with_a_length", with_length),
@@ -19,12 +20,19 @@ pub const TESTS: &[Test] = &[
     ("b35_silence_is_504", silence),
     ("b33_websocket_after_101", websocket),
     ("http_1_0_clients", old_clients),
+    ("http_1_0_connections_that_shall_live_do", old_and_kept),
     ("b34_interim_answers_are_passed_on_but_to_http_1_0", hints),
     ("body_max_is_413", too_large),
 ];
 
 fn rig(origin: &Origin) -> Rig {
     Rig::new(Draft::to(origin.address).finish())
+}
+
+fn impatient(origin: &Origin) -> Rig {
+    let mut draft = Draft::to(origin.address);
+    draft.impatient();
+    Rig::new(draft.finish())
 }
 
 fn with_length() {
@@ -100,7 +108,7 @@ fn until_close() {
     let rig = rig(&origin);
     let mut client = Client::new(rig.address);
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    let want = "HTTP/1.1 200 OK\r\nDate: then\r\nVia: 1.1 weir\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nall of it\r\n0\r\n\r\n";
+    let want = "HTTP/1.1 200 OK\r\nDate: then\r\nVia: 1.0 weir\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nall of it\r\n0\r\n\r\n";
     assert_eq!(String::from_utf8(client.bytes(want.len())).unwrap(), want);
 }
 
@@ -173,7 +181,9 @@ fn early() {
         // Keeps the connection open until the proxy gives it up.
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    let rig = Rig::new(Draft::to(address).finish());
+    let mut draft = Draft::to(address);
+    draft.impatient();
+    let rig = Rig::new(draft.finish());
     let mut client = Client::new(rig.address);
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\npart");
     let (answer, _) = client.rest();
@@ -237,7 +247,7 @@ fn cut_short() {
 
 fn silence() {
     let origin = Origin::new(|_, _| Act::Silence);
-    let rig = rig(&origin);
+    let rig = impatient(&origin);
     let mut client = Client::new(rig.address);
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(client.answer().starts_with("HTTP/1.1 504 Gateway Timeout\r\n"));
@@ -290,6 +300,21 @@ fn old_clients() {
     let rig = rig(&origin);
     let answer = send(rig.address, "GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n");
     assert_eq!(answer, "HTTP/1.1 200 OK\r\nDate: then\r\nVia: 1.1 weir\r\nConnection: close\r\n\r\nabc");
+}
+
+fn old_and_kept() {
+    let origin = Origin::fixed();
+    let rig = rig(&origin);
+    let mut client = Client::new(rig.address);
+    for _ in 0..3 {
+        client.send("GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n");
+        let want = "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 5\r\nVia: 1.1 weir\r\nConnection: keep-alive\r\n\r\nhello";
+        assert_eq!(client.answer(), want);
+    }
+    client.send("GET / HTTP/1.0\r\nHost: a\r\n\r\n");
+    let (last, in_order) = client.rest();
+    assert!(in_order && last.ends_with("Connection: close\r\n\r\nhello"), "{last}");
+    assert_eq!((rig.count(Count::Accepted), origin.connections()), (1, 1));
 }
 
 fn too_large() {

@@ -24,6 +24,8 @@ pub const TESTS: &[Test] = &[
     ("f22_nothing_that_is_on_its_way_fails", all_at_once),
 ];
 
+/// Shortly before this is over, whoever is still there is told.
+const DRAIN: Duration = Duration::from_secs(3);
 const GOING_AWAY: [u8; 4] = [0x88, 2, 0x03, 0xe9];
 const SWITCHING: &[u8] =
     b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
@@ -39,7 +41,8 @@ fn echo() -> Origin {
 /// Everything goes to one origin, and may rest for longer than a drain takes.
 fn lasting(origin: SocketAddr) -> Draft {
     let mut draft = Draft::default();
-    draft.replace_upstream(origin, |upstream| upstream.timeouts.idle = Duration::from_secs(30));
+    draft.replace_upstream(origin, |upstream| upstream.timeouts.idle = Duration::from_secs(60));
+    draft.drain_timeout = DRAIN;
     draft
 }
 
@@ -70,7 +73,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let local = tokio::task::LocalSet::new();
     runtime.block_on(local.run_until(async {
-        tokio::time::timeout(Duration::from_secs(60), future).await.expect("a deadline")
+        tokio::time::timeout(Duration::from_secs(120), future).await.expect("a deadline")
     }))
 }
 
@@ -125,8 +128,9 @@ fn websocket_to_h2() {
     let mut draft = Draft::default();
     draft.replace_upstream(origin.address, |upstream| {
         upstream.protocol = UpProtocol::H2;
-        upstream.timeouts.idle = Duration::from_secs(30);
+        upstream.timeouts.idle = Duration::from_secs(60);
     });
+    draft.drain_timeout = DRAIN;
     let rig = Rig::new(draft.finish());
     let mut client = Client::new(rig.address);
     client.send(UPGRADE.replace("GET / ", "GET /frames "));
@@ -235,7 +239,7 @@ fn all_at_once() {
         });
         let rig = both(draft, |plan| {
             (plan.limits.connections_max, plan.limits.connections_per_ip_max) = (10_000, 10_000);
-            plan.limits.drain_timeout = Duration::from_secs(8);
+            plan.limits.drain_timeout = Duration::from_secs(10);
         });
         let address = rig.address;
         let mut clients = tokio::task::JoinSet::new();

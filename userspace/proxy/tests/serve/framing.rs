@@ -4,11 +4,13 @@ use crate::client::{Client, send};
 use crate::origin::{Act, Origin, ok};
 use crate::plans::Draft;
 use crate::rig::Rig;
+use weir_message::uri::Rules;
 
 pub const TESTS: &[Test] = &[
     ("a_framing_attacks_are_refused_and_nothing_is_forwarded", refused),
     ("b_target_and_host_attacks_are_refused", targets),
     ("b4_paths_are_normalised_before_they_are_forwarded", normalised),
+    ("b37_paths_are_read_as_the_listener_says", paths),
     ("a16_a17_a18_upgrades_that_are_none", upgrades),
     ("a19_unread_bodies_are_no_requests", unread),
     ("a22_trailers_are_filtered", trailers),
@@ -166,8 +168,47 @@ fn normalised() {
         client.send(format!("GET {sent} HTTP/1.1\r\nHost: a\r\n\r\n"));
         client.answer();
     }
-    for (seen, (_, path)) in origin.seen().iter().zip(paths) {
-        assert!(seen.starts_with(&format!("GET {path} HTTP/1.1\r\n")), "{seen}");
+    let asked: Vec<String> = origin.seen().iter().map(|seen| line(seen).to_owned()).collect();
+    assert_eq!(asked, paths.map(|(_, path)| format!("GET {path} HTTP/1.1")));
+}
+
+fn line(request: &str) -> &str {
+    request.lines().next().unwrap_or_default()
+}
+
+/// Routes see the one form whatever goes to the upstream, and what cannot be judged is refused under every rule.
+fn paths() {
+    let safe = Rules::default();
+    let lenient = Rules { merge_slashes: false, keep_escaped_slashes: true, ..safe };
+    for (rules, path, sent) in [
+        (safe, "/a%2Fb", None),
+        (lenient, "/a%2fb//c", Some("/a%2Fb//c")),
+        (lenient, "/a%2f..%2fclosed", None),
+        (Rules { refuse_dots: true, ..safe }, "/a/../b", None),
+        (Rules { refuse_dots: true, ..safe }, "/a/%2e%2e/b", None),
+        (Rules { as_received: true, ..safe }, "/x/../%7eb?c=/../d", Some("/x/../%7eb?c=/../d")),
+        (Rules { as_received: true, ..safe }, "/x/..%2fb", None),
+    ] {
+        let origin = Origin::fixed();
+        let mut draft = Draft::to(origin.address);
+        draft.listener.paths = rules;
+        draft.route("/closed/*", |_| crate::plans::respond(403, "closed"));
+        let rig = Rig::new(draft.finish());
+        let ask = |path: &str| {
+            send(rig.address, format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
+        };
+        let answer = ask(path);
+        assert_eq!(answer.starts_with("HTTP/1.1 200 "), sent.is_some(), "{rules:?} {path}: {answer}");
+        assert_eq!(answer.starts_with("HTTP/1.1 400 "), sent.is_none(), "{rules:?} {path}: {answer}");
+        let seen = origin.seen();
+        assert_eq!(
+            seen.first().map(|seen| line(seen)),
+            sent.map(|sent| format!("GET {sent} HTTP/1.1")).as_deref()
+        );
+        if !rules.refuse_dots {
+            assert!(ask("/open/../closed/x").starts_with("HTTP/1.1 403 "), "{rules:?}");
+        }
+        assert_eq!(origin.seen().len(), seen.len(), "{rules:?}: what is closed stays closed");
     }
 }
 
@@ -310,7 +351,9 @@ fn unasked() {
 
 fn slow() {
     let origin = Origin::fixed();
-    let rig = Rig::new(Draft::to(origin.address).finish());
+    let mut draft = Draft::to(origin.address);
+    draft.impatient();
+    let rig = Rig::new(draft.finish());
     let mut client = Client::new(rig.address);
     client.send("GET / HTTP/1.1\r\nHost: a\r\nX:");
     let (answer, _) = client.rest();

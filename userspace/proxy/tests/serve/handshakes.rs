@@ -1,4 +1,4 @@
-//! Handshakes that nobody means well by, and workers in which something goes wrong meanwhile.
+//! Handshakes that nobody means well by.
 use crate::Test;
 use crate::client::{Client, send};
 use crate::origin::Origin;
@@ -7,17 +7,15 @@ use crate::rig::Rig;
 use crate::tls::certificate;
 use rcgen::generate_simple_self_signed;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::ResolvesServerCert;
 use rustls::sign::CertifiedKey;
 use rustls::{AlertDescription, ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use weir_meter::{Count, Level, Unshaken};
 use weir_plan::tls::{Certificates, DownTls, Renewable, UpTls};
-use weir_proxy::Mishap;
 use weir_schema::value::{HostPattern, Leaf};
 
 pub const TESTS: &[Test] = &[
@@ -29,14 +27,10 @@ pub const TESTS: &[Test] = &[
     ("b75_an_unknown_name_is_told_so", unknown_name),
     ("b74_who_speaks_nothing_that_is_spoken_here_is_told_so", no_overlap),
     ("d5_so_many_handshakes_are_on_their_way_and_no_more", crowded),
-    ("a_failed_handshake_is_told_of_with_name_and_reason", told),
-    ("of_many_failures_a_few_are_told_of_each_second", told_at_times),
-    ("f12_a_panic_ends_one_connection", panic),
-    ("f13_a_stuck_worker_is_noticed", stuck),
 ];
 
 /// A worker with TLS in front of an origin that always says hello.
-fn rig() -> (Origin, Rig, RootCertStore) {
+pub fn rig() -> (Origin, Rig, RootCertStore) {
     let origin = Origin::fixed();
     let (config, roots) = certificate("a.example");
     let mut draft = Draft::to(origin.address);
@@ -44,12 +38,12 @@ fn rig() -> (Origin, Rig, RootCertStore) {
     (origin, Rig::new(draft.finish()), roots)
 }
 
-fn config(roots: &RootCertStore) -> Arc<ClientConfig> {
+pub fn config(roots: &RootCertStore) -> Arc<ClientConfig> {
     Arc::new(ClientConfig::builder().with_root_certificates(roots.clone()).with_no_client_auth())
 }
 
 /// The first message of a client.
-fn hello(roots: &RootCertStore) -> Vec<u8> {
+pub fn hello(roots: &RootCertStore) -> Vec<u8> {
     let name = ServerName::try_from("a.example").unwrap();
     let mut wire = Vec::new();
     ClientConnection::new(config(roots), name).unwrap().write_tls(&mut wire).unwrap();
@@ -73,15 +67,15 @@ fn no_overlap() {
     }
 }
 
-fn connected(address: SocketAddr) -> TcpStream {
+pub fn connected(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     stream
 }
 
 /// Fetches over a stream; what went wrong otherwise.
-fn fetch(stream: impl Read + Write, roots: &RootCertStore, name: &'static str) -> io::Result<String> {
+pub fn fetch(stream: impl Read + Write, roots: &RootCertStore, name: &'static str) -> io::Result<String> {
     let session = ClientConnection::new(config(roots), ServerName::try_from(name).unwrap()).unwrap();
     let mut session = StreamOwned::new(session, stream);
     write!(session, "GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n")?;
@@ -224,7 +218,7 @@ fn plaintext() {
 }
 
 /// A certificate for a name, and its key.
-fn pair(name: &str) -> (Arc<CertifiedKey>, RootCertStore) {
+pub fn pair(name: &str) -> (Arc<CertifiedKey>, RootCertStore) {
     let rcgen::CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
     let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).unwrap();
@@ -242,7 +236,7 @@ fn unknown_name() {
     let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(&certificates) as _;
     let server = ServerConfig::builder().with_no_client_auth().with_cert_resolver(resolver);
     let mut draft = Draft::to(origin.address);
-    let handshake_timeout = Duration::from_millis(500);
+    let handshake_timeout = Duration::from_secs(20);
     let tls = DownTls { config: Arc::new(server), certificates, clients: None, handshake_timeout };
     draft.listener.tls = Some(Renewable::new(Arc::new(tls)));
     let rig = Rig::new(draft.finish());
@@ -279,134 +273,8 @@ fn crowded() {
     wait("all are over", || shaking(0)(&rig));
 }
 
-/// What the worker tells of, once it has told of so many.
-fn mishaps(rig: &Rig, count: usize) -> Vec<Mishap> {
-    let all = std::cell::RefCell::new(Vec::new());
-    wait("failures are told of", || {
-        all.borrow_mut().extend(rig.helm.take_mishaps());
-        all.borrow().len() >= count
-    });
-    all.into_inner()
-}
-
-fn told() {
-    let (_origin, rig, roots) = rig();
-    let peer = |stream: &TcpStream| stream.local_addr().unwrap();
-    let garbage = connected(rig.address);
-    (&garbage).write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
-    let first = mishaps(&rig, 1).remove(0);
-    assert_eq!((first.peer, first.server_name, first.why), (peer(&garbage), None, Unshaken::Protocol));
-    assert!(first.said.contains("InvalidContentType") || first.said.contains("corrupt"), "{}", first.said);
-    // A client that does not believe the certificate says so, after it has named whom it wants.
-    let strangers = RootCertStore::empty();
-    assert!(fetch(connected(rig.address), &strangers, "a.example").is_err());
-    let second = mishaps(&rig, 1).remove(0);
-    assert_eq!((second.server_name.as_deref(), second.why), (Some("a.example"), Unshaken::Unwanted));
-    assert!(second.said.contains("UnknownCA"), "{}", second.said);
-    // So is one that stops in its middle.
-    let half = connected(rig.address);
-    (&half).write_all(&hello(&roots)).unwrap();
-    half.shutdown(std::net::Shutdown::Write).unwrap();
-    let third = mishaps(&rig, 1).remove(0);
-    assert_eq!((third.server_name.as_deref(), third.why), (Some("a.example"), Unshaken::Gone));
-    assert_eq!([first.untold, second.untold, third.untold], [0; 3]);
-}
-
-/// None is lost from the count: what was not told of stands in the next that was.
-fn told_at_times() {
-    const MANY: u64 = 200;
-    let (_origin, rig, _roots) = rig();
-    let garbage = || drop(send(rig.address, b"this is no hello of TLS"));
-    (0..MANY).for_each(|_| garbage());
-    wait("all have failed", || rig.unshaken(Unshaken::Protocol) == MANY);
-    let some = rig.helm.take_mishaps();
-    let of = |some: &[Mishap]| some.len() as u64 + some.iter().map(|one| u64::from(one.untold)).sum::<u64>();
-    assert!(some.len() >= 10 && some.len() < 100, "{} were told of", some.len());
-    let (told, further) = (std::cell::Cell::new(of(&some)), std::cell::Cell::new(MANY));
-    wait("the next one says how many were not", || {
-        garbage();
-        further.set(further.get() + 1);
-        told.set(told.get() + of(&rig.helm.take_mishaps()));
-        told.get() == further.get()
-    });
-}
-
-/// Something that goes wrong inside a worker, for some names.
-#[derive(Debug)]
-struct Faulty(Arc<CertifiedKey>);
-
-static STUCK: AtomicBool = AtomicBool::new(true);
-
-impl ResolvesServerCert for Faulty {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        match hello.server_name() {
-            Some("panic.example") => panic!("a mistake in this program"),
-            Some("stuck.example") => {
-                while STUCK.load(Ordering::Relaxed) {
-                    std::hint::spin_loop();
-                }
-            }
-            _ => {}
-        }
-        Some(Arc::clone(&self.0))
-    }
-}
-
-fn faulty() -> (Rig, RootCertStore) {
-    let (key, roots) = pair("a.example");
-    let mut draft = Draft::default();
-    draft.route("/*", |_| crate::plans::respond(200, "hello"));
-    let server = ServerConfig::builder().with_no_client_auth().with_cert_resolver(Arc::new(Faulty(key)));
-    draft.tls(Arc::new(server));
-    (Rig::new(draft.finish()), roots)
-}
-
-fn panic() {
-    let (rig, roots) = faulty();
-    let session = ClientConnection::new(config(&roots), "a.example".try_into().unwrap()).unwrap();
-    let mut other = StreamOwned::new(session, connected(rig.address));
-    let mut ask = || {
-        other.write_all(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n").unwrap();
-        let (mut answer, mut one) = (Vec::new(), [0]);
-        while !answer.ends_with(b"hello") {
-            other.read_exact(&mut one).unwrap();
-            answer.push(one[0]);
-        }
-        assert!(answer.starts_with(b"HTTP/1.1 200"));
-    };
-    ask();
-    for count in 1..4 {
-        assert!(fetch(connected(rig.address), &roots, "panic.example").is_err());
-        wait("it is counted", || panics(&rig) == count);
-        ask();
-    }
-    assert!(fetch(connected(rig.address), &roots, "a.example").unwrap().ends_with("hello"));
-    wait("its connections are counted as closed", || rig.count(Count::Closed) >= 4);
-}
-
-/// The pass mark of F13: noticed within 5 seconds. The control thread asks every second.
-fn stuck() {
-    let (rig, roots) = faulty();
-    wait("it answers at first", || rig.helm.beats());
-    let client = std::thread::spawn({
-        let address = rig.address;
-        move || fetch(connected(address), &roots, "stuck.example")
-    });
-    let begun = Instant::now();
-    wait("two answers are missing in a row", || {
-        let missing = !rig.helm.beats();
-        std::thread::park_timeout(Duration::from_millis(100));
-        missing && !rig.helm.beats()
-    });
-    assert!(begun.elapsed() < Duration::from_secs(5));
-    STUCK.store(false, Ordering::Relaxed);
-    // Whether that name fits the certificate is not what is asked here.
-    drop(client.join().unwrap());
-    wait("it answers again", || rig.helm.beats());
-}
-
 /// Tasks that have ended by a mistake.
-fn panics(rig: &Rig) -> u64 {
+pub fn panics(rig: &Rig) -> u64 {
     let _asked = rig.helm.beats();
     wait("it answers", || rig.helm.beats());
     wait("it answers", || rig.helm.beats());
@@ -414,8 +282,8 @@ fn panics(rig: &Rig) -> u64 {
 }
 
 /// Waits for a condition.
-fn wait(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+pub fn wait(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !condition() {
         assert!(Instant::now() < deadline, "it did not come to pass: {what}");
         std::thread::park_timeout(Duration::from_millis(5));

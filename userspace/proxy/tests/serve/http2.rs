@@ -27,17 +27,17 @@ fn both(mut draft: Draft) -> Rig {
     Rig::new(draft.finish())
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let local = tokio::task::LocalSet::new();
     runtime.block_on(local.run_until(async {
-        tokio::time::timeout(std::time::Duration::from_secs(20), future).await.expect("a deadline")
+        tokio::time::timeout(std::time::Duration::from_secs(60), future).await.expect("a deadline")
     }))
 }
 
-type Requests = h2::client::SendRequest<Bytes>;
+pub type Requests = h2::client::SendRequest<Bytes>;
 
-async fn connect(address: SocketAddr) -> Requests {
+pub async fn connect(address: SocketAddr) -> Requests {
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let (requests, connection) = h2::client::handshake(stream).await.unwrap();
     tokio::task::spawn_local(async move {
@@ -80,7 +80,7 @@ fn requests() {
     });
     assert_eq!(
         origin.seen(),
-        ["GET /y?z HTTP/1.1\r\nx-a: 1\r\ncookie: a=b; c=d\r\nHost: a.example\r\nVia: 1.1 weir\r\n\r\n"]
+        ["GET /y?z HTTP/1.1\r\nx-a: 1\r\ncookie: a=b; c=d\r\nHost: a.example\r\nVia: 2 weir\r\n\r\n"]
     );
 }
 
@@ -297,7 +297,10 @@ fn no_tunnel() {
 
 fn draining() {
     let origin = Origin::fixed();
-    let mut rig = both(Draft::to(origin.address));
+    let mut draft = Draft::to(origin.address);
+    // The client cannot answer meanwhile.
+    draft.drain_timeout = std::time::Duration::from_secs(1);
+    let mut rig = both(draft);
     block_on(async {
         let requests = connect(rig.address).await;
         fetch(&requests, get("/")).await;

@@ -20,12 +20,15 @@ mod balance;
 mod bodies;
 mod client;
 mod endings;
+mod events;
 mod frames;
 mod framing;
 mod handshakes;
 mod http2;
 mod idle;
 mod misframed;
+mod mishaps;
+mod mistakes;
 mod origin;
 mod origin2;
 mod plans;
@@ -50,11 +53,14 @@ fn main() {
     let tests = routes::TESTS
         .iter()
         .chain(bodies::TESTS)
+        .chain(events::TESTS)
         .chain(framing::TESTS)
         .chain(attacks::TESTS)
         .chain(frames::TESTS)
         .chain(tls::TESTS)
         .chain(handshakes::TESTS)
+        .chain(mishaps::TESTS)
+        .chain(mistakes::TESTS)
         .chain(endings::TESTS)
         .chain(http2::TESTS)
         .chain(upstream2::TESTS)

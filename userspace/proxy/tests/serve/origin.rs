@@ -73,7 +73,7 @@ pub fn ok(body: &str) -> Vec<u8> {
 }
 
 fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Vec<u8>>>, script: Script) {
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     stream.set_nodelay(true).unwrap();
     let mut buffer = Vec::new();
     loop {

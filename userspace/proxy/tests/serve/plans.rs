@@ -20,6 +20,11 @@ use weir_plan::{
 use weir_policy::{Chain, Link, Step};
 use weir_schema::value::{Leaf, PathPattern, Template};
 
+/// How long everything is waited for: no machine is too slow for a test that is not about time.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long in tests of what happens then.
+const IMPATIENCE: Duration = Duration::from_millis(500);
+
 /// A plan under construction.
 pub struct Draft {
     pub listener: Listener,
@@ -29,6 +34,8 @@ pub struct Draft {
     pub policies: Vec<Arc<Step>>,
     /// What judges everything at the listener.
     pub door: Vec<Arc<Step>>,
+    /// How long connections may take to end.
+    pub drain_timeout: Duration,
 }
 
 impl Default for Draft {
@@ -39,17 +46,20 @@ impl Default for Draft {
             binds: vec![Bind::Ip("127.0.0.1:0".parse().unwrap())],
             proxy_protocol: None,
             tls: None,
+            hsts: None,
+            paths: weir_message::uri::Rules::default(),
             trusted_proxies: Vec::new(),
             forwarded: Forwarded { x_forwarded: false, rfc7239: false },
             joins_traces: true,
+            trace_formats: Default::default(),
             aborts_on_half_close: false,
             proxy_status: false,
             pages: Pages::default(),
             limits: ExchangeLimits {
                 header_bytes_max: 16 * 1024,
                 headers_max: 100,
-                header_timeout: Duration::from_millis(500),
-                idle_timeout: Duration::from_secs(5),
+                header_timeout: PATIENCE,
+                idle_timeout: PATIENCE,
                 body_bytes_max: None,
                 body_bytes_per_second_min: 0,
                 requests_max: 1000,
@@ -57,7 +67,14 @@ impl Default for Draft {
             },
             service: Service::Http(Protocols { http1: true, http2: false }),
         };
-        Draft { listener, rules: Vec::new(), upstreams: Vec::new(), policies: Vec::new(), door: Vec::new() }
+        Draft {
+            listener,
+            rules: Vec::new(),
+            upstreams: Vec::new(),
+            policies: Vec::new(),
+            door: Vec::new(),
+            drain_timeout: PATIENCE,
+        }
     }
 }
 
@@ -114,8 +131,21 @@ impl Draft {
         Arc::new(upstream(UpstreamId(0), targets))
     }
 
+    /// Heads, answers and bodies have half a second, for tests of what happens when they take longer.
+    pub fn impatient(&mut self) {
+        self.listener.limits.header_timeout = IMPATIENCE;
+        for rule in &mut self.rules {
+            let timeouts =
+                Timeouts { connect: IMPATIENCE, first_byte: IMPATIENCE, idle: IMPATIENCE, total: None };
+            Arc::get_mut(&mut rule.route).unwrap().timeouts = Some(timeouts);
+        }
+    }
+
     pub fn tls(&mut self, config: Arc<rustls::ServerConfig>) {
-        let handshake_timeout = Duration::from_millis(500);
+        self.tls_within(config, PATIENCE);
+    }
+
+    pub fn tls_within(&mut self, config: Arc<rustls::ServerConfig>, handshake_timeout: Duration) {
         self.listener.tls = Some(Renewable::new(Arc::new(DownTls {
             config,
             certificates: Arc::default(),
@@ -138,7 +168,7 @@ impl Draft {
                 connections_per_ip_max: 1000,
                 handshakes_max: 1000,
                 buffer_bytes_max: 1 << 30,
-                drain_timeout: Duration::from_secs(2),
+                drain_timeout: self.drain_timeout,
                 name_lifetime: Duration::from_millis(50),
                 retired_max: 20,
                 generations_max: 1,
@@ -193,12 +223,7 @@ fn upstream(id: UpstreamId, targets: &[SocketAddr]) -> Upstream {
         tls: None,
         health: Health { active: None, passive: None, panic: 0.5 },
         breaker: Breaker { connections_max: 100, pending_max: 100, requests_max: 100, retries_max: 100 },
-        timeouts: Timeouts {
-            connect: Duration::from_millis(500),
-            first_byte: Duration::from_millis(700),
-            idle: Duration::from_millis(700),
-            total: None,
-        },
+        timeouts: Timeouts { connect: PATIENCE, first_byte: PATIENCE, idle: PATIENCE, total: None },
         retry: Retry {
             attempts_max: 1,
             on_connect: true,

@@ -1,17 +1,24 @@
 //! Policies judge before anything is forwarded, and what they find reaches those who keep bans.
 use crate::Test;
 use crate::client::Client;
-use crate::origin::Origin;
+use crate::origin::{Act, Origin};
 use crate::plans::{Draft, step};
 use crate::rig::Rig;
+use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
+use weir_plan::host::HostMap;
+use weir_plan::listener::{ProxyProtocol, Service, Tunnel};
+use weir_policy::rate_limit::{Count, Family, Part, Whom, Window};
 use weir_policy::verdicts::Weights;
-use weir_policy::{IpList, Link, SizeLimit, Verdicts};
+use weir_policy::{IpList, Link, RateLimit, SizeLimit, Verdicts};
 use weir_wire::Reason;
 
 pub const TESTS: &[Test] = &[
     ("a_denied_client_reaches_no_origin", denied),
-    ("a_listener_turns_connections_away", turned_away),
+    ("a_tunnel_turns_connections_away", turned_away),
+    ("a_tunnel_goes_by_the_address_that_the_proxy_protocol_names", turned_away_by_name),
+    ("a_tunnel_carries_so_many_connections_of_a_client_and_no_more", counted),
     ("a_policy_limits_bodies_while_they_pass", size),
     ("refusals_add_up_to_a_ban", ban),
     ("what_no_route_has_seen_is_judged_by_the_listener", framing),
@@ -41,14 +48,58 @@ fn denied() {
     assert_eq!(rig.block.refusals(Reason::Denied as u8), 2);
 }
 
-fn turned_away() {
-    let origin = Origin::fixed();
-    let mut draft = Draft::to(origin.address);
-    draft.door.push(step("door", deny_loopback()));
+/// Bytes of whoever is let in come back as they went.
+fn tunnel(doors: impl IntoIterator<Item = Link>, proxied: bool) -> (Origin, Rig) {
+    let origin = Origin::new(|_, _| Act::Echo(b"hi ".to_vec()));
+    let mut draft = Draft::default();
+    let upstream = Some(draft.upstream(&[origin.address]));
+    let (by_name, idle_timeout) = (HostMap::default(), Duration::from_secs(20));
+    draft.listener.service = Service::Tunnel(Tunnel { by_name, upstream, idle_timeout });
+    if proxied {
+        draft.listener.proxy_protocol =
+            Some(ProxyProtocol { from: Vec::new(), header_timeout: idle_timeout });
+    }
+    draft.door.extend(doors.into_iter().map(|link| step("door", link)));
     let rig = Rig::new(draft.finish());
+    (origin, rig)
+}
+
+fn turned_away() {
+    let (origin, rig) = tunnel([deny_loopback()], false);
+    // It is told at once, and says nothing before.
+    assert_eq!(Client::new(rig.address).rest().0, "");
+    assert_eq!((origin.connections(), rig.block.refusals(Reason::Denied as u8)), (0, 1));
+    let (_origin, rig) = tunnel([], false);
     let mut client = Client::new(rig.address);
-    assert_eq!(client.rest().0, "");
-    assert!(origin.seen().is_empty());
+    client.send("\r\n\r\n");
+    assert_eq!(client.bytes(3), b"hi ");
+}
+
+fn turned_away_by_name() {
+    let list = IpList::new(&["192.0.2.0/24".parse().unwrap()], &[]);
+    let (origin, rig) = tunnel([Link::IpList(Arc::new(list))], true);
+    for (address, expect) in [("192.0.2.7", "hi "), ("198.51.100.7", "")] {
+        let mut client = Client::new(rig.address);
+        client.send(format!("PROXY TCP4 {address} 192.0.2.1 1000 443\r\n\r\n\r\n"));
+        client.finish_sending();
+        assert_eq!(client.rest().0, expect, "{address}");
+    }
+    assert_eq!(origin.connections(), 1);
+}
+
+fn counted() {
+    let hour = Window::new("hour", Count::Fixed { limit: 2, window_s: 3600 });
+    let limit = RateLimit::new(vec![Part::Ip], vec![(Whom::All, vec![hour])], Family::None, 100);
+    let (origin, rig) = tunnel([Link::RateLimit(Arc::new(limit))], false);
+    for expect in [&b"hi "[..], b"hi ", b""] {
+        let mut client = Client::new(rig.address);
+        // Whoever is turned away may be so before it has spoken.
+        let _ = client.stream.write_all(b"\r\n\r\n");
+        assert_eq!(client.bytes(expect.len()), expect);
+        let _ = client.stream.shutdown(std::net::Shutdown::Write);
+        client.rest();
+    }
+    assert_eq!((origin.connections(), rig.block.refusals(Reason::OverLimit as u8)), (2, 1));
 }
 
 fn size() {
@@ -63,7 +114,7 @@ fn size() {
         ["Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"]
     {
         let mut client = Client::new(rig.address);
-        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\n{body}"));
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{body}"));
         assert!(client.rest().0.starts_with("HTTP/1.1 413 "), "{body}");
     }
     assert!(origin.seen().is_empty());
@@ -119,7 +170,7 @@ fn strict() -> Link {
 
 /// Bans that were called for once so many refusals are counted, which happens just before.
 fn bans_after(rig: &Rig, refusals: u64, reason: Reason) -> Vec<weir_proxy::Sentence> {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
     while rig.block.refusals(reason as u8) < refusals {
         assert!(std::time::Instant::now() < deadline, "{reason:?} is counted");
         std::thread::yield_now();

@@ -26,6 +26,8 @@ pub const TESTS: &[Test] = &[
     ("b22_forwarding_fields_reach_the_origin", forwarded),
     ("b22_rewrites_reach_the_origin_and_say_what_was_taken_off", rewritten),
     ("b26_an_answer_without_a_date_gets_one", dated),
+    ("b77_browsers_are_told_to_come_by_tls", secure),
+    ("every_method_reaches_the_origin", methods),
     ("b55_draining_ends_connections_after_their_exchange", draining),
     ("b27_a_trace_goes_on_at_the_origin", trace),
 ];
@@ -266,6 +268,55 @@ fn dated() {
     let (date, second) = asked();
     assert!(date.ends_with(" GMT") && date.len() == 29 && second.is_none(), "{date}");
     assert_eq!(asked(), ("then".to_owned(), None), "what the origin says stays");
+}
+
+/// In every answer, once, whatever the origin says; unless nobody wants it said.
+fn secure() {
+    let origin = Origin::new(|_, _| {
+        let said = "Strict-Transport-Security: max-age=0\r\nstrict-transport-security: max-age=1\r\n";
+        Act::Send(format!("HTTP/1.1 200 OK\r\n{said}Content-Length: 0\r\n\r\n").into_bytes())
+    });
+    for (wanted, told) in [(Some("max-age=60; preload"), ["max-age=60; preload"].as_slice()), (None, &[])] {
+        let mut draft = Draft::to(origin.address);
+        draft.listener.hsts = wanted.map(Into::into);
+        draft.route("/here", |_| respond(200, ""));
+        draft.route("/there", |_| redirect("https://b/", 308));
+        draft.rules[0].conditions.methods = vec!["GET".into()];
+        let rig = Rig::new(draft.finish());
+        for (method, path, of_origin) in
+            [("GET", "/", 2), ("GET", "/here", 0), ("GET", "/there", 0), ("PUT", "/", 0), ("GET", "/%", 0)]
+        {
+            let answer = send(
+                rig.address,
+                format!("{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+            );
+            let lines = answer.lines().filter_map(|line| line.split_once(": "));
+            let values: Vec<&str> = lines
+                .filter(|(name, _)| name.eq_ignore_ascii_case("strict-transport-security"))
+                .map(|(_, value)| value)
+                .collect();
+            if wanted.is_some() {
+                assert_eq!(values, told, "{method} {path}");
+            } else {
+                assert_eq!(values.len(), of_origin, "{method} {path}");
+            }
+        }
+    }
+}
+
+fn methods() {
+    let origin = Origin::fixed();
+    let rig = Rig::new(Draft::to(origin.address).finish());
+    let mut client = Client::new(rig.address);
+    let names =
+        ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "QUERY", "BREW", "M-SEARCH", "get"];
+    for name in names {
+        client.send(format!("{name} /x HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert!(client.answer().ends_with("hello"), "{name}");
+    }
+    let seen: Vec<String> =
+        origin.seen().iter().map(|seen| seen.lines().next().unwrap_or_default().to_owned()).collect();
+    assert_eq!(seen, names.map(|name| format!("{name} /x HTTP/1.1")));
 }
 
 fn rewritten() {

@@ -53,7 +53,7 @@ pub type Session = StreamOwned<ClientConnection, TcpStream>;
 
 pub fn connect(address: SocketAddr, name: &str, config: ClientConfig) -> Session {
     let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let session =
         ClientConnection::new(Arc::new(config), ServerName::try_from(name.to_owned()).unwrap()).unwrap();
     StreamOwned::new(session, stream)
@@ -218,7 +218,7 @@ fn garbage() {
 fn stalled() {
     let (config, _) = certificate("a.example");
     let mut draft = Draft::default();
-    draft.tls(config);
+    draft.tls_within(config, Duration::from_millis(300));
     let rig = Rig::new(draft.finish());
     let mut client = Client::new(rig.address);
     client.send(b"\x16\x03\x01");
@@ -331,8 +331,7 @@ fn by_name() {
     assert!(stranger.write_all(b"GET").and_then(|()| stranger.flush()).is_err(), "no upstream for this name");
 }
 
-fn proxied(draft: &mut Draft) {
-    let header_timeout = Duration::from_millis(500);
+fn proxied(draft: &mut Draft, header_timeout: Duration) {
     draft.listener.proxy_protocol = Some(ProxyProtocol { from: Vec::new(), header_timeout });
     draft.listener.forwarded.x_forwarded = true;
 }
@@ -340,7 +339,7 @@ fn proxied(draft: &mut Draft) {
 fn proxy_protocol() {
     let origin = Origin::fixed();
     let mut draft = Draft::to(origin.address);
-    proxied(&mut draft);
+    proxied(&mut draft, Duration::from_secs(20));
     let rig = Rig::new(draft.finish());
     let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     send(rig.address, format!("PROXY TCP4 192.0.2.77 192.0.2.1 1000 8443\r\n{request}"));
@@ -407,14 +406,14 @@ fn proxy_protocol_out() {
 fn no_header() {
     let origin = Origin::fixed();
     let mut draft = Draft::to(origin.address);
-    proxied(&mut draft);
+    proxied(&mut draft, Duration::from_millis(300));
     let rig = Rig::new(draft.finish());
     assert_eq!(send(rig.address, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"), "");
     let mut silent = Client::new(rig.address);
     silent.send("PROXY TCP4 192.0.2.77");
     assert_eq!(silent.rest().0, "");
     let mut draft = Draft::to(origin.address);
-    proxied(&mut draft);
+    proxied(&mut draft, Duration::from_secs(20));
     draft.listener.proxy_protocol.as_mut().unwrap().from = vec!["192.0.2.0/24".parse().unwrap()];
     let rig = Rig::new(draft.finish());
     let claim = "PROXY TCP4 192.0.2.77 192.0.2.1 1000 8443\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use weir_meter::Count;
+use weir_plan::route::Action;
 use weir_plan::tls::{Renewable, UpTls};
 use weir_plan::upstream::{UpProtocol, Upstream};
 
@@ -37,16 +38,17 @@ pub const TESTS: &[Test] = &[
 
 /// Everything goes to one origin by HTTP/2.
 pub fn to(origin: SocketAddr, change: impl FnOnce(&mut Upstream)) -> Rig {
-    let mut draft = Draft::to(origin);
-    let upstream = Arc::get_mut(&mut draft.upstreams[0]);
-    assert!(upstream.is_none(), "the route holds it as well");
-    let mut changed = draft.upstream_alone(&[origin]);
-    let own = Arc::get_mut(&mut changed).unwrap();
-    own.protocol = UpProtocol::H2;
-    own.retry.attempts_max = 0;
-    change(own);
-    draft.upstreams[0] = Arc::clone(&changed);
-    Rig::new(draft.finish())
+    Rig::new(draft_to(origin, change).finish())
+}
+
+fn draft_to(origin: SocketAddr, change: impl FnOnce(&mut Upstream)) -> Draft {
+    let mut draft = Draft::default();
+    draft.replace_upstream(origin, |own| {
+        own.protocol = UpProtocol::H2;
+        own.retry.attempts_max = 0;
+        change(own);
+    });
+    draft
 }
 
 pub fn get(path: &str) -> String {
@@ -143,11 +145,13 @@ fn streams_max() {
 
 fn full() {
     let origin = Origin2::new(Manner { streams_max: Some(1), ..Manner::default() });
-    let rig = to(origin.address, |upstream| {
+    let mut draft = draft_to(origin.address, |upstream| {
         upstream.keep_alive.connections_max = 1;
         upstream.breaker.pending_max = 1;
-        upstream.timeouts.connect = Duration::from_millis(100);
+        upstream.timeouts.connect = Duration::from_millis(500);
     });
+    draft.drain_timeout = Duration::from_secs(1);
+    let rig = Rig::new(draft.finish());
     let mut held = Client::new(rig.address);
     held.send(get("/silent"));
     wait(|| origin.seen(|seen| seen.requests.len() == 1));
@@ -221,7 +225,12 @@ fn stalled() {
 
 fn silent() {
     let origin = Origin2::new(Manner::default());
-    let rig = to(origin.address, |upstream| upstream.timeouts.first_byte = Duration::from_millis(150));
+    let mut draft = draft_to(origin.address, |_| {});
+    let mut timeouts = draft.upstreams[0].timeouts.clone();
+    timeouts.first_byte = Duration::from_millis(150);
+    let impatient = draft.route("/silent", |draft| Action::Upstream(Arc::clone(&draft.upstreams[0])));
+    impatient.timeouts = Some(timeouts);
+    let rig = Rig::new(draft.finish());
     assert!(fetch(&rig, "/silent").starts_with("HTTP/1.1 504"));
     wait(|| origin.seen(|seen| seen.resets == [h2::Reason::CANCEL]));
     // The connection is asked whether it lives, says so, and is used again.
@@ -238,9 +247,11 @@ fn silent() {
 
 fn frozen() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let rig = to(listener.local_addr().unwrap(), |upstream| {
+    let mut draft = draft_to(listener.local_addr().unwrap(), |upstream| {
         upstream.timeouts.first_byte = Duration::from_millis(100);
     });
+    draft.drain_timeout = Duration::from_secs(1);
+    let rig = Rig::new(draft.finish());
     let mut frozen = Vec::new();
     for _ in 0..2 {
         let mut client = Client::new(rig.address);
@@ -311,7 +322,6 @@ fn agreed(roots: &RootCertStore) -> impl Fn(&mut Upstream) {
         let names = vec!["a.example".try_into().unwrap()];
         upstream.tls = Some(Renewable::new(Arc::new(UpTls { config: Arc::new(client), names, digest: 0 })));
         upstream.protocol = UpProtocol::Auto;
-        upstream.timeouts.connect = Duration::from_secs(2);
     }
 }
 
@@ -360,7 +370,7 @@ fn alpn() {
 
 /// Waits for a condition.
 pub fn wait(condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !condition() {
         assert!(Instant::now() < deadline, "it did not come to pass");
         std::thread::park_timeout(Duration::from_millis(2));

@@ -51,11 +51,15 @@ pub(crate) struct Trace {
 impl Trace {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let (scheme, authority, target) = split(&self.url)?;
-        let request = self.request(scheme, authority, &target).map_err(|error| usage(&error))?;
+        // What is wrong with the wish is said before anything is read; the listener's own rules come below.
+        let lenient = uri::Rules { keep_escaped_slashes: true, ..uri::Rules::default() };
+        let as_by = |rules| self.request((scheme, authority, &target), rules).map_err(|error| usage(&error));
+        let asked = as_by(lenient)?;
         let sources = files::sources(&self.config)?;
         let loaded = if self.offline { load_offline(sources)? } else { load(sources, None)? };
         let plan = &loaded.plan;
-        let listener = self.find(plan, &loaded.config, (scheme, request.port()))?;
+        let listener = self.find(plan, &loaded.config, (scheme, asked.port()))?;
+        let request = as_by(listener.paths)?;
         let identity = self.consumer.as_ref().map(|name| identity(name, plan)).transpose()?;
         let client = match self.from {
             IpAddr::V4(address) => address.to_ipv6_mapped(),
@@ -72,7 +76,11 @@ impl Trace {
     }
 
     /// The request as a listener would have read it.
-    fn request(&self, scheme: Scheme, authority: &str, target: &str) -> Result<Request> {
+    fn request(
+        &self,
+        (scheme, authority, target): (Scheme, &str, &str),
+        rules: uri::Rules,
+    ) -> Result<Request> {
         let mut request = Request::default();
         request.begin(scheme, self.method.as_bytes(), authority.as_bytes(), target.as_bytes());
         for field in &self.headers {
@@ -81,7 +89,7 @@ impl Trace {
             let added = request.head.append(name.trim(), value.trim().as_bytes());
             added.map_err(|error| anyhow!("`{field}` is no field: {error}"))?;
         }
-        request.settle(uri::Rules::default()).map_err(|error| anyhow!("no such request: {error}"))?;
+        request.settle(rules).map_err(|error| anyhow!("no such request: {error}"))?;
         Ok(request)
     }
 

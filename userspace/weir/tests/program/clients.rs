@@ -20,15 +20,17 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn trial(name: &'static str, programs: &[&str], run: fn() -> Result<(), Failed>) -> Trial {
-    let has = |program: &&&str| {
-        let paths = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&paths).any(|path| path.join(program).is_file())
-    };
     let missing: Vec<&&str> = programs.iter().filter(|program| !has(program)).collect();
     if !missing.is_empty() {
         println!("skipped: {name} needs {missing:?}");
     }
     Trial::test(name, run).with_ignored_flag(!missing.is_empty())
+}
+
+/// Whether this host has a program.
+pub(crate) fn has(program: &str) -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&paths).any(|path| path.join(program).is_file())
 }
 
 /// nginx with a directory of its own, which ends with the test.
@@ -51,6 +53,7 @@ http {{
   server {{
     listen 127.0.0.1:{port};
     root {at}/www;
+    gzip on; gzip_types *; gzip_proxied any;
     location = /small {{ return 200 'small'; }}
     location /echo {{ proxy_pass http://127.0.0.1:{port}/kept; proxy_http_version 1.1; }}
     location /kept {{ client_body_in_single_buffer on; client_body_buffer_size 8m; return 200 'kept'; }}
@@ -99,7 +102,7 @@ shield: {{ mode: off }}
 admin: {{ socket: \"{{dir}}/admin.sock\" }}
 listeners:
   - {{ name: plain, bind: \"127.0.0.1:{plain}\", protocols: [ h2, http/1.1 ] }}
-  - {{ name: secure, bind: \"127.0.0.1:{secure}\", tls: {{ certificate: \"{0}/cert.pem\", key: \"{0}/key.pem\" }} }}
+  - {{ name: secure, bind: \"127.0.0.1:{secure}\", tls: {{ certificate: \"{0}/cert.pem\", key: \"{0}/key.pem\", hsts: 365d, min_version: \"1.2\" }} }}
 routes: [ {{ match: {{ path: /* }}, upstream: nginx }} ]
 upstreams: {{ nginx: {{ targets: [ \"127.0.0.1:{1}\" ] }} }}
 ",
@@ -120,7 +123,8 @@ upstreams: {{ nginx: {{ targets: [ \"127.0.0.1:{1}\" ] }} }}
     }
 }
 
-fn certificate(at: &Path) {
+/// A certificate for `edge.test` and its key: `cert.pem` and `key.pem`.
+pub(crate) fn certificate(at: &Path) {
     let made = Command::new("openssl")
         .args([
             "req",
@@ -265,6 +269,33 @@ fn bodies() -> Result<(), Failed> {
             ]);
             assert_eq!((status, body.as_str()), (200, "kept"), "{http} {framing}");
         }
+    }
+    // What the server has compressed stays as it is, and so does its mark.
+    let gzip = |url: &str| {
+        curl(
+            &[
+                &to[..],
+                &[
+                    "--header",
+                    "Accept-Encoding: gzip",
+                    "--write-out",
+                    "%header{content-encoding}\n%{http_code}",
+                    url,
+                ],
+            ]
+            .concat(),
+        )
+    };
+    let direct = gzip(&format!("http://127.0.0.1:{}/large", nginx.port));
+    let bytes = std::fs::read(&got)?;
+    assert_eq!(direct, (200, "gzip".to_owned()));
+    for url in [front.plain("/large"), front.secure("/large").0] {
+        assert_eq!(gzip(&url), direct, "{url}");
+        assert!(std::fs::read(&got)? == bytes, "{url}: other bytes");
+    }
+    let told = ["--write-out", "%header{strict-transport-security}\n%{http_code}"];
+    for (url, hsts) in [(front.plain("/small"), ""), (front.secure("/small").0, "max-age=31536000")] {
+        assert_eq!(curl(&[&to[..], &told, &[&url]].concat()), (200, hsts.to_owned()), "{url}");
     }
     assert!(front.weir.ask(&["status"]).status.success());
     Ok(())

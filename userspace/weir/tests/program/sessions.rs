@@ -73,6 +73,7 @@ fn taken_along() -> Result<(), Failed> {
 shield: {{ mode: off }}
 admin: {{ socket: \"{{dir}}/admin.sock\" }}
 tls:
+  min_version: \"1.2\"
   certificates:
     - {{ certificate: '{0}/a.test.pem', key: '{0}/a.test.key' }}
     - {{ certificate: '{0}/b.test.pem', key: '{0}/b.test.key' }}
@@ -159,7 +160,7 @@ fn serve(room: &Path, port: u16) -> Weir {
         &"version: 1
 shield: { mode: off }
 admin: { socket: \"{dir}/admin.sock\" }
-listeners: [ { name: edge, bind: '127.0.0.1:PORT', tls: { certificate: '{room}/a.test.pem', key: '{room}/a.test.key', ocsp: '{room}/a.test.ocsp' } } ]
+listeners: [ { name: edge, bind: '127.0.0.1:PORT', tls: { certificate: '{room}/a.test.pem', key: '{room}/a.test.key', ocsp: '{room}/a.test.ocsp', min_version: '1.2' } } ]
 routes: [ { match: /*, respond: { body: welcome } } ]
 "
         .replace("{room}", room.to_str().unwrap())

@@ -68,7 +68,7 @@ fn scan(python: &Path, kind: &str) -> Result<(), Failed> {
     let text = "version: 1
 shield: { mode: off }
 admin: { socket: '{dir}/admin.sock' }
-listeners: [ { bind: '127.0.0.1:PORT', tls: { certificate: ROOM/tls.crt, key: ROOM/tls.key } } ]
+listeners: [ { bind: '127.0.0.1:PORT', tls: { certificate: ROOM/tls.crt, key: ROOM/tls.key, min_version: '1.2' } } ]
 routes: [ { match: /*, respond: {} } ]
 ";
     let text = text.replace("PORT", &port.to_string()).replace("ROOM", &room.path().to_string_lossy());

@@ -228,7 +228,8 @@ fn an_upstream_must_prove_its_name() {
 fn d3_a_session_goes_on_only_where_the_same_is_demanded() {
     let mut files = given();
     put(&mut files, "ca", &certificate(&["ca"], &PKCS_ECDSA_P256_SHA256));
-    let text = "listeners: [ { bind: ':1', tls: { certificate: /a.pem, key: /a.key } }, { bind: ':2', tls: { certificate: /a.pem, key: /a.key, client_ca: /ca.pem } }, { bind: ':3', tls: { certificate: /a.pem, key: /a.key } } ]
+    let text = "tls: { min_version: '1.2' }
+listeners: [ { bind: ':1', tls: { certificate: /a.pem, key: /a.key } }, { bind: ':2', tls: { certificate: /a.pem, key: /a.key, client_ca: /ca.pem } }, { bind: ':3', tls: { certificate: /a.pem, key: /a.key } } ]
 routes: [ { match: /*, respond: {} } ]";
     let plan = compiled(text, &files).plan.unwrap();
     let [open, closed, other] = [0, 1, 2].map(|at| plan.listeners[at].tls.as_ref().unwrap().load());
