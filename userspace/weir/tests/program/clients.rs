@@ -53,7 +53,7 @@ http {{
   server {{
     listen 127.0.0.1:{port};
     root {at}/www;
-    gzip on; gzip_types *; gzip_proxied any;
+    location = /packed {{ alias {at}/www/large; gzip on; gzip_types *; gzip_proxied any; }}
     location = /small {{ return 200 'small'; }}
     location /echo {{ proxy_pass http://127.0.0.1:{port}/kept; proxy_http_version 1.1; }}
     location /kept {{ client_body_in_single_buffer on; client_body_buffer_size 8m; return 200 'kept'; }}
@@ -286,10 +286,10 @@ fn bodies() -> Result<(), Failed> {
             .concat(),
         )
     };
-    let direct = gzip(&format!("http://127.0.0.1:{}/large", nginx.port));
+    let direct = gzip(&format!("http://127.0.0.1:{}/packed", nginx.port));
     let bytes = std::fs::read(&got)?;
     assert_eq!(direct, (200, "gzip".to_owned()));
-    for url in [front.plain("/large"), front.secure("/large").0] {
+    for url in [front.plain("/packed"), front.secure("/packed").0] {
         assert_eq!(gzip(&url), direct, "{url}");
         assert!(std::fs::read(&got)? == bytes, "{url}: other bytes");
     }
