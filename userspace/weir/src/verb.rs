@@ -1,5 +1,6 @@
 //! The command line: one file per family of verbs.
 
+mod bans;
 mod certs;
 mod config;
 mod credential;

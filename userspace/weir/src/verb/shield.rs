@@ -1,15 +1,16 @@
 //! Verbs about the shield of the running program.
 
+use super::bans::table;
 use super::running::versioned;
 use super::{Asking, Output, STATE};
 use crate::failure::failure;
 use anyhow::Result;
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use weir_kernel::{Error, Event, Events, Host, Status};
 
 /// Where the shield is pinned when nothing else is said.
@@ -99,7 +100,10 @@ impl Shield {
             }
             Self::Bans { asking } => {
                 let bans = asking.ask_all("/v1/shield/bans", "items")?;
-                asking.print(bans.get("items").unwrap_or(&bans));
+                match (asking.output, bans.get("items")) {
+                    (Output::Text, Some(Value::Array(items))) => print!("{}", table(items, now_s())),
+                    (_, items) => asking.print(items.unwrap_or(&bans)),
+                }
                 Ok(ExitCode::SUCCESS)
             }
             Self::Unban { address, asking } => {
@@ -118,7 +122,14 @@ impl Shield {
             }
             Self::Ban { address, seconds, reason, asking } => {
                 let body = json!({ "address": address, "seconds": seconds, "reason": reason });
-                asking.print(&asking.ask("POST", "/v1/shield/bans", Some(&body))?);
+                let asked_s = now_s();
+                let ban = asking.ask("POST", "/v1/shield/bans", Some(&body))?;
+                asking.print(&ban);
+                let until_s = ban.get("until_s").and_then(Value::as_u64);
+                if until_s.zip(seconds).is_some_and(|(until, wanted)| until < asked_s.saturating_add(wanted))
+                {
+                    eprintln!("weir: shorter than asked for: no ban lasts longer than `shield.bans.max`");
+                }
                 Ok(ExitCode::SUCCESS)
             }
         }
@@ -154,6 +165,10 @@ fn monitor(pins: &std::path::Path, wanted: impl Fn(&Event) -> bool, output: Outp
         }
         std::thread::park_timeout(LOOK);
     }
+}
+
+fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn line(event: &Event) -> String {
