@@ -127,5 +127,8 @@ fn main() {
         verdict::trials(),
     ];
     let trials: Vec<Trial> = rooms.into_iter().flatten().collect();
-    libtest_mimic::run(&arguments, trials).exit();
+    let alone = libtest_mimic::run(&arguments, refusals::trials_alone());
+    let together = libtest_mimic::run(&arguments, trials);
+    alone.exit_if_failed();
+    together.exit();
 }
