@@ -129,7 +129,8 @@ fn misdirected() {
     assert_eq!(origin.seen().len(), 2);
 }
 
-fn large() {
+/// A server that sends back what it gets, behind TLS. It answers as long as it is kept.
+fn mirror() -> (Origin, Rig, RootCertStore) {
     let origin = Origin::new(|_, message| {
         let body = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
         let head =
@@ -140,6 +141,11 @@ fn large() {
     let mut draft = Draft::to(origin.address);
     draft.tls(config);
     let rig = Rig::new(draft.finish());
+    (origin, rig, roots)
+}
+
+fn large() {
+    let (_origin, rig, roots) = mirror();
     let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     let mut session = connect(rig.address, "a.example", client);
     let body: Vec<u8> = (0..1_000_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
@@ -156,16 +162,7 @@ fn large() {
 
 /// Records are cut anywhere by the network, and each side may change its keys at any time.
 fn pieces() {
-    let origin = Origin::new(|_, message| {
-        let body = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
-        let head =
-            format!("HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: {}\r\n\r\n", message.len() - body);
-        Act::Send([head.as_bytes(), &message[body..]].concat())
-    });
-    let (config, roots) = certificate("a.example");
-    let mut draft = Draft::to(origin.address);
-    draft.tls(config);
-    let rig = Rig::new(draft.finish());
+    let (_origin, rig, roots) = mirror();
     for step in [1, 7, 1000, 16_500, 40_000] {
         let client = ClientConfig::builder_with_protocol_versions(&[&rustls::version::TLS13]);
         let client = client.with_root_certificates(roots.clone()).with_no_client_auth();
